@@ -1,0 +1,22 @@
+"""Views: the paper's augmentations as batched, stateless keras-cv layers."""
+
+from simclr_tf.augmentation.base import StatelessAugmentation, to_unit_range
+from simclr_tf.augmentation.evaluation_view import evaluation_view
+from simclr_tf.augmentation.random_color_jitter import RandomColorJitter
+from simclr_tf.augmentation.random_gaussian_blur import RandomGaussianBlur
+from simclr_tf.augmentation.random_grayscale import RandomGrayscale
+from simclr_tf.augmentation.random_horizontal_flip import RandomHorizontalFlip
+from simclr_tf.augmentation.random_resized_crop import RandomResizedCrop
+from simclr_tf.augmentation.simclr_augmenter import SimCLRAugmenter
+
+__all__ = [
+    "RandomColorJitter",
+    "RandomGaussianBlur",
+    "RandomGrayscale",
+    "RandomHorizontalFlip",
+    "RandomResizedCrop",
+    "SimCLRAugmenter",
+    "StatelessAugmentation",
+    "evaluation_view",
+    "to_unit_range",
+]

@@ -1,0 +1,109 @@
+"""Random Gaussian blur."""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+from simclr_tf import randomness
+from simclr_tf.augmentation.base import (
+    StatelessAugmentation,
+    Transformations,
+    per_image,
+    require_probability,
+)
+
+
+@tf.keras.utils.register_keras_serializable(package="simclr_tf")
+class RandomGaussianBlur(StatelessAugmentation):
+    """Blurs images with a Gaussian of random width (appendix A).
+
+    Sigma is uniform in `sigma`, in pixels. The kernel is cut at `kernel_size`
+    and beyond the image's edge there is black, both as published. We differ in
+    drawing a sigma per image; the published code draws one for the whole batch.
+
+    Args:
+      kernel_size: taps of the kernel, in pixels; an even number gets one more.
+        A tenth of the image's height by default.
+      sigma: least and greatest sigma, in pixels.
+      probability: share of images blurred, in [0, 1].
+      seed: see `StatelessAugmentation`.
+      **kwargs: of `tf.keras.layers.Layer`.
+
+    Raises:
+      ValueError: where an argument is out of its range.
+    """
+
+    stream = 4
+
+    def __init__(
+        self,
+        kernel_size: int | None = None,
+        *,
+        sigma: tuple[float, float] = (0.1, 2.0),
+        probability: float = 0.5,
+        seed: int | None = None,
+        **kwargs,
+    ) -> None:
+        super().__init__(seed=seed, **kwargs)
+        if kernel_size is not None and kernel_size < 1:
+            raise ValueError(f"kernel_size must be at least 1, got {kernel_size}.")
+        if not 0.0 < sigma[0] <= sigma[1]:
+            raise ValueError(f"sigma must satisfy 0 < least <= most, got {sigma}.")
+        self.kernel_size = kernel_size
+        self.sigma = tuple(sigma)
+        self.probability = require_probability("probability", probability)
+
+    def sample(self, seeds: tf.Tensor, sizes: tf.Tensor) -> Transformations:
+        """`{"blur": bool [B], "sigma": floating [B]}`."""
+        draws = randomness.uniform(seeds, self.stream, 2, self.compute_dtype)
+        low, high = self.sigma
+        return {
+            "blur": draws[:, 0] < self.probability,
+            "sigma": low + draws[:, 1] * (high - low),
+        }
+
+    def augment_images(
+        self, images: tf.Tensor, transformations: Transformations, **_: object
+    ) -> tf.Tensor:
+        """Images `[B, H, W, C]`, static height, to the same shape."""
+        radius = (self.kernel_size or images.shape[1] // 10) // 2
+        blurred = gaussian_blur(images, transformations["sigma"], radius)
+        return tf.where(per_image(transformations["blur"]), blurred, images)
+
+    def get_config(self) -> dict:
+        return {
+            **super().get_config(),
+            "kernel_size": self.kernel_size,
+            "sigma": list(self.sigma),
+            "probability": self.probability,
+        }
+
+
+def gaussian_blur(images: tf.Tensor, sigma: tf.Tensor, radius: int) -> tf.Tensor:
+    """Separable Gaussian blur with a sigma per image, black beyond the edge.
+
+    Args:
+      images: floating point `[B, H, W, C]`.
+      sigma: `[B]`, in pixels, > 0.
+      radius: taps on either side of the centre, in pixels, >= 0.
+    """
+    taps = tf.range(-radius, radius + 1, dtype=images.dtype)
+    sigma = tf.cast(sigma, images.dtype)[:, None]
+    kernel = tf.exp(-tf.square(taps) / (2.0 * tf.square(sigma)))
+    kernel = kernel / tf.reduce_sum(kernel, axis=1, keepdims=True)
+    for axis in (1, 2):
+        paddings = [[0, 0]] * 4
+        paddings[axis] = [radius, radius]
+        padded = tf.pad(images, paddings)
+        images = tf.add_n(
+            [
+                per_image(kernel[:, tap])
+                * tf.slice(
+                    padded,
+                    [0, tap, 0, 0] if axis == 1 else [0, 0, tap, 0],
+                    tf.shape(images),
+                )
+                for tap in range(2 * radius + 1)
+            ]
+        )
+    return images

@@ -1,0 +1,53 @@
+"""Random conversion to greyscale."""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+from simclr_tf import randomness
+from simclr_tf.augmentation import color
+from simclr_tf.augmentation.base import (
+    StatelessAugmentation,
+    Transformations,
+    per_image,
+    require_probability,
+    require_rgb,
+)
+
+
+@tf.keras.utils.register_keras_serializable(package="simclr_tf")
+class RandomGrayscale(StatelessAugmentation):
+    """Takes the colour out of images with a given probability (appendix A).
+
+    Args:
+      probability: share of images made grey, in [0, 1].
+      seed: see `StatelessAugmentation`.
+      **kwargs: of `tf.keras.layers.Layer`.
+
+    Raises:
+      ValueError: where images are not RGB.
+    """
+
+    stream = 3
+
+    def __init__(
+        self, probability: float = 0.2, *, seed: int | None = None, **kwargs
+    ) -> None:
+        super().__init__(seed=seed, **kwargs)
+        self.probability = require_probability("probability", probability)
+
+    def sample(self, seeds: tf.Tensor, sizes: tf.Tensor) -> Transformations:
+        """`{"gray": bool [B]}`."""
+        draw = randomness.uniform(seeds, self.stream, 1)[:, 0]
+        return {"gray": draw < self.probability}
+
+    def augment_images(
+        self, images: tf.Tensor, transformations: Transformations, **_: object
+    ) -> tf.Tensor:
+        """RGB images `[B, H, W, 3]` to the same shape."""
+        require_rgb(images, self)
+        gray = per_image(transformations["gray"])
+        return tf.where(gray, color.to_grayscale(images), images)
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), "probability": self.probability}

@@ -1,0 +1,112 @@
+"""Bicubic crop-and-resize of a batch, as two matrix products.
+
+`tf.image.resize` has no bicubic kernel under XLA and one box for the whole
+batch; here each image has its own box, and everything compiles anywhere.
+"""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+# The published code's resize op looks its cubic weights up in a table of 1,024
+# steps; rounding the offset alike keeps us within float rounding of it.
+_TABLE_STEPS = 1024.0
+_A = -0.5  # Keys' cubic, as TensorFlow has it with half-pixel centres.
+
+
+def _cubic(distance: tf.Tensor) -> tf.Tensor:
+    """Keys' cubic convolution kernel at distances >= 0."""
+    near = ((_A + 2.0) * distance - (_A + 3.0)) * distance * distance + 1.0
+    far = ((_A * distance - 5.0 * _A) * distance + 8.0 * _A) * distance - 4.0 * _A
+    zero = tf.zeros_like(distance)
+    return tf.where(distance < 1.0, near, tf.where(distance < 2.0, far, zero))
+
+
+def bicubic_weights(
+    start: tf.Tensor,
+    length: tf.Tensor,
+    in_size: int | tf.Tensor,
+    out_size: int,
+    dtype: tf.DType = tf.float32,
+) -> tf.Tensor:
+    """Weights that resize one axis of a crop.
+
+    Args:
+      start: int32 `[B]`, first pixel of the crop.
+      length: int32 `[B]`, pixels of the crop, >= 1; it lies within the image.
+      in_size: pixels of the image along this axis.
+      out_size: pixels of the result.
+      dtype: a floating dtype of the result.
+
+    Returns:
+      `[B, out_size, in_size]`; rows sum to 1 and are zero outside the crop.
+    """
+    start = tf.cast(start, dtype)[:, None]
+    length = tf.cast(length, dtype)[:, None]
+    centre = tf.range(out_size, dtype=dtype)[None, :] + 0.5
+    position = centre * (length / float(out_size)) - 0.5
+    whole = tf.floor(position)
+    offset = tf.round((position - whole) * _TABLE_STEPS) / _TABLE_STEPS
+    position = (whole + offset + start)[:, :, None]
+    pixel = tf.range(in_size, dtype=dtype)[None, None, :]
+    first, last = start[:, :, None], (start + length - 1.0)[:, :, None]
+    inside = tf.logical_and(pixel >= first, pixel <= last)
+    weights = _cubic(tf.abs(pixel - position)) * tf.cast(inside, dtype)
+    return weights / tf.reduce_sum(weights, axis=2, keepdims=True)
+
+
+def crop_and_resize(
+    images: tf.Tensor, boxes: tf.Tensor, height: int, width: int
+) -> tf.Tensor:
+    """Crops each image to its box and resizes the crop bicubically.
+
+    Equal to `tf.image.resize(crop, method="bicubic")` of each image within
+    rounding: no antialiasing, as in the published code. Results may leave
+    [0, 1] a little, as cubic interpolation does.
+
+    Args:
+      images: floating point `[B, H, W, C]`.
+      boxes: int32 `[B, 4]`, rows `(y, x, h, w)` in pixels, inside the image.
+      height: rows of the result.
+      width: columns of the result.
+
+    Returns:
+      `[B, height, width, C]` in the images' dtype.
+    """
+    shape = tf.shape(images)
+    in_height = images.shape[1] or shape[1]
+    in_width = images.shape[2] or shape[2]
+    channels = images.shape[3] or shape[3]
+    y, x, h, w = tf.unstack(boxes, axis=1)
+    rows = bicubic_weights(y, h, in_height, height, images.dtype)
+    columns = bicubic_weights(x, w, in_width, width, images.dtype)
+    # Rows first, then columns with (row, channel) as one long axis: both
+    # products stay large, where a product per pixel row would be 3 wide.
+    image_rows = tf.reshape(images, [-1, in_height, in_width * channels])
+    resized = tf.matmul(rows, image_rows)
+    resized = tf.reshape(resized, [-1, height, in_width, channels])
+    resized = tf.transpose(resized, [0, 2, 1, 3])
+    resized = tf.reshape(resized, [-1, in_width, height * channels])
+    resized = tf.matmul(columns, resized)
+    resized = tf.reshape(resized, [-1, width, height, channels])
+    return tf.transpose(resized, [0, 2, 1, 3])
+
+
+def scale_boxes(boxes: tf.Tensor, sizes: tf.Tensor, canvas: tf.Tensor) -> tf.Tensor:
+    """Boxes on originals to boxes on canvases the originals were stretched to.
+
+    Args:
+      boxes: int32 `[B, 4]`, `(y, x, h, w)` in pixels of the original.
+      sizes: int32 `[B, 2]`, originals' heights and widths.
+      canvas: int32 `[B, 2]`, canvases' heights and widths.
+
+    Returns:
+      int32 `[B, 4]`, at least one pixel each way; the same boxes where the
+      sizes are the same.
+    """
+    ratio = tf.cast(canvas, tf.float32) / tf.cast(sizes, tf.float32)
+    begin = tf.cast(boxes[:, :2], tf.float32) * ratio
+    end = tf.cast(boxes[:, :2] + boxes[:, 2:], tf.float32) * ratio
+    begin = tf.minimum(tf.cast(tf.round(begin), tf.int32), canvas - 1)
+    extent = tf.maximum(tf.cast(tf.round(end), tf.int32) - begin, 1)
+    return tf.concat([begin, tf.minimum(extent, canvas - begin)], axis=1)
