@@ -103,21 +103,26 @@ class RandomColorJitter(StatelessAugmentation):
             if self.brightness_rule == "additive"
             else color.scale_brightness
         )
-        jittered = images
-        for operation in tf.unstack(transformations["order"], axis=1):
-            operation = per_image(operation)
-            bright = brighten(jittered, transformations["brightness"])
-            contrast = color.adjust_contrast(jittered, transformations["contrast"])
-            saturated = color.adjust_saturation(
-                jittered, transformations["saturation"]
-            )
-            turned = color.adjust_hue(jittered, transformations["hue"])
-            jittered = tf.where(
+        order = transformations["order"]
+
+        def step(slot: tf.Tensor, images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            operation = per_image(tf.gather(order, slot, axis=1))
+            bright = brighten(images, transformations["brightness"])
+            contrast = color.adjust_contrast(images, transformations["contrast"])
+            saturated = color.adjust_saturation(images, transformations["saturation"])
+            turned = color.adjust_hue(images, transformations["hue"])
+            images = tf.where(
                 operation < 2,
                 tf.where(operation < 1, bright, contrast),
                 tf.where(operation < 3, saturated, turned),
             )
-            jittered = tf.clip_by_value(jittered, 0.0, 1.0)
+            return slot + 1, tf.clip_by_value(images, 0.0, 1.0)
+
+        # A loop, not four copies: XLA would fuse the copies into one another and
+        # compute the first of them once for every use of the last.
+        _, jittered = tf.while_loop(
+            lambda slot, _: slot < 4, step, (0, images), maximum_iterations=4
+        )
         return tf.where(per_image(transformations["apply"]), jittered, images)
 
     def get_config(self) -> dict:

@@ -1,0 +1,32 @@
+"""What the comparison of views says beyond its loss."""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+
+def accuracy(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+    """Share of anchors whose positive outranks every other candidate.
+
+    A tie is a miss, so that collapsed projections score 0.
+
+    Args:
+      logits: floating point `[anchors, candidates]`.
+      labels: int32 `[anchors]`, the positives' columns.
+
+    Returns:
+      A scalar in [0, 1], in the logits' dtype.
+    """
+    columns = tf.shape(logits)[1]
+    mask = tf.one_hot(labels, columns, on_value=True, off_value=False, dtype=tf.bool)
+    lowest = tf.constant(logits.dtype.min, logits.dtype)
+    positive = tf.reduce_max(tf.where(mask, logits, lowest), axis=1)
+    rival = tf.reduce_max(tf.where(mask, lowest, logits), axis=1)
+    return tf.reduce_mean(tf.cast(positive > rival, logits.dtype))
+
+
+def entropy(logits: tf.Tensor) -> tf.Tensor:
+    """Mean entropy, in nats, of the softmax over each row of `[anchors, candidates]`."""
+    log_probability = tf.nn.log_softmax(logits, axis=1)
+    weighted = tf.exp(log_probability) * log_probability
+    return -tf.reduce_mean(tf.reduce_sum(weighted, axis=1))

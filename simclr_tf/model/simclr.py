@@ -1,0 +1,271 @@
+"""SimCLR as a Keras model."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from simclr_tf import randomness
+from simclr_tf.augmentation import SimCLRAugmenter, to_unit_range
+from simclr_tf.loss.nt_xent import contrast
+from simclr_tf.loss.replicas import num_replicas, replica_index
+
+# Stands for the epoch in the seeds of evaluation, which no training step has.
+_EVALUATION = -1
+
+
+class _Batch(NamedTuple):
+    images: tf.Tensor | None
+    views: tf.Tensor | None
+    labels: tf.Tensor | None
+    seeds: tf.Tensor | None
+    sizes: tf.Tensor | None
+
+
+@tf.keras.utils.register_keras_serializable(package="simclr_tf")
+class SimCLR(tf.keras.Model):
+    """Contrastive learning of an encoder (SimCLR, section 2).
+
+    `model(images)` gives representations `h` `[B, D]` in Keras' `floatx`;
+    training compares projections of two views of each image. `fit` takes
+    batches of `images`, `(images, labels)`, `{"image": …, "label": …}` or
+    `{"views": [B, 2, H, W, C], "label": …}`; images are uint8 or floating point
+    in [0, 1]. Labels, integers `[B]`, serve the probe alone; -1 is unlabelled.
+    Dicts may also hold `"seeds"` and `"size"`, for `SimCLRAugmenter.two_views`.
+
+    Metrics: `loss`, `contrastive_loss`, `contrastive_accuracy`,
+    `contrastive_entropy` and, with a probe, `probe_loss`, `probe_accuracy`.
+
+    Args:
+      encoder: a Keras model from images, floating point in [0, 1], to `[B, D]`
+        or `[B, h, w, D]`; the latter is averaged over h and w.
+      projection_head: a Keras layer from `h` to projections `[B, d]`.
+      augmenter: makes views inside the step where the data holds images.
+      temperature: of the loss, > 0.
+      loss_scale: what the contrastive loss is multiplied by before it is
+        differentiated; 2 reproduces the published code.
+      num_classes: classes of the online linear probe, or None for no probe. It
+        learns from stopped gradients, with the model's optimizer.
+      block_size: of `nt_xent`.
+      seed: of the views made inside the step.
+      **kwargs: of `tf.keras.Model`.
+
+    Raises:
+      ValueError: where an argument is out of its range.
+    """
+
+    def __init__(
+        self,
+        encoder: tf.keras.Model,
+        projection_head: tf.keras.layers.Layer,
+        *,
+        augmenter: SimCLRAugmenter | None = None,
+        temperature: float = 0.1,
+        loss_scale: float = 1.0,
+        num_classes: int | None = None,
+        block_size: int | None = None,
+        seed: int = 0,
+        **kwargs,
+    ) -> None:
+        super().__init__(**kwargs)
+        if not temperature > 0.0:
+            raise ValueError(f"temperature must be greater than 0, got {temperature}.")
+        if num_classes is not None and num_classes < 2:
+            raise ValueError(
+                f"num_classes must be at least 2 or None, got {num_classes}."
+            )
+        self.encoder = encoder
+        self.projection_head = projection_head
+        self.augmenter = augmenter
+        self.temperature = temperature
+        self.loss_scale = loss_scale
+        self.num_classes = num_classes
+        self.block_size = block_size
+        self.seed = seed
+        self.probe = None
+        names = ["loss", "contrastive_loss", "contrastive_accuracy"]
+        names += ["contrastive_entropy"]
+        if num_classes is not None:
+            self.probe = tf.keras.layers.Dense(
+                num_classes,
+                kernel_initializer=tf.keras.initializers.RandomNormal(stddev=0.01),
+                dtype=tf.keras.backend.floatx(),
+                name="probe",
+            )
+            names += ["probe_loss", "probe_accuracy"]
+        self.step_metrics = {name: tf.keras.metrics.Mean(name) for name in names}
+
+    @property
+    def metrics(self) -> list[tf.keras.metrics.Metric]:
+        return list(self.step_metrics.values())
+
+    def build(self, input_shape: tf.TensorShape) -> None:
+        """Makes all variables, for images of a shape `[B, H, W, C]`."""
+        shape = [size or 32 for size in tf.TensorShape(input_shape).as_list()[1:]]
+        images = tf.keras.Input(shape)
+        features = self.call(images)
+        self.projection_head(features)
+        if self.probe is not None:
+            self.probe(features)
+        self.built = True
+
+    def call(self, images: tf.Tensor, training: bool | None = None) -> tf.Tensor:
+        """Images `[B, H, W, C]` to representations `[B, D]`."""
+        features = self.encoder(
+            to_unit_range(images, tf.keras.backend.floatx()), training=training
+        )
+        if features.shape.rank == 4:
+            features = tf.reduce_mean(features, axis=[1, 2])
+        return tf.cast(features, tf.keras.backend.floatx())
+
+    def train_step(self, data) -> dict[str, tf.Tensor]:
+        """One step on a batch; see the class for what `data` may be."""
+        views, labels = self._views(data, self.optimizer.iterations)
+        with tf.GradientTape() as tape:
+            values = self._compare(views, labels, training=True)
+            # Keras sums gradients over replicas; our loss is their mean.
+            loss = values["loss"] / num_replicas()
+        self.optimizer.minimize(loss, self.trainable_variables, tape=tape)
+        return self._update_metrics(values, views)
+
+    def test_step(self, data) -> dict[str, tf.Tensor]:
+        """The loss and metrics of a batch in inference mode."""
+        views, labels = self._views(data, tf.constant(_EVALUATION, tf.int64))
+        return self._update_metrics(self._compare(views, labels, training=False), views)
+
+    def predict_step(self, data) -> tf.Tensor:
+        """Representations of a batch of images."""
+        images = _unpack(data).images
+        if images is None:
+            raise ValueError('predict needs images; the data holds only "views".')
+        return self(images, training=False)
+
+    def _views(
+        self, data, step: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor | None]:
+        """Views `[B, 2, H, W, C]` and labels of a batch."""
+        batch = _unpack(data)
+        if batch.views is not None:
+            return batch.views, batch.labels
+        if self.augmenter is None:
+            raise ValueError(
+                "The data holds images, and SimCLR was made without an augmenter. "
+                "Pass augmenter=SimCLRAugmenter(image_size), or data with "
+                '{"views": [B, 2, H, W, C]}.'
+            )
+        seeds = batch.seeds
+        if seeds is None:
+            local = tf.shape(batch.images)[0]
+            place = tf.range(local) + replica_index() * local
+            seeds = randomness.example_seeds(self.seed, step, place)
+        views = self.augmenter.two_views(batch.images, seeds, sizes=batch.sizes)
+        return views, batch.labels
+
+    def _compare(
+        self, views: tf.Tensor, labels: tf.Tensor | None, training: bool
+    ) -> dict[str, tf.Tensor]:
+        """Losses and metrics of this replica's views; `loss` is what is minimised."""
+        # First views, then second: the halves that the loss compares.
+        images = tf.concat([views[:, 0], views[:, 1]], axis=0)
+        features = self(images, training=training)
+        projections = self.projection_head(features, training=training)
+        z_a, z_b = tf.split(projections, 2, axis=0)
+        compared = contrast(
+            z_a, z_b, temperature=self.temperature, block_size=self.block_size
+        )
+        values = {
+            "contrastive_loss": compared.loss,
+            "contrastive_accuracy": compared.accuracy,
+            "contrastive_entropy": compared.entropy,
+        }
+        loss = self.loss_scale * compared.loss
+        if self.losses:
+            loss += tf.cast(tf.add_n(self.losses), loss.dtype)
+        if self.probe is not None:
+            if labels is None:
+                raise ValueError(
+                    f"SimCLR has a probe of {self.num_classes} classes, and the data "
+                    "holds no labels. Give labels, or num_classes=None."
+                )
+            probed = self._probe(features, tf.concat([labels, labels], axis=0))
+            values.update(probed)
+            loss += tf.cast(probed["probe_loss"], loss.dtype)
+        return {"loss": loss, **values}
+
+    def _probe(self, features: tf.Tensor, labels: tf.Tensor) -> dict[str, tf.Tensor]:
+        logits = self.probe(tf.stop_gradient(features))
+        known = tf.cast(labels >= 0, logits.dtype)
+        losses = tf.nn.sparse_softmax_cross_entropy_with_logits(
+            tf.maximum(labels, 0), logits
+        )
+        guess = tf.argmax(logits, axis=1, output_type=labels.dtype)
+        right = tf.cast(guess == labels, logits.dtype)
+        return {
+            "probe_loss": tf.reduce_mean(known * losses),
+            "probe_accuracy": tf.math.divide_no_nan(
+                tf.reduce_sum(right), tf.reduce_sum(known)
+            ),
+        }
+
+    def _update_metrics(
+        self, values: dict[str, tf.Tensor], views: tf.Tensor
+    ) -> dict[str, tf.Tensor]:
+        for name, metric in self.step_metrics.items():
+            metric.update_state(values[name], sample_weight=tf.shape(views)[0])
+        return {name: metric.result() for name, metric in self.step_metrics.items()}
+
+    def get_config(self) -> dict:
+        serialize = tf.keras.saving.serialize_keras_object
+        return {
+            **super().get_config(),
+            "encoder": serialize(self.encoder),
+            "projection_head": serialize(self.projection_head),
+            "augmenter": self.augmenter and serialize(self.augmenter),
+            "temperature": self.temperature,
+            "loss_scale": self.loss_scale,
+            "num_classes": self.num_classes,
+            "block_size": self.block_size,
+            "seed": self.seed,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict, custom_objects: dict | None = None) -> SimCLR:
+        parts = ("encoder", "projection_head", "augmenter")
+        config = dict(config)
+        for part in parts:
+            if config[part] is not None:
+                config[part] = tf.keras.saving.deserialize_keras_object(
+                    config[part], custom_objects=custom_objects
+                )
+        return cls(**config)
+
+
+def _unpack(data) -> _Batch:
+    """What a batch of any accepted form holds."""
+    labels = None
+    if isinstance(data, (tuple, list)):
+        if len(data) not in (1, 2):
+            raise ValueError(
+                "SimCLR takes images, (images, labels) or a dict, got a tuple of "
+                f"{len(data)}. Sample weights are not used."
+            )
+        data, labels = data[0], data[1] if len(data) == 2 else None
+    if not isinstance(data, dict):
+        data = {"image": data}
+    if labels is None:
+        labels = data.get("label")
+    if "views" not in data and "image" not in data:
+        raise ValueError(
+            'A dict of data must hold "image" or "views", got the keys '
+            f"{sorted(data)}."
+        )
+    if labels is not None:
+        labels = tf.reshape(tf.cast(labels, tf.int32), [-1])
+    return _Batch(
+        images=data.get("image"),
+        views=data.get("views"),
+        labels=labels,
+        seeds=data.get("seeds"),
+        sizes=data.get("size"),
+    )

@@ -1,0 +1,88 @@
+"""Optimizers by name."""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+from simclr_tf.optimizer.lars import BATCH_NORM_AND_BIAS, LARS
+
+LearningRate = "float | tf.keras.optimizers.schedules.LearningRateSchedule"
+
+# The probe stands outside the method: the published code neither decays it in
+# the optimizer nor adapts its rate.
+_EXCLUDED = (*BATCH_NORM_AND_BIAS, r"\bprobe\b")
+
+OPTIMIZERS = ("lars", "sgd", "adamw", "lamb")
+
+
+def make_optimizer(
+    name: str,
+    learning_rate: LearningRate,
+    *,
+    momentum: float = 0.9,
+    weight_decay: float = 0.0,
+) -> tf.keras.optimizers.Optimizer:
+    """An optimizer by name; batch norm, biases and the probe are not decayed.
+
+    Args:
+      name: "lars"; "sgd", Nesterov momentum with weight decay as an L2 term;
+        "adamw", decoupled weight decay; "lamb", from tensorflow-addons, or
+        Keras' own where it has one.
+      learning_rate: a float or a schedule.
+      momentum: of "lars" and "sgd", in [0, 1).
+      weight_decay: >= 0; an L2 term in "lars" and "sgd".
+
+    Raises:
+      ValueError: where the name is unknown, or is "lamb" and neither library
+        brings it.
+    """
+    if name == "lars":
+        return LARS(
+            learning_rate,
+            momentum=momentum,
+            weight_decay=weight_decay,
+            exclude_from_weight_decay=_EXCLUDED,
+        )
+    if name == "sgd":
+        # LARS without its trust ratio is momentum SGD with an L2 term, which
+        # Keras' SGD, whose decay is decoupled, does not offer.
+        return LARS(
+            learning_rate,
+            momentum=momentum,
+            weight_decay=weight_decay,
+            nesterov=True,
+            exclude_from_weight_decay=_EXCLUDED,
+            exclude_from_layer_adaptation=[""],
+            name="SGD",
+        )
+    if name == "adamw":
+        optimizer = tf.keras.optimizers.AdamW(learning_rate, weight_decay=weight_decay)
+        optimizer.exclude_from_weight_decay(var_names=list(_EXCLUDED))
+        return optimizer
+    if name == "lamb":
+        return _lamb(learning_rate, weight_decay)
+    raise ValueError(f"optimizer must be one of {OPTIMIZERS}, got {name!r}.")
+
+
+def _lamb(
+    learning_rate: LearningRate, weight_decay: float
+) -> tf.keras.optimizers.Optimizer:
+    try:
+        import tensorflow_addons as tfa
+    except ImportError:
+        pass
+    else:
+        return tfa.optimizers.LAMB(
+            learning_rate,
+            weight_decay=weight_decay,
+            exclude_from_weight_decay=list(_EXCLUDED),
+        )
+    if not hasattr(tf.keras.optimizers, "Lamb"):
+        raise ValueError(
+            'optimizer "lamb" needs tensorflow-addons, which TensorFlow '
+            f"{tf.__version__} does not run. Use lars, sgd or adamw, or the "
+            "TensorFlow 2.15 environment of requirements.txt."
+        )
+    optimizer = tf.keras.optimizers.Lamb(learning_rate, weight_decay=weight_decay)
+    optimizer.exclude_from_weight_decay(var_names=list(_EXCLUDED))
+    return optimizer

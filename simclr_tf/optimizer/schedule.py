@@ -1,0 +1,86 @@
+"""Learning rates: scaling with the batch, warm-up, cosine decay."""
+
+from __future__ import annotations
+
+import math
+
+import tensorflow as tf
+
+
+def scaled_learning_rate(
+    base: float, global_batch: int, scaling: str = "linear"
+) -> float:
+    """The peak learning rate for a batch size (SimCLR, section 2.3 and B.1).
+
+    Args:
+      base: the learning rate before scaling, > 0.
+      global_batch: images a step over all replicas, before the two views.
+      scaling: "linear" gives `base * global_batch / 256`, "sqrt" gives
+        `base * sqrt(global_batch)`, "none" gives `base`.
+
+    Raises:
+      ValueError: where `scaling` is none of these.
+    """
+    if scaling == "linear":
+        return base * global_batch / 256.0
+    if scaling == "sqrt":
+        return base * math.sqrt(global_batch)
+    if scaling == "none":
+        return base
+    raise ValueError(
+        f'scaling must be "linear", "sqrt" or "none", got {scaling!r}.'
+    )
+
+
+@tf.keras.utils.register_keras_serializable(package="simclr_tf")
+class WarmupCosineDecay(tf.keras.optimizers.schedules.LearningRateSchedule):
+    """Linear warm-up from 0, then half a cosine down to 0, and 0 from there on.
+
+    The published schedule runs one step more than its epochs hold; here
+    `total_steps` is exactly the number asked for.
+
+    Args:
+      peak_learning_rate: what the warm-up ends at, >= 0.
+      total_steps: steps of the whole training, warm-up included, >= 1.
+      warmup_steps: steps of warm-up, 0 <= warmup_steps <= total_steps.
+
+    Raises:
+      ValueError: where a number is out of its range.
+    """
+
+    def __init__(
+        self, peak_learning_rate: float, *, total_steps: int, warmup_steps: int = 0
+    ) -> None:
+        super().__init__()
+        if peak_learning_rate < 0:
+            raise ValueError(
+                f"peak_learning_rate must be at least 0, got {peak_learning_rate}."
+            )
+        if total_steps < 1 or not 0 <= warmup_steps <= total_steps:
+            raise ValueError(
+                "total_steps must be at least 1 and warmup_steps between 0 and "
+                f"total_steps, got total_steps={total_steps} and "
+                f"warmup_steps={warmup_steps}."
+            )
+        self.peak_learning_rate = float(peak_learning_rate)
+        self.total_steps = int(total_steps)
+        self.warmup_steps = int(warmup_steps)
+
+    def __call__(self, step: int | tf.Tensor) -> tf.Tensor:
+        """The learning rate, a floating-point scalar in Keras' `floatx`."""
+        dtype = tf.keras.backend.floatx()
+        step = tf.cast(step, dtype)
+        peak = tf.constant(self.peak_learning_rate, dtype)
+        rising = peak * step / max(self.warmup_steps, 1)
+        falling_steps = max(self.total_steps - self.warmup_steps, 1)
+        progress = (step - self.warmup_steps) / falling_steps
+        progress = tf.clip_by_value(progress, 0.0, 1.0)
+        falling = peak * 0.5 * (1.0 + tf.cos(math.pi * progress))
+        return tf.where(step < self.warmup_steps, rising, falling)
+
+    def get_config(self) -> dict:
+        return {
+            "peak_learning_rate": self.peak_learning_rate,
+            "total_steps": self.total_steps,
+            "warmup_steps": self.warmup_steps,
+        }
