@@ -1,0 +1,17 @@
+#!/bin/sh
+# Makes the environment and passes the tests: lint, format, then the whole suite on
+# the TensorFlow 2.15 stack or the fast tier on the newer one.
+#   sh tests/run.sh
+#   PYTHON=python3.12 SIMCLR_VENV=.venv-tf2.21 sh tests/run.sh
+set -eu
+cd "$(dirname "$0")/.."
+sh setup.sh
+bin=${SIMCLR_VENV:-.venv}/bin
+
+"$bin/ruff" check --quiet .
+"$bin/ruff" format --check --quiet .
+
+tier=$("$bin/python" -c 'import sys; print("" if sys.version_info < (3, 12) else "not slow")')
+# Each worker would otherwise start a thread a core for every matrix product.
+export OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
+exec "$bin/python" -m pytest -n logical --maxprocesses 4 --dist loadfile -m "$tier" "$@"
