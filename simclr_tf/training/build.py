@@ -1,0 +1,69 @@
+"""A model from a recipe."""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+from simclr_tf.augmentation import SimCLRAugmenter
+from simclr_tf.encoder import make_encoder
+from simclr_tf.head import ProjectionHead
+from simclr_tf.model import SimCLR
+from simclr_tf.optimizer import (
+    WarmupCosineDecay,
+    make_optimizer,
+    scaled_learning_rate,
+)
+from simclr_tf.training.precision import policy
+from simclr_tf.training.recipe import Recipe
+
+
+def build_model(recipe: Recipe, *, num_classes: int | None = None) -> SimCLR:
+    """The model of a resolved recipe, with its variables made.
+
+    Args:
+      recipe: resolved, see `Recipe.resolved`.
+      num_classes: classes of the online probe, or None for no probe.
+
+    Raises:
+      ValueError: where a setting is out of its range.
+    """
+    tf.keras.utils.set_random_seed(recipe.seed)
+    with policy(recipe.precision):
+        model = SimCLR(
+            make_encoder(recipe.encoder, image_size=recipe.image_size),
+            ProjectionHead(
+                num_layers=recipe.head_layers,
+                hidden_dim=recipe.head_hidden_dim,
+                out_dim=recipe.head_out_dim,
+            ),
+            augmenter=SimCLRAugmenter(
+                recipe.image_size,
+                color_strength=recipe.color_strength,
+                blur=recipe.blur,
+                crop_area=(recipe.crop_min_area, 1.0),
+            ),
+            temperature=recipe.temperature,
+            num_classes=num_classes,
+            seed=recipe.seed,
+        )
+        model.build((None, recipe.image_size, recipe.image_size, 3))
+    return model
+
+
+def build_optimizer(
+    recipe: Recipe, steps_per_epoch: int
+) -> tf.keras.optimizers.Optimizer:
+    """The optimizer of a resolved recipe, with its schedule."""
+    schedule = WarmupCosineDecay(
+        scaled_learning_rate(
+            recipe.learning_rate, recipe.batch_size, recipe.learning_rate_scaling
+        ),
+        total_steps=recipe.epochs * steps_per_epoch,
+        warmup_steps=round(recipe.warmup_epochs * steps_per_epoch),
+    )
+    return make_optimizer(
+        recipe.optimizer,
+        schedule,
+        momentum=recipe.momentum,
+        weight_decay=recipe.weight_decay,
+    )

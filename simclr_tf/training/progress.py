@@ -1,0 +1,83 @@
+"""How fast a run goes and when it will be done."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Mapping
+from typing import TextIO
+
+
+class Progress:
+    """A line that keeps itself up to date on a terminal; silent elsewhere.
+
+    Args:
+      total: units of the whole work.
+      start: units already done, by an earlier process.
+      unit: what is counted, in the plural, such as "images".
+      stream: where the line goes.
+      every: seconds between two updates.
+    """
+
+    def __init__(
+        self,
+        total: int,
+        *,
+        start: int = 0,
+        unit: str = "images",
+        stream: TextIO | None = None,
+        every: float = 1.0,
+    ) -> None:
+        self.total = total
+        self.start = start
+        self.unit = unit
+        self.stream = stream or sys.stderr
+        self.every = every
+        self.began = self.shown = time.monotonic()
+        self._width = 0
+
+    def due(self) -> bool:
+        """Whether the line is old enough to be written anew."""
+        return time.monotonic() - self.shown >= self.every
+
+    def rate(self, done: int) -> float:
+        """Units a second in this process; 0 before the first."""
+        seconds = time.monotonic() - self.began
+        return (done - self.start) / seconds if seconds > 0 else 0.0
+
+    def left(self, done: int) -> str:
+        """Time left, in words."""
+        rate = self.rate(done)
+        return "?" if rate == 0 else duration((self.total - done) / rate)
+
+    def show(self, done: int, values: Mapping[str, float] | None = None) -> None:
+        """Writes the line, on a terminal."""
+        self.shown = time.monotonic()
+        if not self.stream.isatty():
+            return
+        numbers = "".join(f"  {name} {value:.4g}" for name, value in (values or {}).items())
+        line = (
+            f"{done:,}/{self.total:,} {self.unit}{numbers}  "
+            f"{self.rate(done):,.0f} {self.unit}/s  {self.left(done)} left"
+        )
+        self.stream.write("\r" + line.ljust(self._width))
+        self.stream.flush()
+        self._width = len(line)
+
+    def clear(self) -> None:
+        """Takes the line away, so that other output can follow."""
+        if self._width:
+            self.stream.write("\r" + " " * self._width + "\r")
+            self.stream.flush()
+            self._width = 0
+
+
+def duration(seconds: float) -> str:
+    """Seconds in the largest units that tell: "40 s", "12 min", "3 h 05 min"."""
+    seconds = max(seconds, 0.0)
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    if minutes < 90:
+        return f"{minutes} min"
+    return f"{minutes // 60} h {minutes % 60:02d} min"

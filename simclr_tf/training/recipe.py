@@ -1,0 +1,132 @@
+"""Settings of a pretraining run, and their defaults by image size."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, Optional
+
+from simclr_tf.optimizer import OPTIMIZERS
+
+PRECISIONS = ("float32", "bfloat16", "float16")
+
+
+def _setting(default: Any, text: str, choices: tuple[str, ...] = ()) -> Any:
+    return dataclasses.field(
+        default=default, metadata={"help": text, "choices": choices}
+    )
+
+
+# Optional[...] and not "| None": the command line reads these types at run time,
+# and Python 3.9 must understand them.
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    """All settings that make a run; None means "by image size", see `resolved`.
+
+    Each field's metadata holds its help text, which the command line shows.
+    """
+
+    dataset: str = _setting(
+        "shapes",
+        "images to learn from: shapes (embedded), npz:PATH, folder:PATH, "
+        "tfrecord:GLOB or tfds:NAME",
+    )
+    test_dataset: Optional[str] = _setting(
+        None,
+        "images that accuracies are measured on, in the same notation; the "
+        "dataset's own test split by default, or a fifth of it held out",
+    )
+    labels: bool = _setting(
+        True,
+        "use the dataset's labels (of a folder: its subfolders' names) to show "
+        "accuracies; learning never sees them",
+    )
+    image_size: Optional[int] = _setting(
+        None, "side of the views in pixels; the images' own up to 64, else 224"
+    )
+    encoder: Optional[str] = _setting(
+        None,
+        "architecture: resnet18 to resnet200, with a width as in resnet18x0.25 and "
+        "selective kernels as in resnet50-sk, or a tf.keras.applications name; "
+        "resnet18x0.25 up to 32 px, else resnet50",
+    )
+    head_layers: Optional[int] = _setting(
+        None, "layers of the projection head, 0 to 3; 2 up to 32 px, else 3"
+    )
+    head_hidden_dim: Optional[int] = _setting(
+        None, "width of the head's hidden layers; the encoder's width by default"
+    )
+    head_out_dim: int = _setting(128, "width of the projections")
+    color_strength: Optional[float] = _setting(
+        None, "strength s of the colour jitter; 0.5 up to 32 px, else 1"
+    )
+    blur: Optional[bool] = _setting(
+        None, "Gaussian blur in the views; not up to 32 px, else yes"
+    )
+    crop_min_area: float = _setting(
+        0.08, "least share of an image's area that a crop covers"
+    )
+    temperature: Optional[float] = _setting(
+        None, "temperature of the loss; 0.2 up to 32 px, else 0.1"
+    )
+    optimizer: Optional[str] = _setting(
+        None, "optimizer; sgd up to 32 px, else lars", OPTIMIZERS
+    )
+    learning_rate: Optional[float] = _setting(
+        None, "learning rate before scaling; 0.5 up to 32 px, else 0.3"
+    )
+    learning_rate_scaling: str = _setting(
+        "linear",
+        "scaling of the learning rate with the batch: linear is x batch/256, sqrt is "
+        "x sqrt(batch)",
+        ("linear", "sqrt", "none"),
+    )
+    momentum: float = _setting(0.9, "momentum of sgd and lars")
+    weight_decay: Optional[float] = _setting(
+        None, "weight decay; 5e-4 up to 32 px, else 1e-6"
+    )
+    batch_size: int = _setting(256, "images a step over all replicas, before views")
+    epochs: int = _setting(100, "passes over the dataset")
+    warmup_epochs: Optional[float] = _setting(
+        None, "epochs in which the learning rate rises; a twentieth of them by default"
+    )
+    precision: Optional[str] = _setting(
+        None,
+        "arithmetic of the layers; the loss is float32 at least. bfloat16 up to "
+        "32 px, else float32",
+        PRECISIONS,
+    )
+    seed: int = _setting(0, "seed of weights, order and views")
+
+    def resolved(self, native_size: int | None = None) -> Recipe:
+        """The recipe with every None that depends on the image size filled in.
+
+        Up to 32 px the defaults are those of `experiments/cifar10`; above they
+        are the paper's for ImageNet.
+
+        Args:
+          native_size: shorter side of the dataset's images, in pixels, where it
+            is the same for all.
+        """
+        size = self.image_size
+        if size is None:
+            size = native_size if native_size and native_size <= 64 else 224
+        small = size <= 32
+        defaults = {
+            "image_size": size,
+            "encoder": "resnet18x0.25" if small else "resnet50",
+            "head_layers": 2 if small else 3,
+            "color_strength": 0.5 if small else 1.0,
+            "blur": not small,
+            "temperature": 0.2 if small else 0.1,
+            "optimizer": "sgd" if small else "lars",
+            "learning_rate": 0.5 if small else 0.3,
+            "weight_decay": 5e-4 if small else 1e-6,
+            "warmup_epochs": self.epochs / 20,
+            "precision": "bfloat16" if small else "float32",
+        }
+        missing = {
+            name: value
+            for name, value in defaults.items()
+            if getattr(self, name) is None
+        }
+        return dataclasses.replace(self, **missing)

@@ -1,0 +1,104 @@
+"""Crop boxes are drawn as the published recipe draws them."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from scipy import stats
+
+from simclr_tf import randomness
+from simclr_tf.augmentation import RandomResizedCrop
+
+_MEASURES = {
+    "area": lambda b: b[:, 2] * b[:, 3],
+    "aspect": lambda b: b[:, 3] / b[:, 2],
+    "y": lambda b: b[:, 0],
+    "x": lambda b: b[:, 1],
+    "height": lambda b: b[:, 2],
+    "width": lambda b: b[:, 3],
+}
+
+
+def _boxes(count, size, seed=0, **settings):
+    seeds = randomness.example_seeds(seed, 0, tf.range(count, dtype=tf.int64))
+    layer = RandomResizedCrop(224, **settings)
+    boxes = layer.sample(seeds, tf.tile(tf.constant([size]), [count, 1]))["boxes"]
+    return boxes.numpy().astype(np.int64)
+
+
+@pytest.mark.parametrize("measure", _MEASURES)
+def test_boxes_follow_the_published_distribution(shared, measure):
+    golden = np.load(shared / "golden" / "crop_boxes_240x320.npz")["boxes_yxhw"]
+    ours = _boxes(40_000, (240, 320))
+    function = _MEASURES[measure]
+    result = stats.ks_2samp(function(golden.astype(float)), function(ours.astype(float)))
+    assert result.pvalue > 0.01
+
+
+@pytest.mark.parametrize("size", [(32, 32), (240, 320), (500, 100)])
+def test_boxes_follow_tensorflows_own_op(size):
+    count = 4000
+    begin, extent, _ = zip(
+        *(
+            tf.image.stateless_sample_distorted_bounding_box(
+                [*size, 3],
+                tf.constant([[[0.0, 0.0, 1.0, 1.0]]]),
+                seed=[11, index],
+                min_object_covered=0.1,
+                aspect_ratio_range=(3 / 4, 4 / 3),
+                area_range=(0.08, 1.0),
+                max_attempts=100,
+            )
+            for index in range(count)
+        )
+    )
+    theirs = np.concatenate([np.array(begin)[:, :2], np.array(extent)[:, :2]], axis=1)
+    ours = _boxes(40_000, size)
+    for name, function in _MEASURES.items():
+        result = stats.ks_2samp(function(theirs * 1.0), function(ours * 1.0))
+        assert result.pvalue > 0.001, name
+
+
+def test_boxes_lie_inside_and_keep_their_promises():
+    boxes = _boxes(20_000, (240, 320))
+    y, x, h, w = boxes.T
+    assert boxes.min() >= 0
+    assert (y + h).max() <= 240
+    assert (x + w).max() <= 320
+    share = h * w / (240 * 320)
+    assert share.min() >= 0.1
+    assert share.max() <= 1.0
+
+
+def test_area_and_aspect_and_both_views_are_independent():
+    seeds = randomness.example_seeds(0, 0, tf.range(20_000, dtype=tf.int64))
+    sizes = tf.tile([[1000, 1000]], [20_000, 1])
+    layer = RandomResizedCrop(32, area=(0.2, 0.5))
+    first, second = (
+        layer.sample(randomness.fold_in(seeds, view), sizes)["boxes"].numpy()
+        for view in range(2)
+    )
+    limit = 4.5 / np.sqrt(20_000)
+    # Height is drawn given the aspect, so independence shows in the share of the
+    # heights that the aspect allows.
+    aspect = first[:, 3] / first[:, 2]
+    lowest, highest = np.sqrt(0.2e6 / aspect), np.sqrt(0.5e6 / aspect)
+    drawn = (first[:, 2] - lowest) / (highest - lowest)
+    assert abs(np.corrcoef(drawn, aspect)[0, 1]) < limit
+    for column in range(4):
+        pair = np.corrcoef(first[:, column], second[:, column])
+        assert abs(pair[0, 1]) < limit
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 50), (3, 2), (2000, 10)])
+def test_images_of_any_shape_give_a_box_inside(size):
+    boxes = _boxes(200, size)
+    assert (boxes[:, 2:] >= 1).all()
+    assert (boxes[:, :2] + boxes[:, 2:] <= np.array(size)).all()
+
+
+@pytest.mark.parametrize(
+    "settings", [{"area": (0.5, 0.2)}, {"area": (0.0, 1.0)}, {"aspect": (2.0, 1.0)}]
+)
+def test_ranges_that_are_not_ordered_are_refused(settings):
+    with pytest.raises(ValueError, match="least"):
+        RandomResizedCrop(32, **settings)

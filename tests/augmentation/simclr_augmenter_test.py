@@ -1,0 +1,74 @@
+"""Two views: the recipe's order, purity, independence, proportions."""
+
+import numpy as np
+import tensorflow as tf
+
+from simclr_tf import randomness
+from simclr_tf.augmentation import SimCLRAugmenter
+
+
+def _images(count, height=24, width=31):
+    return tf.cast(
+        tf.random.stateless_uniform([count, height, width, 3], [1, 2]) * 255, tf.uint8
+    )
+
+
+def _seeds(count):
+    return randomness.example_seeds(5, 0, tf.range(count, dtype=tf.int64))
+
+
+def test_two_views_have_the_promised_shape_and_range():
+    views = SimCLRAugmenter(20).two_views(_images(6), _seeds(6))
+    assert views.shape == [6, 2, 20, 20, 3]
+    assert views.dtype == tf.float32
+    assert 0.0 <= float(tf.reduce_min(views))
+    assert float(tf.reduce_max(views)) <= 1.0
+
+
+def test_two_views_do_not_depend_on_the_batch():
+    augmenter = SimCLRAugmenter(20)
+    images, seeds = _images(8), _seeds(8)
+    whole = augmenter.two_views(images, seeds)
+    order = [5, 2, 7]
+    part = augmenter.two_views(tf.gather(images, order), tf.gather(seeds, order))
+    np.testing.assert_allclose(tf.gather(whole, order), part, atol=1e-6)
+
+
+def test_the_two_views_differ_and_so_do_the_seeds():
+    augmenter = SimCLRAugmenter(20)
+    views = augmenter.two_views(_images(8), _seeds(8)).numpy()
+    other = augmenter.two_views(_images(8), _seeds(8) + 1).numpy()
+    for row in range(8):
+        assert not np.array_equal(views[row, 0], views[row, 1])
+        assert not np.array_equal(views[row], other[row])
+
+
+def test_views_without_seeds_are_new_each_time():
+    augmenter = SimCLRAugmenter(20)
+    images = _images(4)
+    assert not np.array_equal(augmenter.two_views(images), augmenter.two_views(images))
+
+
+def test_a_flag_leaves_its_operation_out():
+    names = [
+        type(layer).__name__
+        for layer in SimCLRAugmenter(20, color_strength=0.0, blur=False).after_crop
+    ]
+    assert names == ["RandomHorizontalFlip"]
+    names = [type(layer).__name__ for layer in SimCLRAugmenter(20).after_crop]
+    assert names == [
+        "RandomHorizontalFlip",
+        "RandomColorJitter",
+        "RandomGrayscale",
+        "RandomGaussianBlur",
+    ]
+
+
+def test_stretched_images_give_the_views_of_their_originals():
+    original = tf.image.resize(_images(6, 8, 16), [120, 240])
+    original = tf.cast(original, tf.uint8)
+    canvas = tf.cast(tf.image.resize(original, [180, 180]), tf.uint8)
+    augmenter = SimCLRAugmenter(32, blur=False)
+    expected = augmenter.two_views(original, _seeds(6))
+    got = augmenter.two_views(canvas, _seeds(6), sizes=tf.constant([[120, 240]] * 6))
+    assert float(tf.reduce_mean(tf.abs(got - expected))) < 0.02
