@@ -1,0 +1,85 @@
+"""Features of a whole dataset."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import tensorflow as tf
+
+
+def encode(
+    model: Callable[..., tf.Tensor],
+    dataset: tf.data.Dataset,
+    *,
+    progress: Callable[[int], None] | None = None,
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Runs an encoder over every example of a dataset, in inference mode.
+
+    Args:
+      model: maps images `[B, H, W, C]` to `[B, D]`, or to `[B, h, w, D]`, which is
+        averaged over h and w: a Keras model, a loaded SavedModel or a function.
+        Called with `training=False` where it takes `training`.
+      dataset: finite, of batches `{"image": [B, H, W, C], "label": int [B]}`; the
+        last batch may be smaller, labels may be absent.
+      progress: called after each batch with the number of examples done so far.
+
+    Returns:
+      (features, labels): float32 `[N, D]` and int64 `[N]`, in the order of the
+      dataset; labels are None where the dataset has none.
+
+    Raises:
+      ValueError: the dataset is not one of such batches, is endless or is empty,
+        or the model's output has another rank.
+    """
+    spec = dataset.element_spec
+    if not isinstance(spec, Mapping) or "image" not in spec:
+        raise ValueError(
+            'dataset must give dicts with "image" and, where known, "label", got '
+            f"elements {spec}"
+        )
+    if dataset.cardinality() == tf.data.INFINITE_CARDINALITY:
+        raise ValueError("dataset must end, got one that repeats for ever")
+    image = spec["image"]
+    if image.shape.rank not in (None, 4):
+        raise ValueError(
+            'dataset must give batches: "image" of shape [B, H, W, C], got '
+            f"{image.shape}"
+        )
+    # One graph for whole batches and the remainder alike.
+    shape = image.shape if image.shape.rank is None else [None, *image.shape[1:]]
+    arguments = {"training": False} if _takes_training(model) else {}
+
+    @tf.function(input_signature=[tf.TensorSpec(shape, image.dtype)])
+    def represent(images: tf.Tensor) -> tf.Tensor:
+        h = tf.cast(model(images, **arguments), tf.float32)
+        if h.shape.rank == 4:
+            h = tf.reduce_mean(h, axis=[1, 2])
+        if h.shape.rank != 2:
+            raise ValueError(
+                f"model must give [B, D] or [B, h, w, D], got shape {h.shape}"
+            )
+        return h
+
+    features, labels, done = [], [], 0
+    for batch in dataset:
+        features.append(represent(batch["image"]).numpy())
+        if "label" in batch:
+            labels.append(batch["label"].numpy().astype(np.int64))
+        done += len(features[-1])
+        if progress is not None:
+            progress(done)
+    if not done:
+        raise ValueError("dataset must hold at least one example, got none")
+    return np.concatenate(features), np.concatenate(labels) if labels else None
+
+
+def _takes_training(model: Callable[..., tf.Tensor]) -> bool:
+    try:
+        parameters = inspect.signature(model).parameters
+    except (TypeError, ValueError):
+        return False
+    return "training" in parameters or any(
+        p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values()
+    )

@@ -1,0 +1,59 @@
+"""What an evaluation found, as numbers."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+
+@dataclasses.dataclass(frozen=True)
+class EvaluationResult:
+    """Accuracies of a classifier on frozen features, and how they were got.
+
+    Attributes:
+      method: `"linear probe"` or `"knn"`.
+      top1: share of test examples whose class has the highest score, 0 to 1.
+      top5: share of test examples whose class is among the five highest scores,
+        0 to 1; None where there are fewer than five classes, for it would say
+        nothing.
+      num_classes: classes among the labelled training examples.
+      num_train: labelled training examples used.
+      num_test: labelled test examples used.
+      num_unlabelled: examples left out, of both sets, for their label is -1.
+      hyperparameters: those the classifier ran with, chosen ones included.
+      converged: whether the solver reached its tolerance; None where nothing is
+        solved.
+      seconds: wall time of the evaluation, feature extraction excluded.
+    """
+
+    method: str
+    top1: float
+    top5: float | None
+    num_classes: int
+    num_train: int
+    num_test: int
+    num_unlabelled: int
+    hyperparameters: Mapping[str, float]
+    converged: bool | None
+    seconds: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """The same as a dict of plain numbers that `json` writes."""
+        return dataclasses.asdict(self)
+
+    def __str__(self) -> str:
+        accuracies = f"top-1 {self.top1:.4f}"
+        if self.top5 is not None:
+            accuracies += f", top-5 {self.top5:.4f}"
+        settings = ", ".join(f"{k}={v:g}" for k, v in self.hyperparameters.items())
+        text = (
+            f"{self.method}: {accuracies} ({settings}; {self.num_classes} classes, "
+            f"{self.num_train} train, {self.num_test} test"
+        )
+        if self.num_unlabelled:
+            text += f", {self.num_unlabelled} unlabelled left out"
+        text += f"; {self.seconds:.1f} s)"
+        if self.converged is False:
+            text += " - the solver did not converge"
+        return text
