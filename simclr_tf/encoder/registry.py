@@ -1,0 +1,103 @@
+"""Encoders by name."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import sys
+
+import tensorflow as tf
+
+from simclr_tf.encoder.resnet import DEPTHS, ResNet
+
+_SMALL_SIDE = 32
+_SK_RATIO = 0.0625  # SimCLR v2, section 2.
+_RESNET = re.compile(r"resnet(?P<depth>\d+)(x(?P<width>[\d.]+))?(?P<sk>-sk)?")
+
+
+def make_encoder(
+    name: str, *, image_size: int, cifar_stem: bool | None = None
+) -> tf.keras.Model:
+    """An encoder with new weights.
+
+    Args:
+      name: "resnet50", with a width as in "resnet50x2" or "resnet18x0.25", with
+        selective kernels as in "resnet152x3-sk"; or a `tf.keras.applications`
+        model such as "EfficientNetB0".
+      image_size: side of the images it will see, in pixels.
+      cifar_stem: of `ResNet`; by default where images have 32 pixels or less.
+
+    Returns:
+      A Keras model from floating-point images `[B, H, W, 3]` in [0, 1] to
+      features `[B, D]`.
+
+    Raises:
+      ValueError: where the name is unknown; it names the nearest ones.
+    """
+    match = _RESNET.fullmatch(name)
+    if match and int(match["depth"]) in DEPTHS:
+        if cifar_stem is None:
+            cifar_stem = image_size <= _SMALL_SIDE
+        width = float(match["width"] or 1)
+        return ResNet(
+            int(match["depth"]),
+            width_multiplier=int(width) if width.is_integer() else width,
+            sk_ratio=_SK_RATIO if match["sk"] else 0.0,
+            cifar_stem=cifar_stem,
+            name="encoder",
+        )
+    applications = _applications()
+    if name in applications:
+        return _application(applications[name], name, image_size)
+    known = [f"resnet{depth}" for depth in DEPTHS] + list(applications)
+    close = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+    hint = f" Did you mean {' or '.join(close)}?" if close else ""
+    raise ValueError(
+        f"encoder {name!r} is unknown. Use resnet followed by one of {DEPTHS}, with "
+        "a width as in resnet18x0.25 and selective kernels as in resnet50-sk, or the "
+        f"name of a tf.keras.applications model.{hint}"
+    )
+
+
+def _applications() -> dict[str, type]:
+    """The models of tf.keras.applications by name."""
+    module = tf.keras.applications
+    return {
+        name: getattr(module, name)
+        for name in dir(module)
+        if name[0].isupper() and callable(getattr(module, name))
+    }
+
+
+def _application(make: type, name: str, image_size: int) -> tf.keras.Model:
+    """A `tf.keras.applications` model that takes images in [0, 1]."""
+    shape = (image_size, image_size, 3)
+    images = tf.keras.Input(shape)
+    scaled = _Rescaled(name)(images)
+    try:
+        body = make(
+            include_top=False, weights=None, pooling="avg", input_shape=shape
+        )
+    except ValueError as error:
+        raise ValueError(
+            f"encoder {name!r} does not take images of {image_size} px: {error}"
+        ) from error
+    return tf.keras.Model(images, body(scaled), name="encoder")
+
+
+@tf.keras.utils.register_keras_serializable(package="simclr_tf")
+class _Rescaled(tf.keras.layers.Layer):
+    """Images in [0, 1] to the range that a model of tf.keras.applications takes."""
+
+    def __init__(self, application: str, **kwargs) -> None:
+        super().__init__(**kwargs)
+        self.application = application
+        # Each model's module says what range its images have.
+        module = sys.modules[_applications()[application].__module__]
+        self.preprocess = module.preprocess_input
+
+    def call(self, images: tf.Tensor) -> tf.Tensor:
+        return self.preprocess(images * 255.0)
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), "application": self.application}

@@ -1,0 +1,131 @@
+"""ResNet as SimCLR uses it."""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+from simclr_tf.encoder.blocks import BasicBlock, BottleneckBlock
+from simclr_tf.encoder.convolution import BatchNormRelu, Convolution
+
+_GROUPS = {
+    18: (BasicBlock, (2, 2, 2, 2)),
+    34: (BasicBlock, (3, 4, 6, 3)),
+    50: (BottleneckBlock, (3, 4, 6, 3)),
+    101: (BottleneckBlock, (3, 4, 23, 3)),
+    152: (BottleneckBlock, (3, 8, 36, 3)),
+    200: (BottleneckBlock, (3, 24, 36, 3)),
+}
+DEPTHS = tuple(_GROUPS)
+
+
+@tf.keras.utils.register_keras_serializable(package="simclr_tf")
+class ResNet(tf.keras.Model):
+    """Residual network, version 1.5 (He et al. 2015; SimCLR, section 2 and B.9).
+
+    Maps floating-point images `[B, H, W, C]` in [0, 1], of any size, to features
+    `[B, D]`, averaged over space: D is `512 * width_multiplier` at depth 18 and
+    34, `2048 * width_multiplier` above. As published: stride on the 3x3
+    convolution, a projection shortcut in every group's first block, the last
+    scale of each branch zero at first, batch norm over the global batch.
+
+    Args:
+      depth: 18, 34, 50, 101, 152 or 200.
+      width_multiplier: factor of all channel counts, > 0.
+      sk_ratio: width of the selective kernels' mixing layer (SimCLR v2 uses
+        0.0625), which also brings the ResNet-D stem and shortcuts; 0 for none.
+      cifar_stem: a 3x3 convolution of stride 1 without pooling, for images of
+        some 32 pixels, in place of the 7x7 one with pooling.
+      batch_norm_momentum: of the moving statistics; the published code uses 0.9.
+      **kwargs: of `tf.keras.Model`.
+
+    Raises:
+      ValueError: where an argument is out of its range.
+    """
+
+    def __init__(
+        self,
+        depth: int,
+        *,
+        width_multiplier: float = 1,
+        sk_ratio: float = 0.0,
+        cifar_stem: bool = False,
+        batch_norm_momentum: float = 0.9,
+        **kwargs,
+    ) -> None:
+        super().__init__(**kwargs)
+        if depth not in _GROUPS:
+            raise ValueError(f"depth must be one of {DEPTHS}, got {depth}.")
+        if int(64 * width_multiplier) < 1:
+            raise ValueError(
+                f"width_multiplier must be at least 1/64, got {width_multiplier}."
+            )
+        if sk_ratio < 0:
+            raise ValueError(f"sk_ratio must be at least 0, got {sk_ratio}.")
+        self.depth = depth
+        self.width_multiplier = width_multiplier
+        self.sk_ratio = sk_ratio
+        self.cifar_stem = cifar_stem
+        self.batch_norm_momentum = batch_norm_momentum
+
+        self.stem = tf.keras.Sequential(self._stem_layers(), name="stem")
+        block, counts = _GROUPS[depth]
+        self.groups = []
+        for group, count in enumerate(counts):
+            filters = int(64 * 2**group * width_multiplier)
+            blocks = [
+                block(
+                    filters,
+                    strides=2 if group > 0 and place == 0 else 1,
+                    project=place == 0,
+                    sk_ratio=sk_ratio,
+                    momentum=batch_norm_momentum,
+                    name=f"block_{place + 1}",
+                )
+                for place in range(count)
+            ]
+            name = f"group_{group + 1}"
+            self.groups.append(tf.keras.Sequential(blocks, name=name))
+        self.feature_dim = filters * block.expansion
+
+    def _stem_layers(self) -> list[tf.keras.layers.Layer]:
+        filters = int(64 * self.width_multiplier)
+        normalise = BatchNormRelu(self.batch_norm_momentum)
+        if self.cifar_stem:
+            return [Convolution(filters, 3), normalise]
+        if self.sk_ratio > 0:
+            narrow = max(filters // 2, 1)
+            convolutions = [
+                Convolution(narrow, 3, 2),
+                BatchNormRelu(self.batch_norm_momentum),
+                Convolution(narrow, 3),
+                BatchNormRelu(self.batch_norm_momentum),
+                Convolution(filters, 3),
+            ]
+        else:
+            convolutions = [Convolution(filters, 7, 2)]
+        pool = tf.keras.layers.MaxPooling2D(3, 2, padding="same")
+        return [*convolutions, normalise, pool]
+
+    def call(self, images: tf.Tensor, training: bool | None = None) -> tf.Tensor:
+        """Images `[B, H, W, C]` to features `[B, D]`."""
+        features = self.stem(images, training=training)
+        for group in self.groups:
+            features = group(features, training=training)
+        return tf.reduce_mean(features, axis=[1, 2])
+
+    def compute_output_shape(self, input_shape: tf.TensorShape) -> tf.TensorShape:
+        return tf.TensorShape([input_shape[0], self.feature_dim])
+
+    def get_config(self) -> dict:
+        return {
+            **super().get_config(),
+            "depth": self.depth,
+            "width_multiplier": self.width_multiplier,
+            "sk_ratio": self.sk_ratio,
+            "cifar_stem": self.cifar_stem,
+            "batch_norm_momentum": self.batch_norm_momentum,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict, custom_objects: dict | None = None) -> ResNet:
+        return cls(**config)

@@ -1,0 +1,105 @@
+"""The projection head between representations and loss."""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+from simclr_tf.encoder import SyncBatchNormalization
+
+_EPSILON = 1e-5
+_MOMENTUM = 0.9
+
+
+@tf.keras.utils.register_keras_serializable(package="simclr_tf")
+class ProjectionHead(tf.keras.layers.Layer):
+    """Maps representations `h` to projections `z` (SimCLR, section 4.2).
+
+    0 layers is the identity, 1 a linear head, 2 SimCLR v1, 3 SimCLR v2. As
+    published, each layer is a linear map and batch norm, with a ReLU between
+    layers; the last one has no offset.
+
+    Args:
+      num_layers: 0 to 3.
+      hidden_dim: width of the layers before the last; that of `h` by default.
+      out_dim: width of `z`.
+      use_batch_norm: whether batch norm follows each linear map; where it does
+        not, the layers before the last have a bias instead.
+      **kwargs: of `tf.keras.layers.Layer`.
+
+    Raises:
+      ValueError: where an argument is out of its range.
+    """
+
+    def __init__(
+        self,
+        *,
+        num_layers: int = 3,
+        hidden_dim: int | None = None,
+        out_dim: int = 128,
+        use_batch_norm: bool = True,
+        **kwargs,
+    ) -> None:
+        super().__init__(**kwargs)
+        if num_layers not in range(4):
+            raise ValueError(f"num_layers must be 0, 1, 2 or 3, got {num_layers}.")
+        for name, width in (("hidden_dim", hidden_dim), ("out_dim", out_dim)):
+            if width is not None and width < 1:
+                raise ValueError(f"{name} must be at least 1, got {width}.")
+        self.num_layers = num_layers
+        self.hidden_dim = hidden_dim
+        self.out_dim = out_dim
+        self.use_batch_norm = use_batch_norm
+        self.layers = []
+
+    def build(self, input_shape: tf.TensorShape) -> None:
+        """Makes the layers, for `h` of a shape `[B, D]`."""
+        width = input_shape[-1]
+        for place in range(self.num_layers):
+            last = place == self.num_layers - 1
+            units = self.out_dim if last else self.hidden_dim or width
+            steps = [
+                tf.keras.layers.Dense(
+                    units,
+                    use_bias=not (last or self.use_batch_norm),
+                    kernel_initializer=tf.keras.initializers.RandomNormal(stddev=0.01),
+                    name="dense",
+                )
+            ]
+            if self.use_batch_norm:
+                steps.append(
+                    SyncBatchNormalization(
+                        momentum=_MOMENTUM,
+                        epsilon=_EPSILON,
+                        center=not last,
+                        name="batch_normalization",
+                    )
+                )
+            if not last:
+                steps.append(tf.keras.layers.ReLU())
+            layer = tf.keras.Sequential(steps, name=f"layer_{place + 1}")
+            layer.build([None, width])
+            width = units
+            self.layers.append(layer)
+        super().build(input_shape)
+
+    def call(self, inputs: tf.Tensor, training: bool | None = None) -> tf.Tensor:
+        """`h` `[B, D]` to `z` `[B, out_dim]`; `h` itself where there is no layer."""
+        return self.layer_outputs(inputs, training=training)[-1]
+
+    def layer_outputs(
+        self, inputs: tf.Tensor, training: bool | None = None
+    ) -> list[tf.Tensor]:
+        """`h` and the output of each layer, first to last."""
+        outputs = [tf.cast(inputs, self.compute_dtype)]
+        for layer in self.layers:
+            outputs.append(layer(outputs[-1], training=training))
+        return outputs
+
+    def get_config(self) -> dict:
+        return {
+            **super().get_config(),
+            "num_layers": self.num_layers,
+            "hidden_dim": self.hidden_dim,
+            "out_dim": self.out_dim,
+            "use_batch_norm": self.use_batch_norm,
+        }
