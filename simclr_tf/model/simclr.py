@@ -94,11 +94,11 @@ class SimCLR(tf.keras.Model):
                 name="probe",
             )
             names += ["probe_loss", "probe_accuracy"]
-        self.step_metrics = {name: tf.keras.metrics.Mean(name) for name in names}
+        self.step_metrics = [tf.keras.metrics.Mean(name) for name in names]
 
     @property
     def metrics(self) -> list[tf.keras.metrics.Metric]:
-        return list(self.step_metrics.values())
+        return self.step_metrics
 
     def build(self, input_shape: tf.TensorShape) -> None:
         """Makes all variables, for images of a shape `[B, H, W, C]`."""
@@ -211,9 +211,9 @@ class SimCLR(tf.keras.Model):
     def _update_metrics(
         self, values: dict[str, tf.Tensor], views: tf.Tensor
     ) -> dict[str, tf.Tensor]:
-        for name, metric in self.step_metrics.items():
-            metric.update_state(values[name], sample_weight=tf.shape(views)[0])
-        return {name: metric.result() for name, metric in self.step_metrics.items()}
+        for metric in self.metrics:
+            metric.update_state(values[metric.name], sample_weight=tf.shape(views)[0])
+        return {metric.name: metric.result() for metric in self.metrics}
 
     def get_config(self) -> dict:
         serialize = tf.keras.saving.serialize_keras_object

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import tensorflow as tf
 
 from simclr_tf.data import (
-    DataError,
+    MissingSplit,
     Source,
     load,
-    load_pair,
+    load_train_and_test,
     pretrain_batches,
     steps_per_epoch,
 )
 from simclr_tf.model import SimCLR
 from simclr_tf.training.build import build_model, build_optimizer
+from simclr_tf.training.checkpoints import Checkpoints
 from simclr_tf.training.knn_monitor import KnnMonitor
 from simclr_tf.training.progress import Progress, duration
 from simclr_tf.training.recipe import Recipe
@@ -27,14 +27,12 @@ from simclr_tf.training.run_folder import RunFolder
 from simclr_tf.training.stop_signal import StopSignal
 from simclr_tf.version import __version__
 
-_KEPT_CHECKPOINTS = 2
-
 
 class Stopped(Exception):
     """A signal ended the run; the same command resumes it."""
 
 
-class Diverged(Exception):
+class Diverged(ValueError):
     """The loss is no longer a number."""
 
 
@@ -57,98 +55,156 @@ def pretrain(
 
     Raises:
       ValueError: for a mistake in the settings or the data (`DataError`,
-        `RunFolderError`), before any work is lost.
+        `RunFolderError`), before any work is lost; `Diverged` where the loss is no
+        longer a number.
       Stopped: where SIGTERM or SIGINT came; the state is saved.
-      Diverged: where the loss is no longer a number.
     """
-    source, recipe = _load_source(recipe)
-    per_epoch = steps_per_epoch(source, recipe.batch_size)
-    total_steps = recipe.epochs * per_epoch
-    monitor = _make_monitor(recipe, source)
-    run = RunFolder(run_path)
-    model = build_model(recipe, num_classes=source.num_classes)
-    model.compile(build_optimizer(recipe, per_epoch))
-    run.start(recipe)
-
-    step = tf.Variable(0, dtype=tf.int64, trainable=False)
-    seconds = tf.Variable(0.0, dtype=tf.float64, trainable=False)
-    manager = _restore(run, model, step, seconds)
-    first = start = int(step)
-    run.keep_metrics_until(start)
-    say(_opening(recipe, source, model, run, start, total_steps))
-
-    batches = iter(
-        pretrain_batches(
-            source,
-            model.augmenter,
-            batch_size=recipe.batch_size,
-            seed=recipe.seed,
-            start_step=start,
-        )
-    )
-    train = model.make_train_function()
-    progress = Progress(
-        total_steps * recipe.batch_size, start=start * recipe.batch_size
-    )
-    writer = tf.summary.create_file_writer(run.tensorboard)
-    began, earlier = time.monotonic(), float(seconds)
-
-    def save(done: int) -> None:
-        step.assign(done)
-        seconds.assign(earlier + time.monotonic() - began)
-        manager.save(checkpoint_number=done)
-
-    with StopSignal() as stop:
-        while start < total_steps:
-            epoch = start // per_epoch
-            end = (epoch + 1) * per_epoch
-            epoch_began = time.monotonic()
-            for done in range(start + 1, end + 1):
-                logs = train(batches)
-                if stop.requested:
-                    progress.clear()
-                    save(done)
-                    raise Stopped(
-                        f"Stopped after step {done:,} of {total_steps:,}; the state is "
-                        f"saved in {run.path}. The same command resumes it."
-                    )
-                if progress.due():
-                    shown = {"loss": logs["loss"], "acc": logs["contrastive_accuracy"]}
-                    progress.show(done * recipe.batch_size, _numbers(shown))
-            row = {"step": end, "epoch": epoch + 1, **_numbers(logs)}
-            speed = (end - start) * recipe.batch_size
-            row["images_per_second"] = speed / (time.monotonic() - epoch_began)
-            if not np.isfinite(row["loss"]):
-                progress.clear()
-                raise Diverged(
-                    f"The loss became {row['loss']} in epoch {epoch + 1}: lower "
-                    "--learning_rate, raise --warmup_epochs, or use "
-                    f"--precision=float32. The last good state is in {run.path}."
-                )
-            row.update(monitor.run(model) if monitor else {})
-            progress.clear()
-            say(_epoch_line(row, recipe.epochs, progress.left(end * recipe.batch_size)))
-            run.append_metrics(row)
-            _write_summaries(writer, row)
-            model.reset_metrics()
-            save(end)
-            start = end
-
-    result = _result(recipe, run, source, float(seconds), total_steps)
-    result["parameters"] = int(model.encoder.count_params())
-    result["images_per_second"] = progress_rate(run) if first < total_steps else None
-    run.write_result(result)
-    say(
-        f"Done: {total_steps:,} steps in {duration(float(seconds))}. "
-        f"Encoder and numbers are in {run.path}."
-    )
-    return result
-
-
-def _load_source(recipe: Recipe) -> tuple[Source, Recipe]:
-    """The training images, and the recipe with its defaults filled in."""
     source = load(
         recipe.dataset, "train", image_size=recipe.image_size, labels=recipe.labels
     )
     recipe = recipe.resolved(native_size=min(source.image_shape[:2]))
-    return source, recipe
+    per_epoch = steps_per_epoch(source, recipe.batch_size)
+    total = recipe.epochs * per_epoch
+    monitor = _monitor(recipe, source)
+    model = build_model(recipe, num_classes=source.num_classes)
+    model.compile(build_optimizer(recipe, per_epoch))
+
+    run = RunFolder(run_path)
+    run.start(recipe)
+    checkpoints = Checkpoints(run.checkpoints, model)
+    step, seconds_before = checkpoints.restore()
+    run.keep_metrics_until(step)
+    say(_opening(recipe, source, model, step, per_epoch))
+
+    batch = recipe.batch_size
+    batches = iter(
+        pretrain_batches(
+            source, model.augmenter, batch_size=batch, seed=recipe.seed, start_step=step
+        )
+    )
+    train = model.make_train_function()
+    writer = tf.summary.create_file_writer(run.tensorboard)
+    progress = Progress(total * batch, start=step * batch)
+    began = time.monotonic()
+
+    def save(done: int) -> None:
+        checkpoints.save(done, seconds_before + time.monotonic() - began)
+
+    with StopSignal() as stop:
+        while step < total:
+            epoch = step // per_epoch
+            epoch_start, epoch_end = step, (epoch + 1) * per_epoch
+            epoch_began = time.monotonic()
+            while step < epoch_end:
+                logs = train(batches)
+                step += 1
+                if progress.due():
+                    progress.show(step * batch, _shown(_numbers(logs)))
+                if stop.requested:
+                    progress.clear()
+                    save(step)
+                    raise Stopped(
+                        f"Stopped after step {step:,} of {total:,}; the state is saved "
+                        f"in {run.path}. The same command resumes it."
+                    )
+            row = {"step": step, "epoch": epoch + 1, **_numbers(logs)}
+            images = (step - epoch_start) * batch
+            row["images_per_second"] = images / (time.monotonic() - epoch_began)
+            progress.clear()
+            _require_finite(row, run)
+            if monitor is not None:
+                row.update(monitor.run(model))
+            left = progress.left(step * batch)
+            say(
+                f"epoch {epoch + 1}/{recipe.epochs}  {_text(_shown(row))}  "
+                f"{row['images_per_second']:,.0f} images/s  {left} left"
+            )
+            run.append_metrics(row)
+            with writer.as_default(step=step):
+                for name, value in row.items():
+                    tf.summary.scalar(name, value)
+            model.reset_metrics()
+            save(step)
+
+    result = _result(recipe, run, model, seconds_before + time.monotonic() - began)
+    run.write_result(result)
+    say(f"Trained {total:,} steps in {duration(result['seconds'])}; see {run.path}.")
+    return result
+
+
+def _monitor(recipe: Recipe, source: Source) -> KnnMonitor | None:
+    """kNN while training, where there are labels to measure it with."""
+    if source.num_classes is None:
+        return None
+    try:
+        bank, queries = load_train_and_test(
+            recipe.dataset, recipe.test_dataset, image_size=recipe.image_size
+        )
+    except MissingSplit:
+        return None
+    return KnnMonitor(bank, queries, recipe.image_size)
+
+
+def _opening(
+    recipe: Recipe, source: Source, model: SimCLR, step: int, per_epoch: int
+) -> str:
+    lines = [
+        f"Data: {source}",
+        f"Encoder: {recipe.encoder}, {model.encoder.count_params():,} parameters, "
+        f"{recipe.precision}, views of {recipe.image_size} px",
+        f"Training: {recipe.epochs} epochs of {per_epoch:,} steps of "
+        f"{recipe.batch_size:,} images, {recipe.optimizer}, learning rate "
+        f"{recipe.learning_rate:g} ({recipe.learning_rate_scaling}), temperature "
+        f"{recipe.temperature:g}",
+    ]
+    if step:
+        lines.append(f"Resuming after step {step:,}.")
+    return "\n".join(lines)
+
+
+def _numbers(values: Mapping[str, object]) -> dict[str, float]:
+    return {name: float(value) for name, value in values.items()}
+
+
+def _shown(values: Mapping[str, float]) -> dict[str, float]:
+    """The few numbers that tell a person how it goes, under short names."""
+    names = {
+        "loss": "contrastive_loss",
+        "acc": "contrastive_accuracy",
+        "probe": "probe_accuracy",
+        "kNN": "knn_accuracy",
+    }
+    return {short: values[name] for short, name in names.items() if name in values}
+
+
+def _text(values: Mapping[str, float]) -> str:
+    return "  ".join(f"{name} {value:.3f}" for name, value in values.items())
+
+
+def _require_finite(row: Mapping[str, float], run: RunFolder) -> None:
+    if not np.isfinite(row["loss"]):
+        raise Diverged(
+            f"The loss became {row['loss']} in epoch {row['epoch']}: lower "
+            "--learning_rate, raise --warmup_epochs, or use --precision=float32. The "
+            f"state before that epoch is in {run.path}."
+        )
+
+
+def _result(recipe: Recipe, run: RunFolder, model: SimCLR, seconds: float) -> dict:
+    """What result.json holds: final numbers, cost, versions."""
+    rows = run.read_metrics()
+    speeds = [row["images_per_second"] for row in rows]
+    return {
+        "steps": rows[-1]["step"],
+        "epochs": recipe.epochs,
+        "seconds": seconds,
+        # The median: the first epoch also compiles.
+        "images_per_second": float(np.median(speeds)),
+        "metrics": rows[-1],
+        "encoder_parameters": model.encoder.count_params(),
+        "versions": {
+            "simclr_tf": __version__,
+            "tensorflow": tf.__version__,
+            "python": platform.python_version(),
+        },
+    }

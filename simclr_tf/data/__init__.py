@@ -1,0 +1,23 @@
+"""Sources of images, and the batches made from them."""
+
+from simclr_tf.data.batches import (
+    evaluation_batches,
+    pretrain_batches,
+    steps_per_epoch,
+)
+from simclr_tf.data.load import load
+from simclr_tf.data.source import DataError, MissingSplit, Source
+from simclr_tf.data.splits import load_train_and_test
+from simclr_tf.data.subset import Subset
+
+__all__ = [
+    "DataError",
+    "MissingSplit",
+    "Source",
+    "Subset",
+    "evaluation_batches",
+    "load",
+    "load_train_and_test",
+    "pretrain_batches",
+    "steps_per_epoch",
+]

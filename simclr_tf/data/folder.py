@@ -1,0 +1,196 @@
+"""Image files in a folder, however nested."""
+
+from __future__ import annotations
+
+import collections
+import concurrent.futures
+import os
+import sys
+from collections.abc import Sequence
+
+import tensorflow as tf
+
+from simclr_tf.data.image_files import EXTENSIONS, canvas_size, decode, to_canvas
+from simclr_tf.data.source import DataError, MissingSplit, Source
+
+MAX_BAD_SHARE = 0.1
+_SPLIT_FOLDERS = {"train": ("train",), "test": ("test", "val", "validation")}
+_NAMED_AT_MOST = 5
+_READERS = 8
+
+
+class FolderSource(Source):
+    """Image files, read and decoded as they are asked for.
+
+    Args:
+      paths: the files.
+      labels: integers, one a file, or None.
+      canvas: side of the square that images are stretched to, in pixels.
+      **about: of `Source`.
+    """
+
+    random_access = True
+
+    def __init__(
+        self,
+        paths: Sequence[str],
+        labels: Sequence[int] | None,
+        canvas: int,
+        **about,
+    ) -> None:
+        super().__init__(
+            num_examples=len(paths), image_shape=(canvas, canvas, 3), **about
+        )
+        with tf.device("CPU:0"):
+            self._paths = tf.constant(paths)
+            self._labels = None if labels is None else tf.constant(labels, tf.int32)
+        self._canvas = canvas
+
+    def read(self, indices: tf.data.Dataset) -> tf.data.Dataset:
+        """See `Source`."""
+
+        def read_one(index: tf.Tensor) -> dict[str, tf.Tensor]:
+            image = decode(tf.io.read_file(tf.gather(self._paths, index)))
+            image, size = to_canvas(image, self._canvas)
+            example = {"image": image, "size": size, "index": index}
+            if self._labels is not None:
+                example["label"] = tf.gather(self._labels, index)
+            return example
+
+        def read_batch(index: tf.Tensor) -> tf.data.Dataset:
+            places = tf.data.Dataset.from_tensor_slices(index)
+            examples = places.map(
+                read_one, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
+            )
+            return examples.batch(tf.size(index, out_type=tf.int64))
+
+        size = indices.element_spec.shape[0]
+        if size is None:
+            return indices.flat_map(read_batch)
+        examples = indices.unbatch().map(
+            read_one, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
+        )
+        return examples.batch(size, drop_remainder=True)
+
+
+def load_folder(
+    path: str, split: str, image_size: int | None, labels: bool
+) -> FolderSource:
+    """The images under a folder: JPEG, PNG, BMP and the first frame of GIF.
+
+    Every file is decoded once up front. Those that cannot be are passed over,
+    counted and named; more than a tenth of them is an error.
+
+    Args:
+      path: the folder. Where it has subfolders `train` and `test` (or `val`,
+        `validation`), they are the splits; else it is the split "train".
+      split: "train" or "test".
+      image_size: side of the views the images are for, in pixels; they are
+        stretched to a square half again as wide.
+      labels: whether the first folder below names each image's class.
+
+    Raises:
+      DataError: where there is no such folder, no image in it, or too many that
+        cannot be read.
+    """
+    root = _split_folder(path, split)
+    files, others = _list(root)
+    if not files:
+        kinds = _describe(others)
+        raise DataError(
+            f"{root} holds no images ({', '.join(e[1:] for e in EXTENSIONS)})"
+            f"{'; it holds ' + kinds if kinds else ''}."
+        )
+    if others:
+        print(f"{root}: passed over {_describe(others)}.", file=sys.stderr)
+    bad = _unreadable(files)
+    if len(bad) > MAX_BAD_SHARE * len(files):
+        raise DataError(
+            f"{root}: {len(bad):,} of {len(files):,} images cannot be read, more than "
+            f"{MAX_BAD_SHARE:.0%}: {_name(bad)}. Repair or remove them."
+        )
+    if bad:
+        print(
+            f"{root}: passed over {len(bad):,} of {len(files):,} images that cannot be "
+            f"read: {_name(bad)}.",
+            file=sys.stderr,
+        )
+    files = [file for file in files if file not in bad]
+    classes = _classes(root, files) if labels else []
+    places = {name: place for place, name in enumerate(classes)}
+    return FolderSource(
+        files,
+        [places.get(_class(root, file), -1) for file in files] if places else None,
+        canvas_size(image_size),
+        spec=f"folder:{path}",
+        split=split,
+        num_classes=len(classes) or None,
+        class_names=classes or None,
+        skipped={**bad, **{file: "not an image format read here" for file in others}},
+    )
+
+
+def _split_folder(path: str, split: str) -> str:
+    if not tf.io.gfile.isdir(path):
+        raise DataError(f"{path} is no folder.")
+    for name in _SPLIT_FOLDERS.get(split, (split,)):
+        inside = os.path.join(path, name)
+        if tf.io.gfile.isdir(inside):
+            return inside
+    if split != "train":
+        raise MissingSplit(f"{path} has no subfolder {split}.")
+    return path
+
+
+def _list(root: str) -> tuple[list[str], list[str]]:
+    """Files that are images by their names, and others; hidden ones are left out."""
+    images, others = [], []
+    for folder, _, names in tf.io.gfile.walk(root):
+        inside = os.path.relpath(folder, root)
+        if any(part.startswith(".") and part != "." for part in inside.split(os.sep)):
+            continue
+        for name in names:
+            if name.startswith("."):
+                continue
+            is_image = name.lower().endswith(EXTENSIONS)
+            (images if is_image else others).append(os.path.join(folder, name))
+    return sorted(images), sorted(others)
+
+
+def _describe(files: Sequence[str]) -> str:
+    """ "3 .webp, 1 .txt", most frequent first."""
+    kinds = collections.Counter(
+        os.path.splitext(file)[1].lower() or "without extension" for file in files
+    )
+    return ", ".join(f"{count:,} {kind}" for kind, count in kinds.most_common())
+
+
+def _unreadable(files: Sequence[str]) -> dict[str, str]:
+    """Files that do not decode, and why."""
+
+    def check(file: str) -> str | None:
+        try:
+            image = decode(tf.io.read_file(file))
+        except (tf.errors.OpError, ValueError) as error:
+            return str(getattr(error, "message", error)).split("[Op:")[0].strip()
+        return None if tf.size(image) else "it has no pixels"
+
+    with concurrent.futures.ThreadPoolExecutor(_READERS) as readers:
+        reasons = readers.map(check, files)
+        return {file: reason for file, reason in zip(files, reasons) if reason}
+
+
+def _name(bad: dict[str, str]) -> str:
+    shown = [f"{file} ({reason})" for file, reason in list(bad.items())[:_NAMED_AT_MOST]]
+    more = len(bad) - len(shown)
+    return "; ".join(shown) + (f"; and {more:,} more" if more else "")
+
+
+def _class(root: str, file: str) -> str | None:
+    first, _, rest = os.path.relpath(file, root).partition(os.sep)
+    return first if rest else None
+
+
+def _classes(root: str, files: Sequence[str]) -> list[str]:
+    names = sorted({_class(root, file) for file in files} - {None})
+    return names if len(names) > 1 else []

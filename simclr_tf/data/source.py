@@ -1,0 +1,91 @@
+"""What a source of images says of itself and how it is read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import tensorflow as tf
+
+
+class DataError(ValueError):
+    """A mistake in the data or in how it is named; the message says what to do."""
+
+
+class MissingSplit(DataError):
+    """The dataset is there, and has no such split."""
+
+
+class Source:
+    """Images of one split of one dataset.
+
+    A batch is a dict of `"image"`, uint8 `[B, H, W, 3]`; `"index"`, int64 `[B]`,
+    each image's place in the dataset; `"label"`, int32 `[B]`, where the source has
+    labels; and `"size"`, int32 `[B, 2]`, heights and widths of the originals,
+    where images of many sizes were stretched to one canvas.
+
+    A source either has random access and overrides `read`, or is a stream and
+    overrides `stream`.
+
+    Args:
+      spec: what the user named it by, for messages.
+      split: "train", "test" or another split's name.
+      image_shape: `(H, W, 3)` of the images it gives.
+      num_examples: how many images, or None where a stream cannot tell.
+      num_classes: how many classes its labels have, or None without labels.
+      class_names: the classes' names in the labels' order, where known.
+      skipped: files that were passed over, and why.
+    """
+
+    random_access = False
+
+    def __init__(
+        self,
+        *,
+        spec: str,
+        split: str,
+        image_shape: tuple[int, int, int],
+        num_examples: int | None,
+        num_classes: int | None = None,
+        class_names: Sequence[str] | None = None,
+        skipped: Mapping[str, str] | None = None,
+    ) -> None:
+        self.spec = spec
+        self.split = split
+        self.image_shape = image_shape
+        self.num_examples = num_examples
+        self.num_classes = num_classes
+        self.class_names = None if class_names is None else list(class_names)
+        self.skipped = dict(skipped or {})
+
+    def __len__(self) -> int:
+        if self.num_examples is None:
+            raise TypeError(f"{self.spec} does not say how many images it holds.")
+        return self.num_examples
+
+    def __repr__(self) -> str:
+        count = "?" if self.num_examples is None else f"{self.num_examples:,}"
+        height, width, _ = self.image_shape
+        classes = f", {self.num_classes} classes" if self.num_classes else ""
+        return (
+            f"{self.spec} ({self.split}): {count} images, {height}x{width}{classes}"
+        )
+
+    def read(self, indices: tf.data.Dataset) -> tf.data.Dataset:
+        """Images by their places, in the order asked for.
+
+        Args:
+          indices: int64 batches `[B]` of places in the dataset.
+
+        Returns:
+          Batches, one for each batch of indices.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no random access.")
+
+    def stream(self, shuffle_seed: int | tf.Tensor | None) -> tf.data.Dataset:
+        """All images once, one by one, shuffled where a seed is given.
+
+        Returns:
+          Examples: batches without their first axis. An example's `"index"` is
+          its place in the files, whatever the order.
+        """
+        raise NotImplementedError(f"{type(self).__name__} is not read as a stream.")

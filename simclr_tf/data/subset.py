@@ -1,0 +1,41 @@
+"""Part of a source, in an order of its own."""
+
+from __future__ import annotations
+
+import numpy as np
+import tensorflow as tf
+
+from simclr_tf.data.source import Source
+
+
+class Subset(Source):
+    """Some images of a source with random access.
+
+    Args:
+      base: the source.
+      places: which of its images, in order.
+      name: what to call the part, in place of the source's split.
+    """
+
+    random_access = True
+
+    def __init__(self, base: Source, places: np.ndarray, name: str) -> None:
+        super().__init__(
+            spec=base.spec,
+            split=name,
+            image_shape=base.image_shape,
+            num_examples=len(places),
+            num_classes=base.num_classes,
+            class_names=base.class_names,
+        )
+        self._base = base
+        self._places = tf.constant(places, tf.int64)
+
+    def read(self, indices: tf.data.Dataset) -> tf.data.Dataset:
+        """See `Source`; `"index"` is the place in the whole."""
+        return self._base.read(indices.map(lambda i: tf.gather(self._places, i)))
+
+
+def shuffled_places(count: int, seed: int = 0) -> np.ndarray:
+    """The places 0 to count - 1 in an order that is the same at each call."""
+    return np.random.default_rng(seed).permutation(count)

@@ -1,0 +1,7 @@
+"""Pretraining: recipe, loop, run folder."""
+
+from simclr_tf.training.pretrain import Diverged, Stopped, pretrain
+from simclr_tf.training.recipe import Recipe
+from simclr_tf.training.run_folder import RunFolder, RunFolderError
+
+__all__ = ["Diverged", "Recipe", "RunFolder", "RunFolderError", "Stopped", "pretrain"]

@@ -1,0 +1,44 @@
+"""The state of a training: all that a resumed run needs, in one place."""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+from simclr_tf.model import SimCLR
+
+_KEPT = 2
+
+
+class Checkpoints:
+    """Saves and restores weights, optimizer, metrics, steps done and time spent.
+
+    Args:
+      folder: where checkpoints go.
+      model: compiled and built.
+    """
+
+    def __init__(self, folder: str, model: SimCLR) -> None:
+        # Restored slots need variables to go to.
+        model.optimizer.build(model.trainable_variables)
+        self._step = tf.Variable(0, dtype=tf.int64, trainable=False)
+        self._seconds = tf.Variable(0.0, dtype=tf.float64, trainable=False)
+        state = tf.train.Checkpoint(
+            model=model,
+            optimizer=model.optimizer,
+            step=self._step,
+            seconds=self._seconds,
+        )
+        self._manager = tf.train.CheckpointManager(state, folder, max_to_keep=_KEPT)
+
+    def restore(self) -> tuple[int, float]:
+        """Restores the newest state, if there is one: steps done, seconds spent."""
+        newest = self._manager.latest_checkpoint
+        if newest is not None:
+            self._manager.checkpoint.restore(newest).assert_existing_objects_matched()
+        return int(self._step), float(self._seconds)
+
+    def save(self, step: int, seconds: float) -> None:
+        """Saves the state after `step` steps and `seconds` of training."""
+        self._step.assign(step)
+        self._seconds.assign(seconds)
+        self._manager.save(checkpoint_number=step)

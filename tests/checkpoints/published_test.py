@@ -1,0 +1,113 @@
+"""Published weights load by structure and give the published numbers."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from simclr_tf.checkpoints import load_published
+from simclr_tf.encoder import ResNet
+from simclr_tf.head import ProjectionHead
+from simclr_tf.model import SimCLR
+
+_MODELS = {
+    "r18_cifar_w025": {"depth": 18, "cifar_stem": True},
+    "r50_w025": {"depth": 50},
+    "r50_sk_w025": {"depth": 50, "sk_ratio": 0.0625},
+}
+
+
+def _model(name, num_layers=3, num_classes=10, **changes):
+    settings = {**_MODELS[name], "width_multiplier": 0.25, **changes}
+    return SimCLR(
+        ResNet(**settings),
+        ProjectionHead(num_layers=num_layers),
+        num_classes=num_classes,
+    )
+
+
+@pytest.mark.parametrize("name", _MODELS)
+def test_forward_parity(shared, name):
+    io = np.load(shared / "golden" / name / "io.npz")
+    model = _model(name)
+    loaded = load_published(str(shared / "golden" / name), model)
+    assert loaded.unused == ()
+    parts = (model.encoder, model.projection_head, model.probe)
+    assert loaded.variables == sum(len(part.weights) for part in parts)
+    features = model(io["images"], training=False)
+    projection = model.projection_head(features, training=False)
+    for ours, theirs in (
+        (features, io["features"]),
+        (projection, io["projection"]),
+        (model.probe(features), io["logits"]),
+    ):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-4)
+    trainable = sum(int(tf.size(v)) for v in model.encoder.trainable_variables)
+    assert trainable == int(io["trainable"])
+
+
+def test_reads_a_prefix_and_a_saved_model(shared, tmp_path):
+    folder = shared / "golden" / "r18_cifar_w025"
+    model = _model("r18_cifar_w025")
+    load_published(str(folder / "ckpt-1"), model)
+
+    reader = tf.train.load_checkpoint(str(folder))
+    root = tf.Module()
+    root.model = tf.Module()
+    root.trainable_variables_list = []
+    for key, _ in tf.train.list_variables(str(folder)):
+        if not key.startswith("model/") or ".OPTIMIZER_SLOT" in key:
+            continue
+        node = root.model
+        *path, last = key.split("/")[1:-2]
+        for name in path:
+            if not hasattr(node, name):
+                setattr(node, name, tf.Module())
+            node = getattr(node, name)
+        variable = tf.Variable(reader.get_tensor(key))
+        setattr(node, last, variable)
+        root.trainable_variables_list.append(variable)
+    tf.saved_model.save(root, str(tmp_path / "saved"))
+    again = _model("r18_cifar_w025")
+    load_published(str(tmp_path / "saved"), again)
+    for ours, theirs in zip(again.get_weights(), model.get_weights()):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_a_model_without_a_probe_leaves_the_supervised_head(shared):
+    model = _model("r18_cifar_w025", num_classes=None)
+    loaded = load_published(str(shared / "golden" / "r18_cifar_w025"), model)
+    assert loaded.unused == (
+        "supervised_head/linear_layer/dense/bias",
+        "supervised_head/linear_layer/dense/kernel",
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"depth": 34}, "missing from the checkpoint"),
+        ({"width_multiplier": 0.5}, r"shape \(3, 3, 3, 16\) in the checkpoint"),
+        ({"num_layers": 2}, "linear_layers/2/.* is in the checkpoint and not"),
+        ({"num_classes": 7}, r"\(128, 10\) in the checkpoint and \(128, 7\)"),
+        ({"sk_ratio": 0.0625, "cifar_stem": False}, "does not match"),
+    ],
+)
+def test_what_does_not_match_is_named_and_nothing_is_changed(shared, changes, message):
+    model = _model("r18_cifar_w025", **changes)
+    model.build((None, 32, 32, 3))
+    before = model.get_weights()
+    with pytest.raises(ValueError, match=message):
+        load_published(str(shared / "golden" / "r18_cifar_w025"), model)
+    for old, new in zip(before, model.get_weights()):
+        np.testing.assert_array_equal(old, new)
+
+
+def test_a_path_without_a_checkpoint_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="is no checkpoint"):
+        load_published(str(tmp_path / "nothing"), _model("r18_cifar_w025"))
+
+
+def test_another_checkpoint_is_refused(tmp_path):
+    path = tf.train.Checkpoint(step=tf.Variable(1)).save(tmp_path / "other")
+    with pytest.raises(ValueError, match="holds no published SimCLR model"):
+        load_published(path, _model("r18_cifar_w025"))
