@@ -3,6 +3,7 @@
 from simclr_tf.data.batches import (
     evaluation_batches,
     pretrain_batches,
+    sample,
     steps_per_epoch,
 )
 from simclr_tf.data.load import load
@@ -19,5 +20,6 @@ __all__ = [
     "load",
     "load_train_and_test",
     "pretrain_batches",
+    "sample",
     "steps_per_epoch",
 ]

@@ -9,6 +9,10 @@ from simclr_tf.augmentation import SimCLRAugmenter, evaluation_view
 from simclr_tf.data.source import DataError, Source
 from simclr_tf.data.subset import Subset, shuffled_places
 
+# More steps than any run has, and few enough that counting their images does not
+# overflow 64 bits.
+_ENDLESS = 2**40
+
 
 def steps_per_epoch(source: Source, batch_size: int) -> int:
     """Whole batches in an epoch; the images left over wait for another epoch.
@@ -81,7 +85,7 @@ def _random_access(
     source: Source, batch_size: int, per_epoch: int, seed: int, start_step: int
 ) -> tf.data.Dataset:
     """Pairs of epoch and batch, read by index."""
-    steps = tf.data.Dataset.range(start_step, tf.int64.max)
+    steps = tf.data.Dataset.range(start_step, _ENDLESS)
 
     def indices(step: tf.Tensor) -> tf.Tensor:
         first = (step % per_epoch) * batch_size
@@ -109,7 +113,7 @@ def _streamed(
         batches = batches.skip(skip).take(per_epoch - skip)
         return batches.map(lambda batch: (epoch, batch))
 
-    return tf.data.Dataset.range(first, tf.int64.max).flat_map(one_epoch)
+    return tf.data.Dataset.range(first, _ENDLESS).flat_map(one_epoch)
 
 
 def evaluation_batches(
@@ -128,14 +132,7 @@ def evaluation_batches(
       `{"image": float32 [b, s, s, 3] in [0, 1], "label": [b]}`, the label where the
       source has labels.
     """
-    if not source.random_access:
-        examples = source.stream(shuffle_seed=None if sample is None else 0)
-        raw = examples.take(-1 if sample is None else sample).batch(batch_size)
-    else:
-        if sample is not None and sample < len(source):
-            places = shuffled_places(len(source))[:sample]
-            source = Subset(source, places, source.split)
-        raw = source.read(tf.data.Dataset.range(len(source)).batch(batch_size))
+    raw = _in_order(source, batch_size, sample)
 
     def to_view(batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         view = evaluation_view(batch["image"], image_size, sizes=batch.get("size"))
@@ -146,3 +143,18 @@ def evaluation_batches(
 
     views = raw.map(to_view, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
     return views.prefetch(tf.data.AUTOTUNE)
+
+
+def sample(source: Source, count: int) -> dict[str, tf.Tensor]:
+    """A batch of up to `count` images, spread over the dataset, the same each call."""
+    return next(iter(_in_order(source, count, count)))
+
+
+def _in_order(source: Source, batch_size: int, sample: int | None) -> tf.data.Dataset:
+    if not source.random_access:
+        examples = source.stream(None if sample is None else 0)
+        return examples.take(-1 if sample is None else sample).batch(batch_size)
+    if sample is not None and sample < len(source):
+        places = shuffled_places(len(source))[:sample]
+        source = Subset(source, places, source.split)
+    return source.read(tf.data.Dataset.range(len(source)).batch(batch_size))

@@ -39,7 +39,10 @@ class FolderSource(Source):
         **about,
     ) -> None:
         super().__init__(
-            num_examples=len(paths), image_shape=(canvas, canvas, 3), **about
+            num_examples=len(paths),
+            image_shape=(canvas, canvas, 3),
+            paths=paths,
+            **about,
         )
         with tf.device("CPU:0"):
             self._paths = tf.constant(paths)

@@ -173,15 +173,14 @@ def _coverage(
 
 def _figure_texture(axis: tf.Tensor, seeds: tf.Tensor) -> tf.Tensor:
     """Change of luminance over the figure, `[B, S, S]`."""
-    u = uniform(seeds, _FIGURE, 8)
+    u = uniform(seeds, _FIGURE, 10)
     first, second = _crossed_waves(axis, u[:, :4], FIGURE_PERIOD)
-    slow, _ = _crossed_waves(axis, u[:, 4:], FIGURE_PERIOD)
+    third, fourth = _crossed_waves(axis, u[:, 4:8], FIGURE_PERIOD)
     stripes = tf.clip_by_value(3.0 * first, -1.0, 1.0)
     checks = tf.clip_by_value(4.0 * first * second, -1.0, 1.0)
     dots = tf.clip_by_value(2.0 * (first + second) - 1.0, -1.0, 1.0)
-    blotches = 0.4 * (first + second) + 0.4 * slow
-    # The last two numbers also shift the blotches, which needs no third stream.
-    kind, amplitude = _pixel(u[:, 6]), _pixel(u[:, 7])
+    blotches = 0.4 * (first + second + third + fourth)
+    kind, amplitude = _pixel(u[:, 8]), _pixel(u[:, 9])
     texture = tf.where(kind < 0.25, stripes, checks)
     texture = tf.where(kind < 0.5, texture, dots)
     texture = tf.where(kind < 0.75, texture, blotches)
@@ -237,3 +236,75 @@ def _draw(index: tf.Tensor, seed: int, size: int) -> tf.Tensor:
     ground = ground[:, None, None, :] + _ground_texture(axis, seeds)[..., None]
     image = ground + coverage * (figure - ground)
     return tf.cast(tf.clip_by_value(255.0 * image + 0.5, 0.0, 255.0), tf.uint8)
+
+
+class _Shapes(Source):
+    """Silhouettes drawn at the moment they are read."""
+
+    random_access = True
+
+    def __init__(
+        self, spec: str, split: str, count: int, image_size: int, labels: bool
+    ) -> None:
+        super().__init__(
+            spec=spec,
+            split=split,
+            image_shape=(image_size, image_size, 3),
+            num_examples=count,
+            num_classes=len(CLASS_NAMES) if labels else None,
+            class_names=CLASS_NAMES if labels else None,
+        )
+
+    def read(self, indices: tf.data.Dataset) -> tf.data.Dataset:
+        def draw(index: tf.Tensor) -> dict[str, tf.Tensor]:
+            index = tf.cast(index, tf.int64)
+            images = _draw(index, _SEEDS[self.split], self.image_shape[0])
+            batch = {"image": images, "index": index}
+            if self.num_classes:
+                batch["label"] = tf.cast(index % self.num_classes, tf.int32)
+            return batch
+
+        return indices.map(draw, num_parallel_calls=tf.data.AUTOTUNE)
+
+
+def load_shapes(
+    argument: str, split: str, image_size: int | None, labels: bool
+) -> Source:
+    """The embedded dataset of ten silhouettes.
+
+    An image is a function of the split, its index and the size, so any of them
+    is drawn alone, in any order, the same each time. Its class is its index
+    modulo ten.
+
+    Args:
+      argument: how many training images, "" for 10,000; the first images are the
+        same whatever the count. There are always 2,000 test images.
+      split: "train" or "test".
+      image_size: side of the images in pixels, at least 8; None for 32.
+      labels: whether to give the classes.
+
+    Returns:
+      A source with random access.
+
+    Raises:
+      DataError: where the argument is no positive integer, the split is neither
+        of the two or the size is too small.
+    """
+    spec = f"shapes:{argument}" if argument else "shapes"
+    if argument and not (argument.isdecimal() and int(argument) > 0):
+        raise DataError(
+            f"{spec!r} asks for {argument!r} training images. Use shapes, or "
+            "shapes:COUNT with a positive integer such as shapes:2000."
+        )
+    if split not in _SEEDS:
+        raise DataError(f"{spec!r} has no split {split!r}. Use 'train' or 'test'.")
+    if image_size is None:
+        image_size = IMAGE_SIZE
+    if image_size < MIN_IMAGE_SIZE:
+        raise DataError(
+            f"image_size={image_size} is too small to tell shapes apart. "
+            f"Use at least {MIN_IMAGE_SIZE} pixels."
+        )
+    train = int(argument) if argument else NUM_TRAIN
+    count = train if split == "train" else NUM_TEST
+    return _Shapes(spec, split, count, image_size, labels)

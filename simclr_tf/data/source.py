@@ -34,6 +34,7 @@ class Source:
       num_classes: how many classes its labels have, or None without labels.
       class_names: the classes' names in the labels' order, where known.
       skipped: files that were passed over, and why.
+      paths: the images' files, in the dataset's order, where each has its own.
     """
 
     random_access = False
@@ -48,6 +49,7 @@ class Source:
         num_classes: int | None = None,
         class_names: Sequence[str] | None = None,
         skipped: Mapping[str, str] | None = None,
+        paths: Sequence[str] | None = None,
     ) -> None:
         self.spec = spec
         self.split = split
@@ -56,6 +58,7 @@ class Source:
         self.num_classes = num_classes
         self.class_names = None if class_names is None else list(class_names)
         self.skipped = dict(skipped or {})
+        self.paths = paths
 
     def __len__(self) -> int:
         if self.num_examples is None:

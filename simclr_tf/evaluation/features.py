@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import inspect
+import weakref
 from collections.abc import Callable, Mapping
 
 import numpy as np
 import tensorflow as tf
+
+# Monitors encode with the same model epoch after epoch.
+_graphs: weakref.WeakKeyDictionary[tf.Module, dict] = weakref.WeakKeyDictionary()
 
 
 def encode(
@@ -20,7 +24,8 @@ def encode(
     Args:
       model: maps images `[B, H, W, C]` to `[B, D]`, or to `[B, h, w, D]`, which is
         averaged over h and w: a Keras model, a loaded SavedModel or a function.
-        Called with `training=False` where it takes `training`.
+        Called with `training=False` where it takes `training`. The graph of a
+        Keras model is kept for the next call, as `predict` keeps its own.
       dataset: finite, of batches `{"image": [B, H, W, C], "label": int [B]}`; the
         last batch may be smaller, labels may be absent.
       progress: called after each batch with the number of examples done so far.
@@ -49,18 +54,7 @@ def encode(
         )
     # One graph for whole batches and the remainder alike.
     shape = image.shape if image.shape.rank is None else [None, *image.shape[1:]]
-    arguments = {"training": False} if _takes_training(model) else {}
-
-    @tf.function(input_signature=[tf.TensorSpec(shape, image.dtype)])
-    def represent(images: tf.Tensor) -> tf.Tensor:
-        h = tf.cast(model(images, **arguments), tf.float32)
-        if h.shape.rank == 4:
-            h = tf.reduce_mean(h, axis=[1, 2])
-        if h.shape.rank != 2:
-            raise ValueError(
-                f"model must give [B, D] or [B, h, w, D], got shape {h.shape}"
-            )
-        return h
+    represent = _graph(model, tf.TensorSpec(shape, image.dtype))
 
     features, labels, done = [], [], 0
     for batch in dataset:
@@ -73,6 +67,37 @@ def encode(
     if not done:
         raise ValueError("dataset must hold at least one example, got none")
     return np.concatenate(features), np.concatenate(labels) if labels else None
+
+
+def _graph(
+    model: Callable[..., tf.Tensor], spec: tf.TensorSpec
+) -> Callable[[tf.Tensor], tf.Tensor]:
+    """The model in inference mode as one graph, kept as long as the model lives."""
+    arguments = {"training": False} if _takes_training(model) else {}
+    if not isinstance(model, tf.Module):
+        return _trace(model, spec, arguments)
+    graphs = _graphs.setdefault(model, {})
+    if spec not in graphs:
+        # A graph that held its model would keep it alive for ever.
+        graphs[spec] = _trace(weakref.proxy(model), spec, arguments)
+    return graphs[spec]
+
+
+def _trace(
+    model: Callable[..., tf.Tensor], spec: tf.TensorSpec, arguments: dict[str, bool]
+) -> Callable[[tf.Tensor], tf.Tensor]:
+    @tf.function(input_signature=[spec])
+    def represent(images: tf.Tensor) -> tf.Tensor:
+        h = tf.cast(model(images, **arguments), tf.float32)
+        if h.shape.rank == 4:
+            h = tf.reduce_mean(h, axis=[1, 2])
+        if h.shape.rank != 2:
+            raise ValueError(
+                f"model must give [B, D] or [B, h, w, D], got shape {h.shape}"
+            )
+        return h
+
+    return represent
 
 
 def _takes_training(model: Callable[..., tf.Tensor]) -> bool:

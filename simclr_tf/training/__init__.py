@@ -1,7 +1,8 @@
 """Pretraining: recipe, loop, run folder."""
 
+from simclr_tf.training.build import build_augmenter, build_model
 from simclr_tf.training.pretrain import Diverged, Stopped, pretrain
 from simclr_tf.training.recipe import Recipe
 from simclr_tf.training.run_folder import RunFolder, RunFolderError
 
-__all__ = ["Diverged", "Recipe", "RunFolder", "RunFolderError", "Stopped", "pretrain"]
+__all__ = ["Diverged", "Recipe", "RunFolder", "RunFolderError", "Stopped", "build_augmenter", "build_model", "pretrain"]

@@ -36,18 +36,23 @@ def build_model(recipe: Recipe, *, num_classes: int | None = None) -> SimCLR:
                 hidden_dim=recipe.head_hidden_dim,
                 out_dim=recipe.head_out_dim,
             ),
-            augmenter=SimCLRAugmenter(
-                recipe.image_size,
-                color_strength=recipe.color_strength,
-                blur=recipe.blur,
-                crop_area=(recipe.crop_min_area, 1.0),
-            ),
+            augmenter=build_augmenter(recipe),
             temperature=recipe.temperature,
             num_classes=num_classes,
             seed=recipe.seed,
         )
         model.build((None, recipe.image_size, recipe.image_size, 3))
     return model
+
+
+def build_augmenter(recipe: Recipe) -> SimCLRAugmenter:
+    """The augmentation of a resolved recipe."""
+    return SimCLRAugmenter(
+        recipe.image_size,
+        color_strength=recipe.color_strength,
+        blur=recipe.blur,
+        crop_area=(recipe.crop_min_area, 1.0),
+    )
 
 
 def build_optimizer(

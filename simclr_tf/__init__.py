@@ -1,0 +1,33 @@
+"""SimCLR for TensorFlow/Keras: from unlabelled images to a trained encoder."""
+
+from simclr_tf import legacy_keras
+
+legacy_keras.require()
+
+from simclr_tf import augmentation, checkpoints, data, evaluation, training
+from simclr_tf.encoder import ResNet, SyncBatchNormalization
+from simclr_tf.export import export_encoder
+from simclr_tf.head import ProjectionHead
+from simclr_tf.loss import NTXent, nt_xent
+from simclr_tf.model import SimCLR
+from simclr_tf.optimizer import LARS, WarmupCosineDecay, scaled_learning_rate
+from simclr_tf.version import __version__
+
+__all__ = [
+    "LARS",
+    "NTXent",
+    "ProjectionHead",
+    "ResNet",
+    "SimCLR",
+    "SyncBatchNormalization",
+    "WarmupCosineDecay",
+    "__version__",
+    "augmentation",
+    "checkpoints",
+    "data",
+    "evaluation",
+    "export_encoder",
+    "nt_xent",
+    "scaled_learning_rate",
+    "training",
+]

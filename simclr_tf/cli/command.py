@@ -1,0 +1,79 @@
+"""What a command is: a name, its flags, and what it does."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+
+from absl import flags
+
+
+class UsageError(ValueError):
+    """A mistake in the command line; the message says what to do."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Command:
+    """A command of the command line.
+
+    Args:
+      name: as it is typed.
+      summary: one line on what it does.
+      define: adds the command's flags to a `FlagValues`.
+      run: does the work, given the parsed flags.
+      example: a command line worth copying.
+    """
+
+    name: str
+    summary: str
+    define: Callable[[flags.FlagValues], None]
+    run: Callable[[flags.FlagValues], None]
+    example: str
+
+    def parse(self, arguments: Sequence[str]) -> flags.FlagValues:
+        """The command's flags from what follows its name.
+
+        Raises:
+          UsageError: where a flag is unknown or its value is not of its kind.
+        """
+        values = flags.FlagValues()
+        self.define(values)
+        flags.DEFINE_string(
+            "flagfile", "", "file with more flags, one a line", flag_values=values
+        )
+        flags.DEFINE_string("undefok", "", "flags to ignore", flag_values=values)
+        flags.DEFINE_boolean("help", False, "show this", flag_values=values)
+        try:
+            rest = values([f"simclr {self.name}", *arguments])[1:]
+        except (flags.Error, OSError) as error:
+            raise UsageError(f"{error} See simclr {self.name} --help.") from error
+        if rest:
+            raise UsageError(
+                f"{' '.join(rest)!r} is no flag: flags are --name=value. See simclr "
+                f"{self.name} --help."
+            )
+        return values
+
+    def help(self) -> str:
+        """What the command does, its flags and their defaults."""
+        values = flags.FlagValues()
+        self.define(values)
+        lines = [self.summary, "", f"  {self.example}", "", "Flags:"]
+        for name in values:
+            lines += _flag_help(values[name])
+        lines.append("  --flagfile=FILE")
+        lines.append("        more flags from a file, one a line")
+        return "\n".join(lines)
+
+
+def _flag_help(flag: flags.Flag) -> list[str]:
+    is_switch = isinstance(flag.parser, flags.BooleanParser)
+    shown = f"  --[no]{flag.name}" if is_switch else f"  --{flag.name}=…"
+    text = flag.help
+    choices = getattr(flag.parser, "enum_values", None)
+    if choices:
+        text += f"; one of {', '.join(choices)}"
+    if flag.default is not None and flag.default != "":
+        default = str(flag.default).lower() if is_switch else flag.default
+        text += f" (default: {default})"
+    return [shown, f"        {text}"]

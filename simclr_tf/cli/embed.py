@@ -1,0 +1,63 @@
+"""`simclr embed`: features of a dataset into a file."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import tensorflow as tf
+from absl import flags
+
+from simclr_tf.cli import encoder_flags
+from simclr_tf.cli.command import Command, UsageError
+from simclr_tf.data import load
+
+
+def _define(values: flags.FlagValues) -> None:
+    encoder_flags.define(values)
+    flags.DEFINE_string(
+        "dataset",
+        None,
+        "images: shapes, npz:PATH, folder:PATH, tfrecord:GLOB or tfds:NAME; the run's "
+        "own by default",
+        flag_values=values,
+    )
+    flags.DEFINE_string("split", "train", "split of the dataset", flag_values=values)
+    flags.DEFINE_string(
+        "output", "embeddings.npz", "file to write", flag_values=values
+    )
+
+
+def _run(values: flags.FlagValues) -> None:
+    loaded = encoder_flags.load(values)
+    dataset = values.dataset or loaded.dataset
+    if dataset is None:
+        raise UsageError("Name the images with --dataset.")
+    source = load(dataset, values.split, image_size=loaded.image_size)
+    print(source)
+    features, labels = encoder_flags.features(loaded, source, values.batch_size)
+    arrays = {"features": features}
+    if labels is not None:
+        arrays["labels"] = labels
+    if source.class_names is not None:
+        arrays["classes"] = np.array(source.class_names)
+    if source.paths is not None:
+        arrays["paths"] = np.array(source.paths)
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)
+    with tf.io.gfile.GFile(values.output, "wb") as file:
+        file.write(buffer.getvalue())
+    count, width = features.shape
+    print(
+        f"{count:,} features of {width} numbers, with {', '.join(arrays)}, are in "
+        f"{values.output}."
+    )
+
+
+EMBED = Command(
+    name="embed",
+    summary="features of a dataset into an .npz file",
+    define=_define,
+    run=_run,
+    example="simclr embed --run=runs/photos --dataset=folder:photos --output=photos.npz",
+)

@@ -1,0 +1,149 @@
+"""Flags that name an encoder and the images to run it on."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+from absl import flags
+
+from simclr_tf.checkpoints import load_published
+from simclr_tf.cli.command import UsageError
+from simclr_tf.data import Source, evaluation_batches
+from simclr_tf.evaluation import encode
+from simclr_tf.export import image_size_of
+from simclr_tf.model import SimCLR
+from simclr_tf.training import Recipe, RunFolder, build_model
+from simclr_tf.training.progress import Progress
+
+Encoder = Callable[..., tf.Tensor]
+
+
+class Loaded(NamedTuple):
+    """An encoder, the size of the images it sees, and its images' default."""
+
+    encoder: Encoder
+    image_size: int
+    dataset: str | None
+    test_dataset: str | None
+
+
+def define(values: flags.FlagValues) -> None:
+    """Adds the flags."""
+    flags.DEFINE_string(
+        "run", None, "run folder of pretrain whose encoder to use", flag_values=values
+    )
+    flags.DEFINE_string(
+        "saved_model",
+        None,
+        "SavedModel folder of simclr export whose encoder to use",
+        flag_values=values,
+    )
+    flags.DEFINE_string(
+        "published",
+        None,
+        "checkpoint of the published code (a prefix, its folder or its SavedModel) "
+        "whose encoder to use; --encoder and --head_layers say its architecture",
+        flag_values=values,
+    )
+    flags.DEFINE_boolean(
+        "random",
+        False,
+        "use an encoder that has learned nothing, of --run's or --encoder's "
+        "architecture: the floor to compare with",
+        flag_values=values,
+    )
+    flags.DEFINE_string(
+        "encoder",
+        None,
+        "architecture for --published and --random, such as resnet50",
+        flag_values=values,
+    )
+    flags.DEFINE_integer(
+        "head_layers",
+        3,
+        "layers of the projection head in --published",
+        flag_values=values,
+    )
+    flags.DEFINE_integer(
+        "image_size",
+        None,
+        "side in pixels of the images the encoder sees; what it was trained with by "
+        "default",
+        flag_values=values,
+    )
+    flags.DEFINE_integer(
+        "batch_size", 256, "images encoded at a time", flag_values=values
+    )
+
+
+def load(values: flags.FlagValues) -> Loaded:
+    """The encoder that the flags name.
+
+    Raises:
+      UsageError: where they name none, or more than one.
+    """
+    named = [n for n in ("run", "saved_model", "published") if values[n].value]
+    if len(named) > 1 or not (named or (values.random and values.encoder)):
+        raise UsageError(
+            "Name one encoder: --run=FOLDER, --saved_model=FOLDER, --published=PATH, "
+            "or --random with --encoder=NAME."
+        )
+    if values.saved_model:
+        return _from_saved_model(values)
+    if values.run:
+        recipe = RunFolder(values.run).recipe()
+        size = values.image_size or recipe.image_size
+        if values.random:
+            model = build_model(recipe)
+        else:
+            model = RunFolder(values.run).load_model()
+        return Loaded(model, size, recipe.dataset, recipe.test_dataset)
+    if not values.encoder:
+        raise UsageError("--published needs --encoder=NAME, such as resnet50.")
+    size = values.image_size or 224
+    recipe = Recipe(
+        image_size=size, encoder=values.encoder, head_layers=values.head_layers
+    )
+    model = build_model(recipe.resolved())
+    if values.published:
+        load_published(values.published, model)
+    return Loaded(model, size, None, None)
+
+
+def load_model(values: flags.FlagValues) -> tuple[SimCLR, int]:
+    """As `load`, for those that need the whole model: a SavedModel has no more."""
+    if values.saved_model:
+        raise UsageError("--saved_model is exported already.")
+    loaded = load(values)
+    return loaded.encoder, loaded.image_size
+
+
+def _from_saved_model(values: flags.FlagValues) -> Loaded:
+    path = values.saved_model
+    if not tf.io.gfile.exists(os.path.join(path, "saved_model.pb")):
+        raise UsageError(f"{path} is no SavedModel: it has no saved_model.pb.")
+    encoder = tf.saved_model.load(path)
+    return Loaded(encoder, values.image_size or image_size_of(path) or 224, None, None)
+
+
+def features(
+    loaded: Loaded, source: Source, batch_size: int
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Features and labels of all images of a source, with progress."""
+    batches = evaluation_batches(
+        source, batch_size=batch_size, image_size=loaded.image_size
+    )
+    progress = Progress(source.num_examples or 0)
+
+    def advance(done: int) -> None:
+        if progress.due():
+            progress.show(done)
+
+    try:
+        return encode(loaded.encoder, batches, progress=advance)
+    finally:
+        progress.clear()

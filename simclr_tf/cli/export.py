@@ -1,0 +1,37 @@
+"""`simclr export`: the encoder as a SavedModel."""
+
+from __future__ import annotations
+
+import os
+
+from absl import flags
+
+from simclr_tf.cli import encoder_flags
+from simclr_tf.cli.command import Command
+from simclr_tf.export import export_encoder
+
+
+def _define(values: flags.FlagValues) -> None:
+    encoder_flags.define(values)
+    flags.DEFINE_string(
+        "output",
+        None,
+        "folder to write; saved_model in the run folder by default",
+        flag_values=values,
+    )
+
+
+def _run(values: flags.FlagValues) -> None:
+    model, image_size = encoder_flags.load_model(values)
+    path = values.output or os.path.join(values.run or ".", "saved_model")
+    export_encoder(model, path, image_size=image_size)
+    print(f"Exported to {path}; tf.saved_model.load({path!r}) needs TensorFlow alone.")
+
+
+EXPORT = Command(
+    name="export",
+    summary="the encoder as a SavedModel that loads with TensorFlow alone",
+    define=_define,
+    run=_run,
+    example="simclr export --run=runs/photos --output=encoder",
+)

@@ -1,0 +1,32 @@
+"""`simclr pretrain`: trains an encoder on unlabelled images."""
+
+from __future__ import annotations
+
+from absl import flags
+
+from simclr_tf.cli import recipe_flags
+from simclr_tf.cli.command import Command
+from simclr_tf.training import pretrain
+
+
+def _define(values: flags.FlagValues) -> None:
+    flags.DEFINE_string(
+        "run",
+        "runs/pretrain",
+        "folder the run writes; one that holds a run of the same settings is resumed",
+        flag_values=values,
+    )
+    recipe_flags.define(values)
+
+
+def _run(values: flags.FlagValues) -> None:
+    pretrain(recipe_flags.recipe(values), values.run)
+
+
+PRETRAIN = Command(
+    name="pretrain",
+    summary="trains an encoder on unlabelled images",
+    define=_define,
+    run=_run,
+    example="simclr pretrain --dataset=folder:photos --image_size=96 --run=runs/photos",
+)

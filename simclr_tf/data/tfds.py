@@ -1,0 +1,182 @@
+"""Images of a dataset that TensorFlow Datasets has prepared."""
+
+from __future__ import annotations
+
+import difflib
+from typing import TYPE_CHECKING
+
+import tensorflow as tf
+
+from simclr_tf.data.image_files import canvas_size, decode, to_canvas
+from simclr_tf.data.source import DataError, MissingSplit, Source
+
+if TYPE_CHECKING:
+    import tensorflow_datasets as tfds
+
+# Encoded images held to shuffle among: half a gigabyte of ImageNet's.
+SHUFFLE_BUFFER = 4096
+_SPLIT_NAMES = {"test": ("test", "validation", "val")}
+
+
+class TFDSSource(Source):
+    """Images in the order that TensorFlow Datasets reads them.
+
+    Shuffled, they are drawn from a buffer of `SHUFFLE_BUFFER` encoded ones; the
+    order is a function of the seed.
+
+    Args:
+      records: examples of `image`, an encoded image, and `label`, an integer, if
+        labels are to be given.
+      canvas: side of the square that images are stretched to, in pixels; None
+        where all have the size that `image_shape` says.
+      **about: of `Source`.
+    """
+
+    def __init__(self, records: tf.data.Dataset, canvas: int | None, **about) -> None:
+        super().__init__(**about)
+        self._records = records
+        self._canvas = canvas
+
+    def stream(self, shuffle_seed: int | tf.Tensor | None) -> tf.data.Dataset:
+        """See `Source`."""
+        records = self._records.enumerate()
+        if shuffle_seed is not None:
+            records = records.shuffle(
+                SHUFFLE_BUFFER, seed=shuffle_seed, reshuffle_each_iteration=False
+            )
+        return records.map(
+            self._example, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
+        )
+
+    def _example(
+        self, index: tf.Tensor, record: dict[str, tf.Tensor]
+    ) -> dict[str, tf.Tensor]:
+        image = decode(record["image"])
+        if self._canvas is None:
+            example = {"image": tf.ensure_shape(image, self.image_shape)}
+        else:
+            image, size = to_canvas(image, self._canvas)
+            example = {"image": image, "size": size}
+        example["index"] = index
+        if "label" in record:
+            example["label"] = tf.cast(record["label"], tf.int32)
+        return example
+
+
+def load_tfds(
+    name: str, split: str, image_size: int | None, labels: bool
+) -> TFDSSource:
+    """The images of one split of a dataset of TensorFlow Datasets.
+
+    Nothing is downloaded: the dataset must have been prepared, by `tfds build`, in
+    the folder that TensorFlow Datasets looks in, `~/tensorflow_datasets` or what
+    the environment variable `TFDS_DATA_DIR` says.
+
+    Args:
+      name: `NAME`, `NAME/config` or either followed by `:version`.
+      split: any split the dataset has; "test" also stands for `validation` and
+        `val` where there is no labelled test split. A part of a split, such as
+        "train[:10%]", is one too.
+      image_size: side of the views the images are for, in pixels. Images of many
+        sizes are stretched to a square half again as wide; images of one size keep
+        it.
+      labels: whether to give labels, where `label` is a `ClassLabel`.
+
+    Raises:
+      DataError: where TensorFlow Datasets is not installed, there is no such
+        dataset, it is not prepared, or its features are not as they should be.
+      MissingSplit: where it has no such split.
+    """
+    try:
+        import tensorflow_datasets as tfds
+    except ImportError as error:
+        raise DataError(
+            f"tfds:{name} needs TensorFlow Datasets: pip install tensorflow-datasets"
+        ) from error
+    builder = _builder(tfds, name)
+    features = dict(builder.info.features.items())
+    has_labels = labels and isinstance(features.get("label"), tfds.features.ClassLabel)
+    height, width, _ = _image_shape(tfds, features, name)
+    canvas = None if height and width else canvas_size(image_size)
+    wanted = {"image": True, **({"label": True} if has_labels else {})}
+    decoders = tfds.decode.PartialDecoding(
+        wanted, decoders={"image": tfds.decode.SkipDecoding()}
+    )
+    for candidate in _splits(builder, name, split):
+        records = builder.as_dataset(
+            split=candidate,
+            shuffle_files=False,
+            decoders=decoders,
+            read_config=tfds.ReadConfig(try_autocache=False),
+        )
+        # A test split whose labels are kept secret has -1 for all of them.
+        if not has_labels or _first_label(records) >= 0:
+            break
+    else:
+        if split == "test":
+            raise MissingSplit(f"tfds:{name} has no {split} split with labels.")
+        has_labels = False
+        records = records.map(lambda record: {"image": record["image"]})
+    return TFDSSource(
+        records,
+        canvas,
+        spec=f"tfds:{name}",
+        split=split,
+        image_shape=(canvas or height, canvas or width, 3),
+        num_examples=builder.info.splits[candidate].num_examples,
+        num_classes=features["label"].num_classes if has_labels else None,
+        class_names=features["label"].names if has_labels else None,
+    )
+
+
+def _builder(tfds, name: str) -> tfds.core.DatasetBuilder:  # noqa: ANN001
+    try:
+        builder = tfds.builder(name)
+    except tfds.core.registered.DatasetNotFoundError as error:
+        known = tfds.list_builders(with_community_datasets=False)
+        near = difflib.get_close_matches(
+            name.partition("/")[0].partition(":")[0], known
+        )
+        raise DataError(
+            f"TensorFlow Datasets has no dataset {name!r}."
+            + (f" Did you mean {' or '.join(near)}?" if near else "")
+        ) from error
+    # An unknown version is an AssertionError there, an unknown config a ValueError.
+    except (AssertionError, ValueError, ImportError) as error:
+        raise DataError(f"tfds:{name}: {error}") from error
+    if not builder.info.splits:
+        raise DataError(
+            f"tfds:{name} is not prepared: it was looked for in {builder.data_dir}. "
+            f"Prepare it by `tfds build {name}`, or set TFDS_DATA_DIR to the folder "
+            "that holds it."
+        )
+    return builder
+
+
+def _image_shape(
+    tfds,  # noqa: ANN001
+    features: dict[str, tfds.features.FeatureConnector],
+    name: str,
+) -> tuple[int | None, int | None, int | None]:
+    image = features.get("image")
+    if type(image) is not tfds.features.Image or image.dtype != tf.uint8:
+        kinds = ", ".join(f"{key} ({type(f).__name__})" for key, f in features.items())
+        raise DataError(
+            f"tfds:{name} must have a feature image, an Image of uint8; it has {kinds}."
+        )
+    return image.shape
+
+
+def _splits(builder: tfds.core.DatasetBuilder, name: str, split: str) -> list[str]:
+    has = builder.info.splits
+    candidates = _SPLIT_NAMES.get(split, (split,))
+    found = [one for one in candidates if one.partition("[")[0] in has]
+    if not found:
+        raise MissingSplit(
+            f"tfds:{name} has no split {split}; it has {', '.join(has)}."
+        )
+    return found
+
+
+def _first_label(records: tf.data.Dataset) -> int:
+    return next((int(record["label"]) for record in records.take(1)), -1)

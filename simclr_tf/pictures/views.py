@@ -1,0 +1,49 @@
+"""A picture of what the augmentation makes of images."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import tensorflow as tf
+from matplotlib.figure import Figure
+
+_CELL_INCHES = 1.1
+_DOTS_PER_INCH = 130
+
+
+def draw_views(images: np.ndarray, views: np.ndarray, title: str) -> Figure:
+    """Each image beside views of it, a row an image.
+
+    Args:
+      images: floating point in [0, 1] `[N, H, W, 3]`, as the encoder sees them when
+        nothing is augmented.
+      views: floating point in [0, 1] `[N, V, h, w, 3]`.
+      title: over the picture.
+    """
+    rows, columns = views.shape[:2]
+    size = ((columns + 1.15) * _CELL_INCHES, (rows + 0.6) * _CELL_INCHES)
+    figure = Figure(figsize=size, layout="constrained")
+    widths = [1, 0.05, *([1] * columns)]
+    grid = figure.subplots(
+        rows, columns + 2, squeeze=False, gridspec_kw={"width_ratios": widths}
+    )
+    for row in range(rows):
+        pictures = [images[row], None, *views[row]]
+        for axes, picture in zip(grid[row], pictures):
+            axes.axis("off")
+            if picture is not None:
+                axes.imshow(np.clip(picture, 0.0, 1.0), interpolation="nearest")
+    grid[0][0].set_title("image", fontsize=9)
+    for view in range(columns):
+        grid[0][view + 2].set_title(f"view {view + 1}", fontsize=9)
+    figure.suptitle(title, fontsize=10)
+    return figure
+
+
+def save_figure(figure: Figure, path: str) -> None:
+    """Writes a figure as PNG, to any path that `tf.io.gfile` reaches."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=_DOTS_PER_INCH)
+    with tf.io.gfile.GFile(path, "wb") as file:
+        file.write(buffer.getvalue())

@@ -1,0 +1,147 @@
+"""A batch is a function of (seed, step)."""
+
+import shutil
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from simclr_tf import randomness
+from simclr_tf.augmentation import SimCLRAugmenter, evaluation_view
+from simclr_tf.data import (
+    DataError,
+    evaluation_batches,
+    load,
+    load_train_and_test,
+    pretrain_batches,
+    sample,
+    steps_per_epoch,
+)
+
+_AUGMENTER = SimCLRAugmenter(16, color_strength=0.5, blur=False)
+
+
+@pytest.fixture
+def npz(tmp_path):
+    """43 images that say their own place: pixel (0, 0, 0) is the index."""
+    images = np.random.default_rng(0).integers(0, 256, [43, 20, 20, 3], np.uint8)
+    images[:, 0, 0, 0] = np.arange(43)
+    np.savez(tmp_path / "images.npz", images=images, labels=np.arange(43) % 4)
+    return f"npz:{tmp_path / 'images.npz'}"
+
+
+@pytest.fixture
+def folder(shared, tmp_path):
+    for name in ("bonsai", "watch"):
+        source = shared / "data" / "caltech101" / "train" / name
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        for file in sorted(source.iterdir())[:10]:
+            shutil.copyfile(file, tmp_path / "photos" / name / file.name)
+    return f"folder:{tmp_path / 'photos'}"
+
+
+def _take(source, count, **settings):
+    settings = {"batch_size": 8, "seed": 3, **settings}
+    return list(pretrain_batches(source, _AUGMENTER, **settings).take(count))
+
+
+def _assert_same(batches, others):
+    assert len(batches) == len(others)
+    for batch, other in zip(batches, others):
+        for name in batch:
+            np.testing.assert_array_equal(batch[name], other[name])
+
+
+@pytest.mark.parametrize("kind", ["npz", "folder", "shapes"])
+def test_starting_late_equals_skipping(kind, request):
+    spec = kind if kind == "shapes" else request.getfixturevalue(kind)
+    source = load(spec, image_size=24)
+    whole = _take(source, 9)
+    _assert_same(whole, _take(source, 9))
+    _assert_same(whole[7:], _take(source, 2, start_step=7))
+
+
+def test_an_epoch_holds_each_image_once_and_epochs_differ(npz):
+    source = load(npz)
+    orders = []
+    for first in (0, 5, 10):
+        labels = [batch["label"] for batch in _take(source, 5, start_step=first)]
+        orders.append(tf.concat(labels, axis=0).numpy().tolist())
+    assert orders[0] != orders[1] != orders[2]
+
+    # With one batch an epoch, views at known seeds tell which images came.
+    batch = _take(source, 1, batch_size=43)[0]
+    every = next(iter(source.read(tf.data.Dataset.range(43).batch(43))))
+    seeds = randomness.example_seeds(3, 0, every["index"])
+    expected = _AUGMENTER.two_views(every["image"], seeds).numpy()
+    got = batch["views"].numpy()
+    distance = np.abs(got[:, None] - expected[None]).max(axis=(2, 3, 4, 5))
+    assert sorted(distance.argmin(axis=1)) == list(range(43))
+    assert distance.min(axis=1).max() < 1e-5
+
+
+def test_seeds_and_epochs_change_the_views_of_an_image(npz):
+    source = load(npz)
+    batches = [
+        _take(source, 1, batch_size=43, seed=seed, start_step=epoch)[0]["views"]
+        for seed, epoch in ((3, 0), (3, 1), (4, 0))
+    ]
+    means = [set(np.round(views.numpy().mean((1, 2, 3, 4)), 5)) for views in batches]
+    assert not means[0] & means[1]
+    assert not means[0] & means[2]
+
+
+def test_shapes_are_static(folder):
+    spec = pretrain_batches(
+        load(folder, image_size=24), _AUGMENTER, batch_size=8, seed=0
+    ).element_spec
+    assert spec["views"].shape == [8, 2, 16, 16, 3]
+    assert spec["label"].shape == [8]
+
+
+def test_a_batch_larger_than_the_dataset_is_refused(npz):
+    with pytest.raises(DataError, match=r"batch_size is 44 and .* holds 43 images"):
+        steps_per_epoch(load(npz), 44)
+    with pytest.raises(DataError, match="batch_size must be at least 2"):
+        steps_per_epoch(load(npz), 1)
+
+
+@pytest.mark.parametrize("kind", ["npz", "folder"])
+def test_evaluation_sees_every_image_once_in_order(kind, request):
+    source = load(request.getfixturevalue(kind), image_size=24)
+    batches = list(evaluation_batches(source, batch_size=8, image_size=24))
+    images = tf.concat([batch["image"] for batch in batches], axis=0)
+    assert images.shape == [len(source), 24, 24, 3]
+    every = next(iter(source.read(tf.data.Dataset.range(len(source)).batch(99))))
+    expected = evaluation_view(every["image"], 24, sizes=every.get("size"))
+    np.testing.assert_allclose(images, expected, atol=1e-6)
+    labels = tf.concat([batch["label"] for batch in batches], axis=0)
+    np.testing.assert_array_equal(labels, every["label"])
+
+
+def test_a_sample_is_spread_and_the_same_each_time(npz):
+    source = load(npz)
+    first, second = (sample(source, 10)["index"].numpy() for _ in range(2))
+    np.testing.assert_array_equal(first, second)
+    assert len(set(first)) == 10
+    assert first.tolist() != list(range(10))
+    batches = evaluation_batches(source, batch_size=4, image_size=20, sample=10)
+    assert sum(batch["image"].shape[0] for batch in batches) == 10
+    assert sample(source, 99)["index"].shape == [43]
+
+
+def test_a_fifth_is_held_out_where_there_is_no_test_split(npz):
+    train, test = load_train_and_test(npz)
+    assert (len(train), len(test)) == (34, 9)
+    places = [
+        next(iter(part.read(tf.data.Dataset.range(len(part)).batch(99))))["index"]
+        for part in (train, test)
+    ]
+    assert sorted(np.concatenate(places)) == list(range(43))
+
+
+def test_a_test_dataset_of_its_own(npz, folder):
+    train, test = load_train_and_test(npz, npz)
+    assert len(train) == len(test) == 43
+    with pytest.raises(DataError, match="different classes"):
+        load_train_and_test(npz, folder)

@@ -1,0 +1,156 @@
+"""Folders of real and hostile files."""
+
+import pathlib
+import shutil
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+from simclr_tf.data import DataError, MissingSplit, load
+from simclr_tf.data.image_files import decode
+
+
+@pytest.fixture
+def photos(shared, tmp_path):
+    """Two classes of six real photographs each, one folder deeper than needed."""
+    for name in ("bonsai", "watch"):
+        folder = tmp_path / "photos" / name / "deeper"
+        folder.mkdir(parents=True)
+        files = sorted((shared / "data" / "caltech101" / "train" / name).iterdir())
+        for file in files[:6]:
+            shutil.copyfile(file, folder / file.name)
+    return tmp_path / "photos"
+
+
+def _read(source, places):
+    indices = tf.data.Dataset.from_tensors(tf.constant(places, tf.int64))
+    return next(iter(source.read(indices)))
+
+
+def test_subfolders_become_labels(photos):
+    source = load(f"folder:{photos}", image_size=64)
+    assert len(source) == 12
+    assert source.image_shape == (96, 96, 3)
+    assert source.class_names == ["bonsai", "watch"]
+    batch = _read(source, [0, 11, 5])
+    np.testing.assert_array_equal(batch["label"], [0, 1, 0])
+    assert batch["image"].shape == [3, 96, 96, 3]
+    for place, size in zip([0, 11, 5], batch["size"].numpy()):
+        with Image.open(source.paths[place]) as image:
+            assert tuple(size) == (image.height, image.width)
+
+
+def test_labels_are_left_out_when_not_asked_for_or_not_there(photos):
+    assert load(f"folder:{photos}", labels=False).num_classes is None
+    assert load(f"folder:{photos / 'watch'}").num_classes is None
+
+
+def test_files_beside_the_classes_are_unlabelled(photos):
+    shutil.copyfile(next((photos / "watch" / "deeper").iterdir()), photos / "a.jpg")
+    source = load(f"folder:{photos}")
+    batch = _read(source, [source.paths.index(str(photos / "a.jpg"))])
+    assert int(batch["label"][0]) == -1
+
+
+def test_a_batch_is_the_same_however_it_is_asked_for(photos):
+    source = load(f"folder:{photos}", image_size=64)
+    whole = _read(source, range(12))
+    batches = tf.data.Dataset.range(12).batch(4, drop_remainder=True)
+    parts = list(source.read(batches))
+    assert [part["image"].shape[0] for part in parts] == [4, 4, 4]
+    joined = tf.concat([part["image"] for part in parts], axis=0)
+    np.testing.assert_array_equal(whole["image"], joined)
+
+
+def test_split_folders(photos, tmp_path):
+    root = tmp_path / "both"
+    shutil.copytree(photos, root / "train")
+    shutil.copytree(photos / "watch", root / "val" / "watch")
+    assert len(load(f"folder:{root}")) == 12
+    assert len(load(f"folder:{root}", "test")) == 6
+    with pytest.raises(MissingSplit, match="no subfolder test"):
+        load(f"folder:{photos}", "test")
+
+
+def _picture(height=20, width=30):
+    return np.random.default_rng(0).integers(0, 256, [height, width, 3], np.uint8)
+
+
+def test_files_of_every_kind(tmp_path):
+    rgb = Image.fromarray(_picture())
+    rgb.save(tmp_path / "rgb.png")
+    rgb.save(tmp_path / "rgb.bmp")
+    rgb.save(tmp_path / "UPPER.JPG")
+    rgb.save(tmp_path / "rgb.gif")
+    rgb.save(tmp_path / "frames.gif", save_all=True, append_images=[rgb.rotate(180)])
+    rgb.convert("L").save(tmp_path / "grey.png")
+    rgb.convert("L").save(tmp_path / "grey.jpg")
+    rgb.convert("L").save(tmp_path / "grey_alpha.png")
+    rgb.convert("RGBA").save(tmp_path / "rgba.png")
+    rgb.convert("RGBA").save(tmp_path / "rgba.bmp")
+    rgb.convert("P").save(tmp_path / "palette.png")
+    rgb.convert("CMYK").save(tmp_path / "cmyk.jpg")
+    deep = Image.fromarray(_picture()[..., 0].astype(np.uint16) * 257)
+    deep.save(tmp_path / "deep.png")
+    source = load(f"folder:{tmp_path}", image_size=64)
+    assert source.skipped == {}
+    assert len(source) == 13
+    batch = _read(source, range(13))
+    np.testing.assert_array_equal(batch["size"], [[20, 30]] * 13)
+
+
+@pytest.mark.parametrize("name", ["rgb.png", "rgb.bmp", "rgba.png"])
+def test_lossless_files_keep_their_pixels(tmp_path, name):
+    image = Image.fromarray(_picture())
+    image.convert("RGBA" if "rgba" in name else "RGB").save(tmp_path / name)
+    got = decode((tmp_path / name).read_bytes())
+    np.testing.assert_array_equal(got, _picture())
+
+
+def test_grey_and_16_bit_files_become_rgb(tmp_path):
+    grey = _picture()[..., 0]
+    Image.fromarray(grey).save(tmp_path / "grey.png")
+    Image.fromarray(grey.astype(np.uint16) * 257).save(tmp_path / "deep.png")
+    for name in ("grey.png", "deep.png"):
+        got = decode((tmp_path / name).read_bytes())
+        np.testing.assert_array_equal(got, np.repeat(grey[..., None], 3, -1))
+
+
+def test_bad_files_are_passed_over_counted_and_named(photos, capsys):
+    good = sorted((photos / "bonsai" / "deeper").iterdir())
+    for place in range(30):
+        shutil.copyfile(good[0], photos / "bonsai" / f"copy{place}.jpg")
+    (photos / "watch" / "text.jpg").write_text("not a picture")
+    (photos / "watch" / "empty.png").write_bytes(b"")
+    cut = good[0].read_bytes()[:200]
+    (photos / "watch" / "cut.jpg").write_bytes(cut)
+    (photos / "watch" / "modern.webp").write_bytes(b"RIFF")
+    (photos / "watch" / ".hidden.jpg").write_text("not looked at")
+    source = load(f"folder:{photos}", image_size=64)
+    assert len(source) == 42
+    names = {pathlib.Path(path).name for path in source.skipped}
+    assert names == {"text.jpg", "empty.png", "cut.jpg", "modern.webp"}
+    said = capsys.readouterr().err
+    assert "passed over 1 .webp" in said
+    assert "passed over 3 of 45 images that cannot be read" in said
+    assert "text.jpg" in said
+    assert _read(source, range(42))["image"].shape[0] == 42
+
+
+def test_too_many_bad_files_are_an_error(photos):
+    for place in range(3):
+        (photos / f"text{place}.jpg").write_text("not a picture")
+    with pytest.raises(DataError, match=r"3 of 15 images cannot be read.*text0\.jpg"):
+        load(f"folder:{photos}")
+
+
+def test_folders_without_images(tmp_path):
+    with pytest.raises(DataError, match="is no folder"):
+        load(f"folder:{tmp_path / 'nothing'}")
+    with pytest.raises(DataError, match=r"holds no images \(jpg, jpeg, png"):
+        load(f"folder:{tmp_path}")
+    (tmp_path / "a.webp").write_bytes(b"RIFF")
+    with pytest.raises(DataError, match=r"it holds 1 \.webp"):
+        load(f"folder:{tmp_path}")

@@ -1,0 +1,218 @@
+"""Datasets that TensorFlow Datasets has prepared, and those it has not."""
+
+from __future__ import annotations
+
+import sys
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from simclr_tf.data.image_files import canvas_size, decode, to_canvas
+from simclr_tf.data.source import DataError, MissingSplit
+from simclr_tf.data.tfds import load_tfds
+
+tfds = pytest.importorskip("tensorflow_datasets")
+
+_SIZE = 32
+_NAMES = ["bonsai", "ketch", "watch"]
+_jpegs: list[bytes] = []
+_digits = np.random.default_rng(0).integers(0, 256, [9, 6, 7, 1], np.uint8)
+
+
+class TinyPhotos(tfds.core.GeneratorBasedBuilder):
+    """JPEGs of many sizes, and a test split with secret labels."""
+
+    VERSION = tfds.core.Version("1.0.0")
+    BUILDER_CONFIGS = [  # noqa: RUF012
+        tfds.core.BuilderConfig(name="all"),
+        tfds.core.BuilderConfig(name="few"),
+    ]
+
+    def _info(self):
+        features = {
+            "image": tfds.features.Image(),
+            "label": tfds.features.ClassLabel(names=_NAMES),
+            "file": tfds.features.Text(),
+        }
+        features = tfds.features.FeaturesDict(features)
+        return tfds.core.DatasetInfo(builder=self, features=features)
+
+    def _split_generators(self, dl_manager):
+        count = 3 if self.builder_config.name == "few" else 12
+        return {
+            "train": self._generate_examples(0, count),
+            "validation": self._generate_examples(12, 14),
+            "test": self._generate_examples(14, 15),
+        }
+
+    def _generate_examples(self, first, end):
+        for place in range(first, end):
+            yield (
+                place,
+                {
+                    "image": _jpegs[place],
+                    "label": place % 3 if end < 15 else -1,
+                    "file": str(place),
+                },
+            )
+
+
+class TinyDigits(tfds.core.GeneratorBasedBuilder):
+    """Greyscale images of one size, one split."""
+
+    VERSION = tfds.core.Version("2.0.0")
+
+    def _info(self):
+        features = {"image": tfds.features.Image(shape=(6, 7, 1))}
+        features["label"] = tfds.features.ClassLabel(num_classes=10)
+        features = tfds.features.FeaturesDict(features)
+        return tfds.core.DatasetInfo(builder=self, features=features)
+
+    def _split_generators(self, dl_manager):
+        return {"train": self._generate_examples()}
+
+    def _generate_examples(self):
+        for place, image in enumerate(_digits):
+            yield place, {"image": image, "label": place}
+
+
+class TinyText(tfds.core.GeneratorBasedBuilder):
+    """No images."""
+
+    VERSION = tfds.core.Version("1.0.0")
+
+    def _info(self):
+        features = tfds.features.FeaturesDict({"words": tfds.features.Text()})
+        return tfds.core.DatasetInfo(builder=self, features=features)
+
+    def _split_generators(self, dl_manager):
+        return {"train": iter([(0, {"words": "none"})])}
+
+    def _generate_examples(self):
+        raise NotImplementedError
+
+
+class TinyUnprepared(TinyDigits):
+    """Known, and not on this machine."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def prepared(shared, tmp_path_factory):
+    paths = sorted((shared / "data/caltech101/train").glob("*/*.jpg"))
+    _jpegs[:] = [path.read_bytes() for path in paths[:: len(paths) // 14]][:15]
+    folder = str(tmp_path_factory.mktemp("tensorflow_datasets"))
+    builders = [TinyPhotos(config=name, data_dir=folder) for name in ("all", "few")]
+    for builder in [*builders, TinyDigits(data_dir=folder), TinyText(data_dir=folder)]:
+        builder.download_and_prepare()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tfds.core.constants, "DATA_DIR", folder)
+        yield
+
+
+def _order(source, seed):
+    return [int(example["index"]) for example in source.stream(seed)]
+
+
+def test_images_of_many_sizes(prepared):
+    source = load_tfds("tiny_photos", "train", _SIZE, True)
+    canvas = canvas_size(_SIZE)
+    assert len(source) == 12
+    assert source.image_shape == (canvas, canvas, 3)
+    assert source.class_names == _NAMES
+    assert source.num_classes == 3
+    expected = {}
+    for place in range(12):
+        image, size = to_canvas(decode(_jpegs[place]), canvas)
+        expected[image.numpy().tobytes()] = (place % 3, tuple(size.numpy()))
+    seen = {}
+    for example in source.stream(5):
+        size = tuple(example["size"].numpy())
+        seen[example["image"].numpy().tobytes()] = (int(example["label"]), size)
+    assert seen == expected
+
+
+def test_images_of_one_size_keep_it_and_grey_becomes_rgb():
+    source = load_tfds("tiny_digits", "train", _SIZE, True)
+    assert source.image_shape == (6, 7, 3)
+    assert source.stream(0).element_spec == {
+        "image": tf.TensorSpec([6, 7, 3], tf.uint8),
+        "index": tf.TensorSpec([], tf.int64),
+        "label": tf.TensorSpec([], tf.int32),
+    }
+    for example in source.stream(0):
+        digit = _digits[int(example["label"])]
+        np.testing.assert_array_equal(example["image"], np.repeat(digit, 3, -1))
+
+
+def test_the_seed_decides_the_order_and_not_the_index():
+    source = load_tfds("tiny_digits", "train", _SIZE, True)
+    labels = [int(example["label"]) for example in source.stream(None)]
+    assert _order(source, None) == list(range(9))
+    first, again, other = (_order(source, seed) for seed in (1, 1, 2))
+    assert first == again
+    assert first != other
+    assert sorted(first) == sorted(other) == list(range(9))
+    for example in source.stream(1):
+        assert int(example["label"]) == labels[int(example["index"])]
+
+
+def test_it_streams_from_within_a_graph():
+    source = load_tfds("tiny_photos", "train", _SIZE, True)
+    epochs = tf.data.Dataset.range(2).flat_map(source.stream)
+    order = [int(example["index"]) for example in epochs]
+    assert order == _order(source, 0) + _order(source, 1)
+
+
+def test_labels_only_where_asked():
+    source = load_tfds("tiny_photos", "train", _SIZE, False)
+    assert source.num_classes is None
+    assert source.class_names is None
+    assert "label" not in source.stream(None).element_spec
+
+
+@pytest.mark.parametrize(
+    ("name", "count"),
+    [("tiny_photos/few", 3), ("tiny_photos/all:1.0.0", 12), ("tiny_digits:2.0.0", 9)],
+)
+def test_config_and_version(name, count):
+    source = load_tfds(name, "train", _SIZE, True)
+    assert len(source) == count == len(list(source.stream(None)))
+
+
+def test_validation_stands_in_for_a_test_split_with_secret_labels():
+    labelled = load_tfds("tiny_photos", "test", _SIZE, True)
+    assert len(labelled) == 2
+    assert {int(e["label"]) for e in labelled.stream(None)} == {0, 1}
+    assert len(load_tfds("tiny_photos", "test", _SIZE, False)) == 1
+
+
+def test_part_of_a_split():
+    source = load_tfds("tiny_photos", "train[:4]", _SIZE, True)
+    assert len(source) == 4 == len(list(source.stream(None)))
+
+
+def test_no_test_split():
+    with pytest.raises(MissingSplit, match="no split test; it has train"):
+        load_tfds("tiny_digits", "test", _SIZE, True)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("tiny_digit", "no dataset 'tiny_digit'. Did you mean tiny_digits"),
+        ("tiny_digits:9.9.9", "9.9.9"),
+        ("tiny_photos/none", "none"),
+        ("tiny_unprepared", "not prepared.*`tfds build tiny_unprepared`"),
+        ("tiny_text", r"feature image.*words \(Text\)"),
+    ],
+)
+def test_errors_say_what_to_do(name, message):
+    with pytest.raises(DataError, match=message):
+        load_tfds(name, "train", _SIZE, True)
+
+
+def test_without_tensorflow_datasets(monkeypatch):
+    monkeypatch.setitem(sys.modules, "tensorflow_datasets", None)
+    with pytest.raises(DataError, match="pip install tensorflow-datasets"):
+        load_tfds("tiny_digits", "train", _SIZE, True)

@@ -1,0 +1,154 @@
+"""Every example once, in order, in inference mode, whatever runs the encoder."""
+
+import gc
+import weakref
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from simclr_tf.evaluation import encode
+
+IMAGES = np.random.default_rng(0).random([23, 8, 8, 3], dtype=np.float32)
+LABELS = np.arange(23, dtype=np.int32)
+
+
+def small_encoder():
+    layers = tf.keras.layers
+    encoder = tf.keras.Sequential(
+        [
+            layers.Conv2D(6, 3, input_shape=[None, None, 3]),
+            layers.BatchNormalization(),
+            layers.ReLU(),
+            layers.Dropout(0.5),
+            layers.GlobalAveragePooling2D(),
+        ]
+    )
+    encoder(IMAGES, training=True)
+    return encoder
+
+
+def batches(size, **extra):
+    data = {"image": IMAGES, "label": LABELS, **extra}
+    return tf.data.Dataset.from_tensor_slices(data).batch(size)
+
+
+def test_every_example_once_and_in_order():
+    encoder = small_encoder()
+    features, labels = encode(encoder, batches(5))
+    assert features.dtype == np.float32
+    assert labels.dtype == np.int64
+    np.testing.assert_array_equal(labels, LABELS)
+    np.testing.assert_allclose(features, encoder(IMAGES, training=False), atol=1e-6)
+
+
+@pytest.mark.parametrize("size", [1, 4, 23, 100])
+def test_batch_split_does_not_matter(size):
+    encoder = small_encoder()
+    features, _ = encode(encoder, batches(size))
+    np.testing.assert_allclose(features, encode(encoder, batches(7))[0], atol=1e-6)
+
+
+def test_labels_are_none_where_there_are_none():
+    dataset = tf.data.Dataset.from_tensor_slices({"image": IMAGES}).batch(5)
+    features, labels = encode(small_encoder(), dataset)
+    assert features.shape == (23, 6)
+    assert labels is None
+
+
+def test_variables_do_not_move():
+    encoder = small_encoder()
+    before = encoder.get_weights()
+    encode(encoder, batches(5))
+    for old, new in zip(before, encoder.get_weights()):
+        np.testing.assert_array_equal(old, new)
+
+
+def test_a_loaded_model_and_a_plain_function_do_as_well(tmp_path):
+    encoder = small_encoder()
+    expected, _ = encode(encoder, batches(5))
+
+    root = tf.Module()
+    root.encoder = encoder
+    root.__call__ = tf.function(
+        lambda images, training: encoder(images, training=training)
+    )
+    for training in (True, False):
+        root.__call__.get_concrete_function(
+            tf.TensorSpec([None, 8, 8, 3]), training=training
+        )
+    tf.saved_model.save(root, str(tmp_path))
+    loaded = tf.saved_model.load(str(tmp_path))
+    np.testing.assert_allclose(encode(loaded, batches(5))[0], expected, atol=1e-6)
+
+    mean, _ = encode(lambda images: tf.reduce_mean(images, axis=[1, 2]), batches(5))
+    np.testing.assert_allclose(mean, IMAGES.mean(axis=(1, 2)), atol=1e-6)
+
+
+def test_feature_maps_are_averaged():
+    features, _ = encode(lambda images: images, batches(5))
+    np.testing.assert_allclose(features, IMAGES.mean(axis=(1, 2)), atol=1e-6)
+
+
+def test_low_precision_comes_out_as_float32():
+    tf.keras.mixed_precision.set_global_policy("mixed_bfloat16")
+    features, _ = encode(small_encoder(), batches(5))
+    assert features.dtype == np.float32
+
+
+def test_one_graph_serves_all_batches_and_later_calls():
+    traces = []
+
+    class Encoder(tf.keras.Model):
+        def call(self, images):
+            traces.append(images.shape)
+            return tf.reduce_mean(images, axis=[1, 2])
+
+    encoder = Encoder()
+    encode(encoder, batches(5))
+    encode(encoder, batches(23))
+    assert [shape.as_list() for shape in traces] == [[None, 8, 8, 3]]
+
+
+def test_later_calls_see_the_weights_of_then():
+    encoder = small_encoder()
+    before, _ = encode(encoder, batches(5))
+    encoder.set_weights([2 * weight for weight in encoder.get_weights()])
+    after, _ = encode(encoder, batches(5))
+    assert not np.allclose(before, after)
+    np.testing.assert_allclose(after, encoder(IMAGES, training=False), atol=1e-6)
+
+
+def test_a_model_is_not_kept_alive():
+    encoder = small_encoder()
+    encode(encoder, batches(5))
+    reference = weakref.ref(encoder)
+    del encoder
+    tf.keras.backend.clear_session()
+    gc.collect()
+    assert reference() is None
+
+
+def test_progress_counts_examples():
+    done = []
+    encode(small_encoder(), batches(10), progress=done.append)
+    assert done == [10, 20, 23]
+
+
+@pytest.mark.parametrize(
+    ("dataset", "message"),
+    [
+        (tf.data.Dataset.from_tensor_slices(IMAGES).batch(5), '"image"'),
+        (tf.data.Dataset.from_tensor_slices({"image": IMAGES}), r"\(8, 8, 3\)"),
+        (batches(5).repeat(), "repeats for ever"),
+        (batches(5).take(0), "at least one example"),
+    ],
+)
+def test_refuses_other_datasets(dataset, message):
+    with pytest.raises(ValueError, match=message):
+        encode(small_encoder(), dataset)
+
+
+def test_refuses_features_of_another_rank():
+    with pytest.raises(ValueError, match=r"\[B, D\].*\(None,\)"):
+        encode(lambda images: tf.reduce_mean(images, axis=[1, 2, 3]), batches(5))
