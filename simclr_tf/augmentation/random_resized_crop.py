@@ -80,9 +80,7 @@ class RandomResizedCrop(StatelessAugmentation):
         # Half a pixel more than the width still rounds to the width.
         fits = tf.floor((image_w + 0.5 - 1e-7) / aspect)
         highest = tf.where(tf.round(highest * aspect) > image_w, fits, highest)
-        highest = tf.where(
-            tf.round(highest * aspect) > image_w, highest - 1.0, highest
-        )
+        highest = tf.where(tf.round(highest * aspect) > image_w, highest - 1.0, highest)
         highest = tf.minimum(highest, image_h)
         lowest = tf.minimum(tf.round(tf.sqrt(least / aspect)), highest)
         height = lowest + tf.floor(draws[:, 1] * (highest - lowest + 1.0))
@@ -129,5 +127,3 @@ class RandomResizedCrop(StatelessAugmentation):
             "area": list(self.area),
             "aspect": list(self.aspect),
         }
-
-

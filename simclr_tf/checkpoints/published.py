@@ -140,7 +140,7 @@ class _Published:
                 return None
         return node
 
-    def value(self, path: str):  # noqa: ANN201
+    def value(self, path: str) -> np.ndarray | None:
         """The variable's value as an array, or None where there is none."""
         node = self._find(path)
         for attribute in self._nodes[node].attributes if node is not None else ():
@@ -152,9 +152,7 @@ class _Published:
         node = self._find(path)
         if node is None:
             return []
-        places = sorted(
-            int(name) for name in self._children(node) if name.isdigit()
-        )
+        places = sorted(int(name) for name in self._children(node) if name.isdigit())
         units = [f"{path}/{place}" for place in places]
         return [unit for unit in units if any(self._variables(unit))]
 

@@ -23,9 +23,7 @@ def _define(values: flags.FlagValues) -> None:
         flag_values=values,
     )
     flags.DEFINE_string("split", "train", "split of the dataset", flag_values=values)
-    flags.DEFINE_string(
-        "output", "embeddings.npz", "file to write", flag_values=values
-    )
+    flags.DEFINE_string("output", "embeddings.npz", "file to write", flag_values=values)
 
 
 def _run(values: flags.FlagValues) -> None:
@@ -59,5 +57,5 @@ EMBED = Command(
     summary="features of a dataset into an .npz file",
     define=_define,
     run=_run,
-    example="simclr embed --run=runs/photos --dataset=folder:photos --output=photos.npz",
+    example="simclr embed --run=runs/photos --dataset=folder:photos --output=h.npz",
 )

@@ -129,7 +129,7 @@ def load_folder(
         split=split,
         num_classes=len(classes) or None,
         class_names=classes or None,
-        skipped={**bad, **{file: "not an image format read here" for file in others}},
+        skipped={**bad, **dict.fromkeys(others, "not an image format read here")},
     )
 
 
@@ -184,7 +184,9 @@ def _unreadable(files: Sequence[str]) -> dict[str, str]:
 
 
 def _name(bad: dict[str, str]) -> str:
-    shown = [f"{file} ({reason})" for file, reason in list(bad.items())[:_NAMED_AT_MOST]]
+    shown = [
+        f"{file} ({reason})" for file, reason in list(bad.items())[:_NAMED_AT_MOST]
+    ]
     more = len(bad) - len(shown)
     return "; ".join(shown) + (f"; and {more:,} more" if more else "")
 

@@ -50,5 +50,7 @@ def load(
     if kind not in KINDS:
         raise DataError(f"Dataset {spec!r} is of no known kind. Use {_NOTATION}.")
     if kind != "shapes" and not argument:
-        raise DataError(f"Dataset {spec!r} names nothing after {kind}:. Use {_NOTATION}.")
+        raise DataError(
+            f"Dataset {spec!r} names nothing after {kind}:. Use {_NOTATION}."
+        )
     return KINDS[kind](argument, split, image_size, labels)

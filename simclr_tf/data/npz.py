@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
+from collections.abc import Mapping
 
 import numpy as np
 import tensorflow as tf
@@ -70,7 +71,9 @@ def load_npz(path: str, split: str, image_size: int | None, labels: bool) -> Sou
         image_name = _pick(arrays, _ONLY_IMAGES, split)
         label_name = _pick(arrays, _ONLY_LABELS, split)
         if image_name is not None and split != "train":
-            raise MissingSplit(f"{path} holds one split, {image_name!r}, and no {split}.")
+            raise MissingSplit(
+                f"{path} holds one split, {image_name!r}, and no {split}."
+            )
     if image_name is None:
         complain = MissingSplit if split != "train" else DataError
         raise complain(
@@ -81,8 +84,10 @@ def load_npz(path: str, split: str, image_size: int | None, labels: bool) -> Sou
     images = _as_rgb(arrays[image_name], where)
     values = None
     if labels and label_name is not None:
-        values = _as_labels(arrays[label_name], len(images), f"{path}, array {label_name}")
-    names = arrays["classes"] if "classes" in arrays else None
+        values = _as_labels(
+            arrays[label_name], len(images), f"{path}, array {label_name}"
+        )
+    names = arrays.get("classes")
     num_classes = None if values is None else int(values.max()) + 1
     if names is not None and num_classes is not None:
         num_classes = max(num_classes, len(names))
@@ -107,7 +112,9 @@ def _open(path: str):  # noqa: ANN202
         raise DataError(f"{path} is not a readable .npz file: {error}") from error
 
 
-def _pick(arrays, names: tuple[str, ...], split: str) -> str | None:
+def _pick(
+    arrays: Mapping[str, np.ndarray], names: tuple[str, ...], split: str
+) -> str | None:
     wanted = [name.format(split=split) for name in names]
     return next((name for name in wanted if name in arrays), None)
 

@@ -69,9 +69,7 @@ class Source:
         count = "?" if self.num_examples is None else f"{self.num_examples:,}"
         height, width, _ = self.image_shape
         classes = f", {self.num_classes} classes" if self.num_classes else ""
-        return (
-            f"{self.spec} ({self.split}): {count} images, {height}x{width}{classes}"
-        )
+        return f"{self.spec} ({self.split}): {count} images, {height}x{width}{classes}"
 
     def read(self, indices: tf.data.Dataset) -> tf.data.Dataset:
         """Images by their places, in the order asked for.

@@ -75,9 +75,7 @@ def _application(make: type, name: str, image_size: int) -> tf.keras.Model:
     images = tf.keras.Input(shape)
     scaled = _Rescaled(name)(images)
     try:
-        body = make(
-            include_top=False, weights=None, pooling="avg", input_shape=shape
-        )
+        body = make(include_top=False, weights=None, pooling="avg", input_shape=shape)
     except ValueError as error:
         raise ValueError(
             f"encoder {name!r} does not take images of {image_size} px: {error}"

@@ -26,7 +26,7 @@ def accuracy(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
 
 
 def entropy(logits: tf.Tensor) -> tf.Tensor:
-    """Mean entropy, in nats, of the softmax over each row of `[anchors, candidates]`."""
+    """Mean entropy in nats of the softmax over each row of `[anchors, candidates]`."""
     log_probability = tf.nn.log_softmax(logits, axis=1)
     weighted = tf.exp(log_probability) * log_probability
     return -tf.reduce_mean(tf.reduce_sum(weighted, axis=1))

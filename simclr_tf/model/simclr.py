@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 
@@ -119,7 +119,7 @@ class SimCLR(tf.keras.Model):
             features = tf.reduce_mean(features, axis=[1, 2])
         return tf.cast(features, tf.keras.backend.floatx())
 
-    def train_step(self, data) -> dict[str, tf.Tensor]:
+    def train_step(self, data: Any) -> dict[str, tf.Tensor]:
         """One step on a batch; see the class for what `data` may be."""
         views, labels = self._views(data, self.optimizer.iterations)
         with tf.GradientTape() as tape:
@@ -129,21 +129,19 @@ class SimCLR(tf.keras.Model):
         self.optimizer.minimize(loss, self.trainable_variables, tape=tape)
         return self._update_metrics(values, views)
 
-    def test_step(self, data) -> dict[str, tf.Tensor]:
+    def test_step(self, data: Any) -> dict[str, tf.Tensor]:
         """The loss and metrics of a batch in inference mode."""
         views, labels = self._views(data, tf.constant(_EVALUATION, tf.int64))
         return self._update_metrics(self._compare(views, labels, training=False), views)
 
-    def predict_step(self, data) -> tf.Tensor:
+    def predict_step(self, data: Any) -> tf.Tensor:
         """Representations of a batch of images."""
         images = _unpack(data).images
         if images is None:
             raise ValueError('predict needs images; the data holds only "views".')
         return self(images, training=False)
 
-    def _views(
-        self, data, step: tf.Tensor
-    ) -> tuple[tf.Tensor, tf.Tensor | None]:
+    def _views(self, data: Any, step: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor | None]:
         """Views `[B, 2, H, W, C]` and labels of a batch."""
         batch = _unpack(data)
         if batch.views is not None:
@@ -241,7 +239,7 @@ class SimCLR(tf.keras.Model):
         return cls(**config)
 
 
-def _unpack(data) -> _Batch:
+def _unpack(data: Any) -> _Batch:
     """What a batch of any accepted form holds."""
     labels = None
     if isinstance(data, (tuple, list)):
@@ -257,8 +255,7 @@ def _unpack(data) -> _Batch:
         labels = data.get("label")
     if "views" not in data and "image" not in data:
         raise ValueError(
-            'A dict of data must hold "image" or "views", got the keys '
-            f"{sorted(data)}."
+            f'A dict of data must hold "image" or "views", got the keys {sorted(data)}.'
         )
     if labels is not None:
         labels = tf.reshape(tf.cast(labels, tf.int32), [-1])

@@ -27,9 +27,7 @@ def scaled_learning_rate(
         return base * math.sqrt(global_batch)
     if scaling == "none":
         return base
-    raise ValueError(
-        f'scaling must be "linear", "sqrt" or "none", got {scaling!r}.'
-    )
+    raise ValueError(f'scaling must be "linear", "sqrt" or "none", got {scaling!r}.')
 
 
 @tf.keras.utils.register_keras_serializable(package="simclr_tf")

@@ -5,4 +5,13 @@ from simclr_tf.training.pretrain import Diverged, Stopped, pretrain
 from simclr_tf.training.recipe import Recipe
 from simclr_tf.training.run_folder import RunFolder, RunFolderError
 
-__all__ = ["Diverged", "Recipe", "RunFolder", "RunFolderError", "Stopped", "build_augmenter", "build_model", "pretrain"]
+__all__ = [
+    "Diverged",
+    "Recipe",
+    "RunFolder",
+    "RunFolderError",
+    "Stopped",
+    "build_augmenter",
+    "build_model",
+    "pretrain",
+]

@@ -45,10 +45,10 @@ def build_model(recipe: Recipe, *, num_classes: int | None = None) -> SimCLR:
     return model
 
 
-def build_augmenter(recipe: Recipe) -> SimCLRAugmenter:
-    """The augmentation of a resolved recipe."""
+def build_augmenter(recipe: Recipe, view_size: int | None = None) -> SimCLRAugmenter:
+    """The augmentation of a resolved recipe, to its image size or to another."""
     return SimCLRAugmenter(
-        recipe.image_size,
+        view_size or recipe.image_size,
         color_strength=recipe.color_strength,
         blur=recipe.blur,
         crop_area=(recipe.crop_min_area, 1.0),

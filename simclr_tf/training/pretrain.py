@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 import tensorflow as tf
@@ -18,7 +18,11 @@ from simclr_tf.data import (
     steps_per_epoch,
 )
 from simclr_tf.model import SimCLR
-from simclr_tf.training.build import build_model, build_optimizer
+from simclr_tf.training.build import (
+    build_augmenter,
+    build_model,
+    build_optimizer,
+)
 from simclr_tf.training.checkpoints import Checkpoints
 from simclr_tf.training.knn_monitor import KnnMonitor
 from simclr_tf.training.progress import Progress, duration
@@ -77,11 +81,7 @@ def pretrain(
     say(_opening(recipe, source, model, step, per_epoch))
 
     batch = recipe.batch_size
-    batches = iter(
-        pretrain_batches(
-            source, model.augmenter, batch_size=batch, seed=recipe.seed, start_step=step
-        )
-    )
+    batches, view_size = None, None
     train = model.make_train_function()
     writer = tf.summary.create_file_writer(run.tensorboard)
     progress = Progress(total * batch, start=step * batch)
@@ -93,6 +93,9 @@ def pretrain(
     with StopSignal() as stop:
         while step < total:
             epoch = step // per_epoch
+            if recipe.view_size(epoch) != view_size:
+                view_size = recipe.view_size(epoch)
+                batches = _batches(recipe, source, view_size, step)
             epoch_start, epoch_end = step, (epoch + 1) * per_epoch
             epoch_began = time.monotonic()
             while step < epoch_end:
@@ -132,6 +135,20 @@ def pretrain(
     return result
 
 
+def _batches(
+    recipe: Recipe, source: Source, view_size: int, step: int
+) -> Iterator[dict[str, tf.Tensor]]:
+    """The batches of a step and those after it."""
+    batches = pretrain_batches(
+        source,
+        build_augmenter(recipe, view_size),
+        batch_size=recipe.batch_size,
+        seed=recipe.seed,
+        start_step=step,
+    )
+    return iter(batches)
+
+
 def _monitor(recipe: Recipe, source: Source) -> KnnMonitor | None:
     """kNN while training, where there are labels to measure it with."""
     if source.num_classes is None:
@@ -151,7 +168,7 @@ def _opening(
     lines = [
         f"Data: {source}",
         f"Encoder: {recipe.encoder}, {model.encoder.count_params():,} parameters, "
-        f"{recipe.precision}, views of {recipe.image_size} px",
+        f"{recipe.precision}, {_views(recipe)}",
         f"Training: {recipe.epochs} epochs of {per_epoch:,} steps of "
         f"{recipe.batch_size:,} images, {recipe.optimizer}, learning rate "
         f"{recipe.learning_rate:g} ({recipe.learning_rate_scaling}), temperature "
@@ -160,6 +177,13 @@ def _opening(
     if step:
         lines.append(f"Resuming after step {step:,}.")
     return "\n".join(lines)
+
+
+def _views(recipe: Recipe) -> str:
+    views = f"views of {recipe.image_size} px"
+    if recipe.early_epochs:
+        views += f" (first {recipe.early_epochs} epochs {recipe.early_view_size} px)"
+    return views
 
 
 def _numbers(values: Mapping[str, object]) -> dict[str, float]:

@@ -55,7 +55,9 @@ class Progress:
         self.shown = time.monotonic()
         if not self.stream.isatty():
             return
-        numbers = "".join(f"  {name} {value:.4g}" for name, value in (values or {}).items())
+        numbers = "".join(
+            f"  {name} {value:.4g}" for name, value in (values or {}).items()
+        )
         line = (
             f"{done:,}/{self.total:,} {self.unit}{numbers}  "
             f"{self.rate(done):,.0f} {self.unit}/s  {self.left(done)} left"

@@ -62,8 +62,19 @@ class Recipe:
     blur: Optional[bool] = _setting(
         None, "Gaussian blur in the views; not up to 32 px, else yes"
     )
-    crop_min_area: float = _setting(
-        0.08, "least share of an image's area that a crop covers"
+    crop_min_area: Optional[float] = _setting(
+        None,
+        "least share of an image's area that a crop covers; 0.2 up to 32 px, else 0.08",
+    )
+    early_view_size: Optional[int] = _setting(
+        None,
+        "side in pixels of the views in the first epochs: small views cost less and "
+        "teach nearly as much; five eighths of image_size by default",
+    )
+    early_share: Optional[float] = _setting(
+        None,
+        "share of the epochs whose views are early_view_size wide; 0.75 for a resnet "
+        "up to 32 px, else 0",
     )
     temperature: Optional[float] = _setting(
         None, "temperature of the loss; 0.2 up to 32 px, else 0.1"
@@ -72,7 +83,7 @@ class Recipe:
         None, "optimizer; sgd up to 32 px, else lars", OPTIMIZERS
     )
     learning_rate: Optional[float] = _setting(
-        None, "learning rate before scaling; 0.5 up to 32 px, else 0.3"
+        None, "learning rate before scaling; 0.7 up to 32 px, else 0.3"
     )
     learning_rate_scaling: str = _setting(
         "linear",
@@ -84,7 +95,10 @@ class Recipe:
     weight_decay: Optional[float] = _setting(
         None, "weight decay; 5e-4 up to 32 px, else 1e-6"
     )
-    batch_size: int = _setting(256, "images a step over all replicas, before views")
+    batch_size: Optional[int] = _setting(
+        None,
+        "images a step over all replicas, before views; 128 up to 32 px, else 256",
+    )
     epochs: int = _setting(100, "passes over the dataset")
     warmup_epochs: Optional[float] = _setting(
         None, "epochs in which the learning rate rises; a twentieth of them by default"
@@ -111,16 +125,22 @@ class Recipe:
         if size is None:
             size = native_size if native_size and native_size <= 64 else 224
         small = size <= 32
+        encoder = self.encoder or ("resnet18x0.25" if small else "resnet50")
+        early = 0.75 if small and encoder.startswith("resnet") else 0.0
         defaults = {
             "image_size": size,
-            "encoder": "resnet18x0.25" if small else "resnet50",
+            "encoder": encoder,
             "head_layers": 2 if small else 3,
             "color_strength": 0.5 if small else 1.0,
             "blur": not small,
+            "crop_min_area": 0.2 if small else 0.08,
+            "early_view_size": max(size * 5 // 8, 1),
+            "early_share": early,
             "temperature": 0.2 if small else 0.1,
             "optimizer": "sgd" if small else "lars",
-            "learning_rate": 0.5 if small else 0.3,
+            "learning_rate": 0.7 if small else 0.3,
             "weight_decay": 5e-4 if small else 1e-6,
+            "batch_size": 128 if small else 256,
             "warmup_epochs": self.epochs / 20,
             "precision": "bfloat16" if small else "float32",
         }
@@ -130,3 +150,12 @@ class Recipe:
             if getattr(self, name) is None
         }
         return dataclasses.replace(self, **missing)
+
+    @property
+    def early_epochs(self) -> int:
+        """Epochs, from the first, whose views are `early_view_size` wide."""
+        return round(self.early_share * self.epochs)
+
+    def view_size(self, epoch: int) -> int:
+        """Side in pixels of the views of an epoch, the first being 0."""
+        return self.early_view_size if epoch < self.early_epochs else self.image_size

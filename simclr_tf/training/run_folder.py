@@ -1,11 +1,11 @@
 """What a run writes, and where.
 
-    flags.txt       a flagfile that repeats the run
-    metrics.jsonl   one JSON object a line, with `step` and `epoch`
-    checkpoints/    the newest states of the training
-    tensorboard/    the same metrics for TensorBoard
-    result.json     final numbers, versions, seconds, images/s
-    report.html     the same as a page to look at
+flags.txt       a flagfile that repeats the run
+metrics.jsonl   one JSON object a line, with `step` and `epoch`
+checkpoints/    the newest states of the training
+tensorboard/    the same metrics for TensorBoard
+result.json     final numbers, versions, seconds, images/s
+report.html     the same as a page to look at
 """
 
 from __future__ import annotations

@@ -44,6 +44,8 @@ def test_each_image_has_its_own_parameter():
 
 
 def test_black_white_and_grey_survive_hue_and_saturation():
-    grey = tf.reshape(tf.constant([0.0, 0.5, 1.0]), [3, 1, 1, 1]) * tf.ones([3, 2, 2, 3])
+    grey = tf.reshape(tf.constant([0.0, 0.5, 1.0]), [3, 1, 1, 1]) * tf.ones(
+        [3, 2, 2, 3]
+    )
     for operation in (color.adjust_hue, color.adjust_saturation):
         np.testing.assert_allclose(operation(grey, tf.fill([3], 0.37)), grey, atol=1e-7)

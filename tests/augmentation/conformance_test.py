@@ -67,9 +67,7 @@ def test_is_a_pure_function_of_image_and_seeds(layer, images, seeds):
 def test_graph_and_xla_give_the_same(layer, images, seeds):
     eager = _augment(layer, images, seeds)
     for compiled in (False, True):
-        graph = tf.function(
-            lambda i, s: _augment(layer, i, s), jit_compile=compiled
-        )
+        graph = tf.function(lambda i, s: _augment(layer, i, s), jit_compile=compiled)
         np.testing.assert_allclose(graph(images, seeds), eager, atol=5e-6)
 
 

@@ -13,7 +13,9 @@ def test_agrees_with_the_published_centre_crop(shared):
 
 
 def test_small_square_images_pass_unchanged():
-    images = tf.cast(tf.random.stateless_uniform([3, 32, 32, 3], [0, 1]) * 255, tf.uint8)
+    images = tf.cast(
+        tf.random.stateless_uniform([3, 32, 32, 3], [0, 1]) * 255, tf.uint8
+    )
     got = evaluation_view(images, 32)
     np.testing.assert_allclose(got, tf.cast(images, tf.float32) / 255.0, atol=1e-7)
 

@@ -51,7 +51,9 @@ def test_operations_follow_one_another_clipped_after_each(rule):
     drawn = dict(layer.sample(seeds, tf.zeros([24, 2], tf.int32)))
     drawn["order"] = tf.constant(list(itertools.permutations(range(4))))
     got = layer.augment_images(images, drawn)
-    bright = color.scale_brightness if rule == "multiplicative" else color.add_brightness
+    bright = (
+        color.scale_brightness if rule == "multiplicative" else color.add_brightness
+    )
     steps = [
         (bright, "brightness"),
         (color.adjust_contrast, "contrast"),

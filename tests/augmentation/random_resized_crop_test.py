@@ -30,7 +30,9 @@ def test_boxes_follow_the_published_distribution(shared, measure):
     golden = np.load(shared / "golden" / "crop_boxes_240x320.npz")["boxes_yxhw"]
     ours = _boxes(40_000, (240, 320))
     function = _MEASURES[measure]
-    result = stats.ks_2samp(function(golden.astype(float)), function(ours.astype(float)))
+    result = stats.ks_2samp(
+        function(golden.astype(float)), function(ours.astype(float))
+    )
     assert result.pvalue > 0.01
 
 

@@ -19,7 +19,9 @@ def test_agrees_with_the_published_numbers(shared, case):
 
 def test_each_image_has_its_own_box_and_equals_tensorflow():
     images = tf.random.stateless_uniform([4, 40, 53, 3], [3, 4])
-    boxes = tf.constant([[0, 0, 40, 53], [3, 7, 20, 11], [39, 52, 1, 1], [10, 0, 9, 50]])
+    boxes = tf.constant(
+        [[0, 0, 40, 53], [3, 7, 20, 11], [39, 52, 1, 1], [10, 0, 9, 50]]
+    )
     got = resize.crop_and_resize(images, boxes, 24, 17)
     for image, box, result in zip(images, boxes.numpy(), got):
         y, x, h, w = box
@@ -31,9 +33,7 @@ def test_each_image_has_its_own_box_and_equals_tensorflow():
 def test_whole_image_at_its_own_size_is_unchanged():
     images = tf.random.stateless_uniform([2, 32, 32, 3], [3, 4])
     boxes = tf.constant([[0, 0, 32, 32]] * 2)
-    np.testing.assert_array_equal(
-        resize.crop_and_resize(images, boxes, 32, 32), images
-    )
+    np.testing.assert_array_equal(resize.crop_and_resize(images, boxes, 32, 32), images)
 
 
 def test_compiles_for_xla_with_the_same_values():

@@ -33,9 +33,7 @@ def test_lowers_a_loss(name):
 @pytest.mark.parametrize("name", OPTIMIZERS)
 @pytest.mark.parametrize("variable_name", ["dense/bias", "bn/gamma", "probe/kernel"])
 def test_does_not_decay_biases_batch_norm_or_the_probe(name, variable_name):
-    decayed, plain = (
-        tf.Variable([1.0, 2.0], name=variable_name) for _ in range(2)
-    )
+    decayed, plain = (tf.Variable([1.0, 2.0], name=variable_name) for _ in range(2))
     for variable, weight_decay in ((decayed, 0.5), (plain, 0.0)):
         optimizer = _make(name, learning_rate=0.1, weight_decay=weight_decay)
         optimizer.apply_gradients([(tf.constant([0.1, 0.2]), variable)])
