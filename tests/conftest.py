@@ -34,6 +34,6 @@ def shared() -> pathlib.Path:
 def _fresh_keras():
     """Undoes what a test changed in Keras' global state."""
     yield
-    tf.keras.mixed_precision.set_global_policy("float32")
+    tf.keras.mixed_precision.set_global_policy(None)
     tf.keras.backend.set_floatx("float32")
     tf.keras.backend.clear_session()

@@ -84,8 +84,6 @@ class SimCLR(tf.keras.Model):
         self.block_size = block_size
         self.seed = seed
         self.probe = None
-        names = ["loss", "contrastive_loss", "contrastive_accuracy"]
-        names += ["contrastive_entropy"]
         if num_classes is not None:
             self.probe = tf.keras.layers.Dense(
                 num_classes,
@@ -93,6 +91,14 @@ class SimCLR(tf.keras.Model):
                 dtype=tf.keras.backend.floatx(),
                 name="probe",
             )
+        self._make_metrics()
+
+    # Running means are no weights of the model: Keras would save and set them too.
+    @tf.__internal__.tracking.no_automatic_dependency_tracking
+    def _make_metrics(self) -> None:
+        names = ["loss", "contrastive_loss", "contrastive_accuracy"]
+        names += ["contrastive_entropy"]
+        if self.probe is not None:
             names += ["probe_loss", "probe_accuracy"]
         self.step_metrics = [tf.keras.metrics.Mean(name) for name in names]
 
@@ -214,7 +220,7 @@ class SimCLR(tf.keras.Model):
         return {metric.name: metric.result() for metric in self.metrics}
 
     def get_config(self) -> dict:
-        serialize = tf.keras.saving.serialize_keras_object
+        serialize = tf.keras.layers.serialize
         return {
             **super().get_config(),
             "encoder": serialize(self.encoder),
@@ -233,7 +239,7 @@ class SimCLR(tf.keras.Model):
         config = dict(config)
         for part in parts:
             if config[part] is not None:
-                config[part] = tf.keras.saving.deserialize_keras_object(
+                config[part] = tf.keras.layers.deserialize(
                     config[part], custom_objects=custom_objects
                 )
         return cls(**config)

@@ -25,6 +25,7 @@ class Checkpoints:
         state = tf.train.Checkpoint(
             model=model,
             optimizer=model.optimizer,
+            metrics={metric.name: metric for metric in model.metrics},
             step=self._step,
             seconds=self._seconds,
         )

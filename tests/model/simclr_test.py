@@ -5,6 +5,7 @@ import pytest
 import tensorflow as tf
 
 from simclr_tf.augmentation import SimCLRAugmenter
+from simclr_tf.data import load, sample
 from simclr_tf.loss import nt_xent
 from simclr_tf.model import SimCLR
 from simclr_tf.optimizer import LARS, make_optimizer
@@ -36,8 +37,7 @@ def _model(pooled=True, **settings):
 
 
 def _images(count=16):
-    images = tf.random.stateless_uniform([count, 20, 20, 3], [0, 1]) * 255
-    return tf.cast(images, tf.uint8)
+    return sample(load("shapes", image_size=20), count)["image"]
 
 
 _LABELS = tf.range(16) % 4
@@ -97,7 +97,7 @@ def test_gives_representations(pooled):
 @pytest.mark.parametrize("jit_compile", [False, True])
 def test_learns_compiled_or_not(optimizer, jit_compile):
     model = _model(temperature=0.5)
-    rate = {"lars": 5.0, "sgd": 0.1, "adamw": 0.01}[optimizer]
+    rate = {"lars": 1.0, "sgd": 0.1, "adamw": 0.003}[optimizer]
     model.compile(make_optimizer(optimizer, rate), jit_compile=jit_compile)
     views = tf.data.Dataset.from_tensors(_forms()["views"]).repeat()
     losses = [
@@ -243,6 +243,8 @@ def test_is_saved_and_loaded_whole(tmp_path, suffix):
     np.testing.assert_allclose(again(_images()), model(_images()), atol=1e-6)
     assert again.temperature == 0.4
     assert again.augmenter.get_config() == model.augmenter.get_config()
+    if not suffix:
+        return  # Keras leaves the optimizer's state out of a SavedModel.
     for each in (model, again):
         each.fit(_images(), _LABELS, shuffle=False, verbose=0)
     for ours, theirs in zip(again.get_weights(), model.get_weights()):
