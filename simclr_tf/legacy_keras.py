@@ -19,8 +19,11 @@ def require() -> None:
         ImportError: `tf.keras` is Keras 3, or cannot be imported; one line that says
             how to get Keras 2.
     """
-    if _is_command() and importlib.util.find_spec("tf_keras"):
-        os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
+    if _is_command():
+        # TensorFlow's account of the machine would hide what the command says.
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+        if importlib.util.find_spec("tf_keras"):
+            os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
 
     import tensorflow as tf
 

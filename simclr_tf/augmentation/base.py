@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 from collections.abc import Mapping
 
-import keras_cv
 import tensorflow as tf
+
+# It greets on stdout, which belongs to the program that imports us.
+with contextlib.redirect_stdout(io.StringIO()):
+    import keras_cv
 
 Transformations = Mapping[str, tf.Tensor]
 
