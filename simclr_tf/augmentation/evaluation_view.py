@@ -18,8 +18,12 @@ def evaluation_view(
     *,
     sizes: tf.Tensor | None = None,
     crop_proportion: float | None = None,
+    antialias: bool = True,
 ) -> tf.Tensor:
     """Centre square of each image, resized bicubically and clipped.
+
+    The published code does not antialias, so that of a large photograph only a few
+    pixels count; here all do, unless `antialias` is False.
 
     Args:
       images: `[B, H, W, C]`, uint8 or floating point in [0, 1]; H and W may be
@@ -29,6 +33,7 @@ def evaluation_view(
         are canvases that the originals were stretched to.
       crop_proportion: the square's side as a share of the image's shorter side;
         by default 0.875, or 1 where `image_size` is 32 or less, as published.
+      antialias: whether each pixel counts, however much the square shrinks.
 
     Returns:
       float `[B, image_size, image_size, C]` in [0, 1], in Keras' `floatx`.
@@ -42,5 +47,5 @@ def evaluation_view(
     side = tf.maximum(tf.cast(tf.round(crop_proportion * short), tf.int32), 1)
     begin = (sizes - side + 1) // 2
     boxes = scale_boxes(tf.concat([begin, side, side], axis=1), sizes, canvas)
-    view = crop_and_resize(images, boxes, image_size, image_size)
+    view = crop_and_resize(images, boxes, image_size, image_size, antialias=antialias)
     return tf.clip_by_value(view, 0.0, 1.0)

@@ -28,6 +28,8 @@ def bicubic_weights(
     in_size: int | tf.Tensor,
     out_size: int,
     dtype: tf.DType = tf.float32,
+    *,
+    antialias: bool = False,
 ) -> tf.Tensor:
     """Weights that resize one axis of a crop.
 
@@ -37,6 +39,8 @@ def bicubic_weights(
       in_size: pixels of the image along this axis.
       out_size: pixels of the result.
       dtype: a floating dtype of the result.
+      antialias: widen the kernel by as much as the crop shrinks, so that each pixel
+        of the crop counts.
 
     Returns:
       `[B, out_size, in_size]`; rows sum to 1 and are zero outside the crop.
@@ -44,31 +48,43 @@ def bicubic_weights(
     start = tf.cast(start, dtype)[:, None]
     length = tf.cast(length, dtype)[:, None]
     centre = tf.range(out_size, dtype=dtype)[None, :] + 0.5
-    position = centre * (length / float(out_size)) - 0.5
-    whole = tf.floor(position)
-    offset = tf.round((position - whole) * _TABLE_STEPS) / _TABLE_STEPS
-    position = (whole + offset + start)[:, :, None]
+    shrink = length / float(out_size)
+    position = centre * shrink - 0.5
+    if not antialias:
+        whole = tf.floor(position)
+        offset = tf.round((position - whole) * _TABLE_STEPS) / _TABLE_STEPS
+        position = whole + offset
+    position = (position + start)[:, :, None]
     pixel = tf.range(in_size, dtype=dtype)[None, None, :]
     first, last = start[:, :, None], (start + length - 1.0)[:, :, None]
     inside = tf.logical_and(pixel >= first, pixel <= last)
-    weights = _cubic(tf.abs(pixel - position)) * tf.cast(inside, dtype)
+    distance = tf.abs(pixel - position)
+    if antialias:
+        distance /= tf.maximum(shrink, 1.0)[:, :, None]
+    weights = _cubic(distance) * tf.cast(inside, dtype)
     return weights / tf.reduce_sum(weights, axis=2, keepdims=True)
 
 
 def crop_and_resize(
-    images: tf.Tensor, boxes: tf.Tensor, height: int, width: int
+    images: tf.Tensor,
+    boxes: tf.Tensor,
+    height: int,
+    width: int,
+    *,
+    antialias: bool = False,
 ) -> tf.Tensor:
     """Crops each image to its box and resizes the crop bicubically.
 
-    Equal to `tf.image.resize(crop, method="bicubic")` of each image within
-    rounding: no antialiasing, as in the published code. Results may leave
-    [0, 1] a little, as cubic interpolation does.
+    Equal to `tf.image.resize(crop, method="bicubic", antialias=antialias)` of each
+    image within rounding; the published code has no antialiasing. Results may
+    leave [0, 1] a little, as cubic interpolation does.
 
     Args:
       images: floating point `[B, H, W, C]`.
       boxes: int32 `[B, 4]`, rows `(y, x, h, w)` in pixels, inside the image.
       height: rows of the result.
       width: columns of the result.
+      antialias: whether each pixel of a crop counts, however much it shrinks.
 
     Returns:
       `[B, height, width, C]` in the images' dtype.
@@ -78,8 +94,8 @@ def crop_and_resize(
     in_width = images.shape[2] or shape[2]
     channels = images.shape[3] or shape[3]
     y, x, h, w = tf.unstack(boxes, axis=1)
-    rows = bicubic_weights(y, h, in_height, height, images.dtype)
-    columns = bicubic_weights(x, w, in_width, width, images.dtype)
+    rows = bicubic_weights(y, h, in_height, height, images.dtype, antialias=antialias)
+    columns = bicubic_weights(x, w, in_width, width, images.dtype, antialias=antialias)
     # Rows first, then columns with (row, channel) as one long axis: both
     # products stay large, where a product per pixel row would be 3 wide.
     image_rows = tf.reshape(images, [-1, in_height, in_width * channels])

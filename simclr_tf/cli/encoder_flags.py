@@ -16,8 +16,8 @@ from simclr_tf.data import Source, evaluation_batches
 from simclr_tf.evaluation import encode
 from simclr_tf.export import image_size_of
 from simclr_tf.model import SimCLR
+from simclr_tf.progress import Progress
 from simclr_tf.training import Recipe, RunFolder, build_model
-from simclr_tf.training.progress import Progress
 
 Encoder = Callable[..., tf.Tensor]
 
@@ -137,7 +137,7 @@ def features(
     batches = evaluation_batches(
         source, batch_size=batch_size, image_size=loaded.image_size
     )
-    progress = Progress(source.num_examples or 0)
+    progress = Progress(source.num_examples)
 
     def advance(done: int) -> None:
         if progress.due():

@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from simclr_tf.data.image_files import EXTENSIONS, canvas_size, decode, to_canvas
 from simclr_tf.data.source import DataError, MissingSplit, Source
+from simclr_tf.progress import Progress
 
 MAX_BAD_SHARE = 0.1
 _SPLIT_FOLDERS = {"train": ("train",), "test": ("test", "val", "validation")}
@@ -178,9 +179,16 @@ def _unreadable(files: Sequence[str]) -> dict[str, str]:
             return str(getattr(error, "message", error)).split("[Op:")[0].strip()
         return None if tf.size(image) else "it has no pixels"
 
+    bad = {}
+    progress = Progress(len(files), unit="files checked")
     with concurrent.futures.ThreadPoolExecutor(_READERS) as readers:
-        reasons = readers.map(check, files)
-        return {file: reason for file, reason in zip(files, reasons) if reason}
+        for done, (file, reason) in enumerate(zip(files, readers.map(check, files))):
+            if reason:
+                bad[file] = reason
+            if progress.due():
+                progress.show(done)
+    progress.clear()
+    return bad
 
 
 def _name(bad: dict[str, str]) -> str:

@@ -33,13 +33,13 @@ def export_encoder(
       of JPEG files, each of its own size.
 
     A signature has one dtype per argument, hence two for images. TensorFlow refuses
-    a tensor of another dtype, but converts NumPy arrays: uint8 pixels arrive at
-    `serving_default` as floats in 0..255, floats at `serving_uint8` as zeros. The
-    first is caught when the graph runs, here and in `f`: floating point outside
-    [-0.5, 1.5] is an error (the margin is for what bicubic resizing overshoots),
-    unless a compiler such as XLA leaves checks out. The second looks like a black
-    image and is not caught: give signatures tensors, or arrays of their own dtype.
-    `f` takes the dtype of arrays as it is.
+    a tensor of another dtype, but converts NumPy arrays: uint8 arrays arrive at
+    `serving_default` as floats in 0..255, which it recognises by a value above 1.5
+    and scales. `f` takes the dtype of arrays as it is, and scales no floats. Other
+    floating point outside [-0.5, 1.5] is an error when the graph runs (the margin
+    is for what bicubic resizing overshoots), unless a compiler such as XLA leaves
+    checks out. Floats in [0, 1] given to `serving_uint8` as an array arrive as
+    zeros, a black image: that is not caught.
 
     Images are brought to `image_size` by `augmentation.evaluation_view`, as in
     evaluation. Next to the SavedModel's own files lies `simclr.json` with image

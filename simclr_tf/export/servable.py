@@ -53,7 +53,7 @@ def servable(
 
     @tf.function
     def serve(images: tf.Tensor) -> dict[str, tf.Tensor]:
-        return answer(view(images))
+        return answer(view(_unit_range_of_arrays(images)))
 
     def decode(jpeg: tf.Tensor) -> tf.Tensor:
         return view(tf.io.decode_jpeg(jpeg, channels=3)[None])
@@ -113,6 +113,14 @@ def servable(
 
 def _images(dtype: tf.DType) -> tf.TensorSpec:
     return tf.TensorSpec([None, None, None, 3], dtype, name="images")
+
+
+def _unit_range_of_arrays(images: tf.Tensor) -> tf.Tensor:
+    """Undoes TensorFlow's conversion of uint8 arrays to a signature's float32."""
+    if images.dtype == tf.uint8:
+        return images
+    pixels = tf.reduce_max(images) > _HIGHEST
+    return tf.where(pixels, images / 255.0, images)
 
 
 def _view(images: tf.Tensor, image_size: int | None) -> tf.Tensor:

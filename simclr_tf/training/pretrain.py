@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping
 
@@ -18,6 +19,7 @@ from simclr_tf.data import (
     steps_per_epoch,
 )
 from simclr_tf.model import SimCLR
+from simclr_tf.progress import Progress, duration
 from simclr_tf.training.build import (
     build_augmenter,
     build_model,
@@ -25,7 +27,6 @@ from simclr_tf.training.build import (
 )
 from simclr_tf.training.checkpoints import Checkpoints
 from simclr_tf.training.knn_monitor import KnnMonitor
-from simclr_tf.training.progress import Progress, duration
 from simclr_tf.training.recipe import Recipe
 from simclr_tf.training.run_folder import RunFolder
 from simclr_tf.training.stop_signal import StopSignal
@@ -84,7 +85,11 @@ def pretrain(
     batches, view_size = None, None
     train = model.make_train_function()
     writer = tf.summary.create_file_writer(run.tensorboard)
-    progress = Progress(total * batch, start=step * batch)
+    progress = Progress(
+        total * batch,
+        start=step * batch,
+        cost=lambda images: _pixels(recipe, images, per_epoch * batch),
+    )
     began = time.monotonic()
 
     def save(done: int) -> None:
@@ -147,6 +152,13 @@ def _batches(
         start_step=step,
     )
     return iter(batches)
+
+
+def _pixels(recipe: Recipe, images: int, epoch_images: int) -> float:
+    """Pixels of a view of each of the first `images` of a run, added up."""
+    early = min(images, recipe.early_epochs * epoch_images)
+    late = images - early
+    return early * recipe.early_view_size**2 + late * recipe.image_size**2
 
 
 def _monitor(recipe: Recipe, source: Source) -> KnnMonitor | None:
@@ -217,13 +229,13 @@ def _require_finite(row: Mapping[str, float], run: RunFolder) -> None:
 def _result(recipe: Recipe, run: RunFolder, model: SimCLR, seconds: float) -> dict:
     """What result.json holds: final numbers, cost, versions."""
     rows = run.read_metrics()
-    speeds = [row["images_per_second"] for row in rows]
+    # The first epoch also compiles.
+    speeds = [row["images_per_second"] for row in rows[1:] or rows]
     return {
         "steps": rows[-1]["step"],
         "epochs": recipe.epochs,
         "seconds": seconds,
-        # The median: the first epoch also compiles.
-        "images_per_second": float(np.median(speeds)),
+        "images_per_second": statistics.harmonic_mean(speeds),
         "metrics": rows[-1],
         "encoder_parameters": model.encoder.count_params(),
         "versions": {

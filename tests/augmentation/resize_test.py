@@ -17,16 +17,19 @@ def test_agrees_with_the_published_numbers(shared, case):
     np.testing.assert_allclose(got, golden[f"crop_resize_bicubic_{case}"], atol=1e-6)
 
 
-def test_each_image_has_its_own_box_and_equals_tensorflow():
+@pytest.mark.parametrize("antialias", [False, True])
+def test_each_image_has_its_own_box_and_equals_tensorflow(antialias):
     images = tf.random.stateless_uniform([4, 40, 53, 3], [3, 4])
     boxes = tf.constant(
         [[0, 0, 40, 53], [3, 7, 20, 11], [39, 52, 1, 1], [10, 0, 9, 50]]
     )
-    got = resize.crop_and_resize(images, boxes, 24, 17)
+    got = resize.crop_and_resize(images, boxes, 24, 17, antialias=antialias)
     for image, box, result in zip(images, boxes.numpy(), got):
         y, x, h, w = box
         crop = image[y : y + h, x : x + w]
-        expected = tf.image.resize(crop, [24, 17], method="bicubic")
+        expected = tf.image.resize(
+            crop, [24, 17], method="bicubic", antialias=antialias
+        )
         np.testing.assert_allclose(result, expected, atol=2e-6)
 
 

@@ -176,8 +176,9 @@ def test_dtypes_are_never_mistaken(loaded):
     pixels = images.numpy()
     with pytest.raises(tf.errors.InvalidArgumentError, match="float tensor but is a u"):
         loaded.signatures["serving_default"](images=images)
+    from_array = loaded.signatures["serving_default"](images=pixels)
+    np.testing.assert_allclose(from_array["features"], loaded(images), atol=1e-6)
     for call in (
-        lambda: loaded.signatures["serving_default"](images=pixels),
         lambda: loaded.signatures["serving_default"](images=pixels / 127.5 - 1),
         lambda: loaded(tf.cast(images, tf.float32)),
         lambda: loaded(pixels.tolist()),

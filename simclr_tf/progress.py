@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TextIO
 
 
@@ -12,8 +12,10 @@ class Progress:
     """A line that keeps itself up to date on a terminal; silent elsewhere.
 
     Args:
-      total: units of the whole work.
+      total: units of the whole work, or None where they are not known.
       start: units already done, by an earlier process.
+      cost: of a number of units from the first, in any measure of work; where not
+        all cost the same, the time left follows it.
       unit: what is counted, in the plural, such as "images".
       stream: where the line goes.
       every: seconds between two updates.
@@ -21,15 +23,17 @@ class Progress:
 
     def __init__(
         self,
-        total: int,
+        total: int | None,
         *,
         start: int = 0,
+        cost: Callable[[int], float] = float,
         unit: str = "images",
         stream: TextIO | None = None,
         every: float = 1.0,
     ) -> None:
         self.total = total
         self.start = start
+        self.cost = cost
         self.unit = unit
         self.stream = stream or sys.stderr
         self.every = every
@@ -46,9 +50,12 @@ class Progress:
         return (done - self.start) / seconds if seconds > 0 else 0.0
 
     def left(self, done: int) -> str:
-        """Time left, in words."""
-        rate = self.rate(done)
-        return "?" if rate == 0 else duration((self.total - done) / rate)
+        """Time left, in words; "?" where nothing tells."""
+        worked = self.cost(done) - self.cost(self.start)
+        if self.total is None or worked <= 0:
+            return "?"
+        left = self.cost(self.total) - self.cost(done)
+        return duration(left / worked * (time.monotonic() - self.began))
 
     def show(self, done: int, values: Mapping[str, float] | None = None) -> None:
         """Writes the line, on a terminal."""
@@ -58,8 +65,9 @@ class Progress:
         numbers = "".join(
             f"  {name} {value:.4g}" for name, value in (values or {}).items()
         )
+        total = "?" if self.total is None else f"{self.total:,}"
         line = (
-            f"{done:,}/{self.total:,} {self.unit}{numbers}  "
+            f"{done:,}/{total} {self.unit}{numbers}  "
             f"{self.rate(done):,.0f} {self.unit}/s  {self.left(done)} left"
         )
         self.stream.write("\r" + line.ljust(self._width))
