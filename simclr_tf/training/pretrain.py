@@ -64,6 +64,7 @@ def pretrain(
         longer a number.
       Stopped: where SIGTERM or SIGINT came; the state is saved.
     """
+    recipe.resolved()  # Mistakes are told before a large folder is read.
     source = load(
         recipe.dataset, "train", image_size=recipe.image_size, labels=recipe.labels
     )
@@ -103,18 +104,18 @@ def pretrain(
                 batches = _batches(recipe, source, view_size, step)
             epoch_start, epoch_end = step, (epoch + 1) * per_epoch
             epoch_began = time.monotonic()
-            while step < epoch_end:
+            while step < epoch_end and not stop.requested:
                 logs = train(batches)
                 step += 1
                 if progress.due():
                     progress.show(step * batch, _shown(_numbers(logs)))
-                if stop.requested:
-                    progress.clear()
-                    save(step)
-                    raise Stopped(
-                        f"Stopped after step {step:,} of {total:,}; the state is saved "
-                        f"in {run.path}. The same command resumes it."
-                    )
+            if step < epoch_end:
+                progress.clear()
+                save(step)
+                raise Stopped(
+                    f"Stopped after step {step:,} of {total:,}; the state is saved "
+                    f"in {run.path}. The same command resumes it."
+                )
             row = {"step": step, "epoch": epoch + 1, **_numbers(logs)}
             images = (step - epoch_start) * batch
             row["images_per_second"] = images / (time.monotonic() - epoch_began)

@@ -3,11 +3,29 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import Any, Optional
 
 from simclr_tf.optimizer import OPTIMIZERS
 
 PRECISIONS = ("float32", "bfloat16", "float16")
+
+
+_RANGES = {
+    "image_size": (8, math.inf),
+    "head_layers": (0, 3),
+    "head_out_dim": (1, math.inf),
+    "color_strength": (0.0, math.inf),
+    "crop_min_area": (0.0, 1.0),
+    "early_view_size": (8, math.inf),
+    "early_share": (0.0, 1.0),
+    "learning_rate": (0.0, math.inf),
+    "momentum": (0.0, 1.0),
+    "weight_decay": (0.0, math.inf),
+    "batch_size": (2, math.inf),
+    "epochs": (1, math.inf),
+    "warmup_epochs": (0.0, math.inf),
+}
 
 
 def _setting(default: Any, text: str, choices: tuple[str, ...] = ()) -> Any:
@@ -120,6 +138,9 @@ class Recipe:
         Args:
           native_size: shorter side of the dataset's images, in pixels, where it
             is the same for all.
+
+        Raises:
+          ValueError: where a number is out of its range.
         """
         size = self.image_size
         if size is None:
@@ -134,7 +155,7 @@ class Recipe:
             "color_strength": 0.5 if small else 1.0,
             "blur": not small,
             "crop_min_area": 0.2 if small else 0.08,
-            "early_view_size": max(size * 5 // 8, 1),
+            "early_view_size": max(size * 5 // 8, min(size, 8)),
             "early_share": early,
             "temperature": 0.2 if small else 0.1,
             "optimizer": "sgd" if small else "lars",
@@ -149,7 +170,28 @@ class Recipe:
             for name, value in defaults.items()
             if getattr(self, name) is None
         }
-        return dataclasses.replace(self, **missing)
+        resolved = dataclasses.replace(self, **missing)
+        resolved._check()
+        return resolved
+
+    def _check(self) -> None:
+        for name, (lowest, highest) in _RANGES.items():
+            value = getattr(self, name)
+            if not lowest <= value <= highest:
+                upper = f" to {highest:g}" if highest < math.inf else " or more"
+                raise ValueError(f"{name} must be {lowest:g}{upper}, got {value!r}.")
+        if self.temperature <= 0:
+            raise ValueError(f"temperature must be above 0, got {self.temperature!r}.")
+        if self.warmup_epochs > self.epochs:
+            raise ValueError(
+                f"warmup_epochs must be at most epochs, {self.epochs}, got "
+                f"{self.warmup_epochs:g}."
+            )
+        if self.early_share and not self.encoder.startswith("resnet"):
+            raise ValueError(
+                f"early_share must be 0 with {self.encoder}, which takes images of one "
+                f"size, got {self.early_share:g}."
+            )
 
     @property
     def early_epochs(self) -> int:

@@ -1,0 +1,176 @@
+"""Each command, used as a user would, on one small real run."""
+
+import json
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from simclr_tf.cli.main import main
+from simclr_tf.training import RunFolder
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def dataset(shared, tmp_path_factory):
+    """A slice of CIFAR-10: 400 images to learn from, 100 to test on."""
+    with np.load(shared / "data" / "cifar10_10k.npz") as arrays:
+        path = tmp_path_factory.mktemp("data") / "images.npz"
+        np.savez(
+            path,
+            x_train=arrays["x_train"][:400],
+            y_train=arrays["y_train"][:400],
+            x_test=arrays["x_test"][:100],
+            y_test=arrays["y_test"][:100],
+            classes=arrays["classes"],
+        )
+    return f"npz:{path}"
+
+
+@pytest.fixture(scope="module")
+def flags(dataset, tmp_path_factory):
+    """A flagfile of a run of two short epochs."""
+    path = tmp_path_factory.mktemp("flags") / "flags.txt"
+    path.write_text(
+        f"# A comment.\n--dataset={dataset}\n--encoder=resnet18x0.125\n--epochs=2\n"
+        "--batch_size=64\n--early_share=0\n--precision=float32\n"
+    )
+    return path
+
+
+@pytest.fixture(scope="module")
+def run(flags, tmp_path_factory):
+    path = tmp_path_factory.mktemp("runs") / "run"
+    assert main(["pretrain", f"--flagfile={flags}", f"--run={path}"]) == 0
+    return path
+
+
+def arrays_of(path):
+    with np.load(path) as arrays:
+        return dict(arrays)
+
+
+def test_pretrain_writes_the_run_folder(run):
+    written = {path.name for path in run.iterdir()}
+    assert {
+        "flags.txt",
+        "metrics.jsonl",
+        "checkpoints",
+        "tensorboard",
+        "result.json",
+    } <= written
+    result = json.loads((run / "result.json").read_text())
+    assert result["steps"] == 2 * (400 // 64)
+
+
+def test_pretrain_shows_what_a_person_wants_to_know(capsys, flags, tmp_path):
+    assert main(["pretrain", f"--flagfile={flags}", f"--run={tmp_path / 'r'}"]) == 0
+    shown = capsys.readouterr().out
+    for word in ("400 images", "10 classes", "parameters", "epoch 1/2", "epoch 2/2"):
+        assert word in shown
+    last = next(line for line in shown.splitlines() if line.startswith("epoch 2/2"))
+    for word in ("loss", "acc", "probe", "kNN", "images/s", "left"):
+        assert word in last
+
+
+def test_the_runs_own_flagfile_repeats_it(run, tmp_path):
+    again = tmp_path / "again"
+    assert main(["pretrain", f"--flagfile={run / 'flags.txt'}", f"--run={again}"]) == 0
+    first, second = (RunFolder(str(path)).recipe() for path in (run, again))
+    assert first == second
+    assert (again / "flags.txt").read_text() == (run / "flags.txt").read_text()
+
+
+def test_pretrain_again_on_a_finished_run_changes_nothing(run, flags, capsys):
+    before = (run / "metrics.jsonl").read_text()
+    assert main(["pretrain", f"--flagfile={flags}", f"--run={run}"]) == 0
+    assert "Resuming after step 12" in capsys.readouterr().out
+    assert (run / "metrics.jsonl").read_text() == before
+
+
+def test_pretrain_refuses_a_run_of_other_settings(run, flags, capsys):
+    status = main(
+        ["pretrain", f"--flagfile={flags}", f"--run={run}", "--temperature=0.5"]
+    )
+    assert status == 2
+    assert "temperature was 0.2 and is 0.5" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["knn", "linear_eval"])
+def test_evaluation_prints_and_writes_accuracies(run, capsys, command):
+    assert main([command, f"--run={run}"]) == 0
+    assert main([command, f"--run={run}", "--random"]) == 0
+    shown = capsys.readouterr().out
+    trained = json.loads((run / f"{command}.json").read_text())
+    floor = json.loads((run / f"{command}_random.json").read_text())
+    for result in (trained, floor):
+        assert 0.05 < result["top1"] <= result["top5"] <= 1.0
+        assert (result["num_train"], result["num_test"]) == (400, 100)
+        assert f"top-1 {result['top1']:.4f}" in shown
+    assert trained["top1"] != floor["top1"]
+
+
+def test_evaluation_of_unlabelled_images_says_what_is_missing(run, capsys, tmp_path):
+    np.savez(tmp_path / "bare.npz", x_train=np.zeros([30, 32, 32, 3], np.uint8))
+    dataset = f"npz:{tmp_path / 'bare.npz'}"
+    assert main(["knn", f"--run={run}", f"--dataset={dataset}"]) == 2
+    assert "has no labels" in capsys.readouterr().err
+
+
+def test_export_and_embed_agree_with_the_run(run, tmp_path):
+    encoder = tmp_path / "encoder"
+    assert main(["export", f"--run={run}", f"--output={encoder}"]) == 0
+    outputs = [tmp_path / "run.npz", tmp_path / "exported.npz"]
+    test = ["--split=test", "--batch_size=64"]
+    assert main(["embed", f"--run={run}", f"--output={outputs[0]}", *test]) == 0
+    spec = RunFolder(str(run)).recipe().dataset
+    assert (
+        main(
+            [
+                *("embed", f"--saved_model={encoder}", f"--dataset={spec}"),
+                *(f"--output={outputs[1]}", *test),
+            ]
+        )
+        == 0
+    )
+    from_run, exported = map(arrays_of, outputs)
+    assert from_run["features"].shape == (100, 64)
+    np.testing.assert_allclose(
+        from_run["features"], exported["features"], rtol=1e-5, atol=1e-6
+    )
+    np.testing.assert_array_equal(from_run["labels"], exported["labels"])
+    assert list(from_run["classes"])[:2] == ["airplane", "automobile"]
+
+
+def test_embed_names_the_files_of_a_folder(run, shared, tmp_path):
+    folder = shared / "data" / "caltech101" / "test" / "bonsai"
+    output = tmp_path / "h.npz"
+    assert (
+        main(
+            [
+                *("embed", f"--run={run}", f"--dataset=folder:{folder}"),
+                f"--output={output}",
+            ]
+        )
+        == 0
+    )
+    arrays = arrays_of(output)
+    names = sorted(str(path) for path in folder.glob("*.jpg"))
+    assert sorted(arrays["paths"]) == names
+    assert len(arrays["features"]) == len(names)
+
+
+def test_preview_draws_images_and_views(shared, tmp_path, capsys):
+    output = tmp_path / "preview.png"
+    status = main(
+        [
+            *("preview", f"--dataset=folder:{shared / 'data' / 'caltech101' / 'test'}"),
+            *("--image_size=64", "--images=3", "--views=5", f"--output={output}"),
+        ]
+    )
+    assert status == 0
+    assert str(output) in capsys.readouterr().out
+    picture = tf.io.decode_png(output.read_bytes(), channels=3)
+    assert min(picture.shape[:2]) > 200
+    assert len(np.unique(picture)) > 100

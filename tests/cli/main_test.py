@@ -1,0 +1,192 @@
+"""The command line finds commands, explains itself and answers for mistakes."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from simclr_tf.cli.main import COMMANDS, main
+from simclr_tf.training import Recipe
+from simclr_tf.version import __version__
+
+
+@pytest.fixture()
+def images(tmp_path):
+    """The notation of a dataset of 40 images."""
+    rng = np.random.default_rng(0)
+    np.savez(
+        tmp_path / "images.npz",
+        x_train=rng.integers(0, 256, [40, 16, 16, 3]).astype(np.uint8),
+        y_train=rng.integers(0, 4, 40),
+    )
+    return f"npz:{tmp_path / 'images.npz'}"
+
+
+def mistake(capsys, *arguments):
+    """What stderr says of a command line that must fail as the user's mistake."""
+    assert main(arguments) == 2
+    captured = capsys.readouterr()
+    assert "Traceback" not in captured.err
+    lines = captured.err.strip().splitlines()
+    said = [line for line in lines if line.startswith("simclr: ")]
+    assert len(said) == 1, captured.err
+    return said[0]
+
+
+def flags_shown(text):
+    """Names of the flags that a help text describes."""
+    words = [line.split()[0] for line in text.splitlines() if line.startswith("  --")]
+    return {word.replace("[no]", "").partition("=")[0][2:] for word in words}
+
+
+@pytest.mark.parametrize("arguments", [[], ["--help"], ["help"]])
+def test_overview_names_every_command(capsys, arguments):
+    assert main(arguments) == 0
+    shown = capsys.readouterr().out
+    for command in COMMANDS.values():
+        assert command.name in shown
+        assert command.summary in shown
+
+
+def test_version(capsys):
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out.strip() == f"simclr {__version__}"
+
+
+def test_the_commands_are_those_asked_for():
+    assert set(COMMANDS) == {
+        *("pretrain", "linear_eval", "knn", "embed", "export", "preview")
+    }
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_shows_the_commands_own_flags_and_defaults(capsys, name):
+    assert main([name, "--help"]) == 0
+    shown = capsys.readouterr().out
+    values = COMMANDS[name].parse([])
+    own = set(values) - {"help", "undefok"}
+    assert flags_shown(shown) == own
+    assert not own & {"v", "verbosity", "logtostderr", "pdb", "alsologtostderr"}
+    assert COMMANDS[name].example in shown
+    for flag in own - {"flagfile"}:
+        default = values[flag].default
+        if default is not None and not isinstance(default, bool):
+            assert f"(default: {default})" in shown
+
+
+def test_pretrain_has_a_flag_for_every_setting_and_no_other_of_its_own():
+    own = set(COMMANDS["pretrain"].parse([])) - {"help", "undefok", "flagfile"}
+    assert own == {"run", *Recipe.__dataclass_fields__}
+
+
+def test_a_mistyped_command_gets_a_suggestion(capsys):
+    assert "Did you mean pretrain?" in mistake(capsys, "pretrian")
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_an_unknown_flag_is_named(capsys, name):
+    said = mistake(capsys, name, "--batchsize=3")
+    assert "batchsize" in said
+    assert f"simclr {name} --help" in said
+
+
+@pytest.mark.parametrize(
+    ("argument", "wanted"),
+    [
+        ("--epochs=many", "epochs"),
+        ("--epochs=0", "epochs must be 1 or more, got 0"),
+        ("--precision=float8", "float16"),
+        ("--optimizer=adam", "lars"),
+        ("--temperature=0", "temperature must be above 0"),
+        ("--head_layers=4", "head_layers must be 0 to 3"),
+        ("--batch_size=41", "choose a batch of at most that many"),
+        ("--batch_size=1", "batch_size must be 2 or more"),
+        ("--warmup_epochs=200", "warmup_epochs must be at most epochs, 100"),
+        ("--encoder=resnet19", "resnet18"),
+        ("--early_share=1.5", "early_share must be 0 to 1"),
+        ("--flagfile=nowhere.txt", "nowhere.txt"),
+        ("stray", "'stray' is no flag"),
+    ],
+)
+def test_a_bad_value_is_named_before_a_run_is_begun(
+    capsys, tmp_path, images, argument, wanted
+):
+    run = tmp_path / "run"
+    said = mistake(
+        capsys,
+        *("pretrain", f"--run={run}", f"--dataset={images}", "--batch_size=8"),
+        argument,
+    )
+    assert wanted in said
+    assert not run.exists()
+
+
+@pytest.mark.parametrize(
+    ("dataset", "wanted"),
+    [
+        ("folder:nowhere", "nowhere is no folder"),
+        ("npz:nowhere.npz", "nowhere.npz"),
+        ("tfrecord:nowhere*.tfrecord", "nowhere"),
+        ("shapes:no", "positive integer"),
+        ("cifar10", "folder:PATH"),
+        ("folder:", "names nothing"),
+    ],
+)
+def test_a_bad_dataset_is_named(capsys, tmp_path, dataset, wanted):
+    said = mistake(capsys, "pretrain", f"--run={tmp_path / 'r'}", f"--dataset={dataset}")
+    assert wanted in said
+    assert not (tmp_path / "r").exists()
+
+
+def test_an_empty_folder_is_an_error_that_says_which_files_are_wanted(capsys, tmp_path):
+    (tmp_path / "notes.txt").write_text("no picture")
+    said = mistake(capsys, "preview", f"--dataset=folder:{tmp_path}")
+    assert "holds no images (jpg" in said
+    assert "1 .txt" in said
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["knn"],
+        ["knn", "--run=a", "--saved_model=b"],
+        ["embed", "--random"],
+        ["export", "--saved_model=b"],
+        ["linear_eval", "--published=a"],
+        ["knn", "--run=nowhere"],
+        ["embed", "--saved_model=nowhere"],
+    ],
+)
+def test_an_encoder_has_to_be_named_once_and_be_there(capsys, arguments):
+    said = mistake(capsys, *arguments)
+    assert "--run" in said or "--saved_model" in said or "--encoder" in said or (
+        "nowhere" in said
+    )
+
+
+def test_a_traceback_is_had_on_request(monkeypatch):
+    monkeypatch.setenv("SIMCLR_TRACEBACK", "1")
+    with pytest.raises(ValueError, match="is no command"):
+        main(["pretrian"])
+
+
+def test_the_process_answers_without_noise(tmp_path):
+    """`python -m simclr_tf` as a shell runs it: its own words and no one else's."""
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("TF_")
+    }
+    asked = subprocess.run(
+        [sys.executable, "-m", "simclr_tf", "knn", f"--run={tmp_path}"],
+        capture_output=True,
+        text=True,
+        env=environment,
+        check=False,
+    )
+    assert asked.returncode == 2
+    assert asked.stdout == ""
+    assert asked.stderr.startswith(f"simclr: {tmp_path} holds no run")
+    assert asked.stderr.count("\n") == 1
