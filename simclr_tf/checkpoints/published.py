@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -87,7 +87,7 @@ def load_published(path: str, model: SimCLR) -> Loaded:
                 f"{tuple(variable.shape)} in the model"
             )
         values[name] = value
-    left = [name for name in published.names() if name not in values]
+    left = published.others(values)
     head = [name for name in left if name.startswith("supervised_head/")]
     strays = [name for name in left if name not in head]
     problems += [f"{name} is in the checkpoint and not in the model" for name in strays]
@@ -155,30 +155,28 @@ class _Published:
             return []
         places = sorted(int(name) for name in self._children(node) if name.isdigit())
         units = [f"{path}/{place}" for place in places]
-        return [unit for unit in units if any(self._variables(unit))]
+        return [unit for unit in units if any(self._variables(unit, set()))]
 
-    def names(self) -> Iterator[str]:
-        """Paths of all variables of the encoder and the heads."""
-        for part in ("resnet_model", "_projection_head", "supervised_head"):
-            yield from self._variables(part)
+    def others(self, paths: Iterable[str]) -> list[str]:
+        """Paths of the variables of encoder and heads that are not at `paths`."""
+        seen = {self._find(path) for path in paths}
+        parts = ("resnet_model", "_projection_head", "supervised_head")
+        return [path for part in parts for path in self._variables(part, seen)]
 
     def head_layers(self) -> int:
         """Layers of the projection head."""
         return len(self.units("_projection_head/linear_layers"))
 
-    def _variables(self, path: str) -> Iterator[str]:
+    def _variables(self, path: str, seen: set[int | None]) -> Iterator[str]:
+        """Paths below `path` of variables not `seen`; Keras gives some several."""
         node = self._find(path)
-        if node is None:
+        if node is None or node in seen:
             return
+        seen.add(node)
         if self._nodes[node].attributes:
             yield path
         for name in self._children(node):
-            # Keras tracks layers a second time under names of its own.
-            if name.startswith(("layer", "keras_api")) and name != "layers":
-                continue
-            if name.endswith("variables") or name == "_self_setattr_tracking":
-                continue
-            yield from self._variables(f"{path}/{name}")
+            yield from self._variables(f"{path}/{name}", seen)
 
 
 def _prefix(path: str) -> str:

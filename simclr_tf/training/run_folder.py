@@ -5,7 +5,6 @@ metrics.jsonl   one JSON object a line, with `step` and `epoch`
 checkpoints/    the newest states of the training
 tensorboard/    the same metrics for TensorBoard
 result.json     final numbers, versions, seconds, images/s
-report.html     the same as a page to look at
 """
 
 from __future__ import annotations
@@ -40,7 +39,6 @@ class RunFolder:
         self.checkpoints = os.path.join(path, "checkpoints")
         self.tensorboard = os.path.join(path, "tensorboard")
         self.result = os.path.join(path, "result.json")
-        self.report = os.path.join(path, "report.html")
 
     def is_run(self) -> bool:
         """Whether a run has been started here."""

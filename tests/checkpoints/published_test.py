@@ -45,14 +45,16 @@ def test_forward_parity(shared, name):
     assert trainable == int(io["trainable"])
 
 
-def test_reads_a_prefix_and_a_saved_model(shared, tmp_path):
+@pytest.mark.parametrize("kind", [tf.Module, tf.keras.layers.Layer])
+def test_reads_a_prefix_and_a_saved_model(shared, tmp_path, kind):
+    """Keras saves its layers with paths of its own to the same variables."""
     folder = shared / "golden" / "r18_cifar_w025"
     model = _model("r18_cifar_w025")
     load_published(str(folder / "ckpt-1"), model)
 
     reader = tf.train.load_checkpoint(str(folder))
     root = tf.Module()
-    root.model = tf.Module()
+    root.model = kind()
     root.trainable_variables_list = []
     for key, _ in tf.train.list_variables(str(folder)):
         if not key.startswith("model/") or ".OPTIMIZER_SLOT" in key:
@@ -61,7 +63,7 @@ def test_reads_a_prefix_and_a_saved_model(shared, tmp_path):
         *path, last = key.split("/")[1:-2]
         for name in path:
             if not hasattr(node, name):
-                setattr(node, name, tf.Module())
+                setattr(node, name, kind())
             node = getattr(node, name)
         variable = tf.Variable(reader.get_tensor(key))
         setattr(node, last, variable)

@@ -1,0 +1,99 @@
+"""What the documents say is true: snippets run, command lines parse, links lead on."""
+
+import os
+import pathlib
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from simclr_tf.cli.main import COMMANDS
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+DOCUMENTS = sorted(
+    path
+    for path in [*ROOT.glob("*.md"), *ROOT.glob("experiments/**/*.md")]
+    if not any(part.startswith(".venv") for part in path.parts)
+)
+SCRIPTS = sorted(ROOT.glob("experiments/**/*.sh"))
+
+
+def name(path):
+    return str(path.relative_to(ROOT))
+
+
+def command_lines(text):
+    """Every call of the command line, without what a shell fills in."""
+    joined = text.replace("\\\n", " ")
+    for line in joined.splitlines():
+        found = re.search(r'^\s*(?:\S*bin/)?"?(?:\$bin/)?simclr"?\s+([a-z_]+ .*)', line)
+        if found and "…" not in line:
+            yield shlex.split(found[1].partition(" > ")[0], comments=True)
+
+
+def test_documents_are_found():
+    assert "README.md" in map(name, DOCUMENTS)
+    assert sum(len(list(command_lines(p.read_text()))) for p in DOCUMENTS) >= 6
+
+
+@pytest.mark.parametrize("path", [*DOCUMENTS, *SCRIPTS], ids=name)
+def test_command_lines_parse(path, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    for command, *flags in command_lines(path.read_text()):
+        given = [flag for flag in flags if not flag.startswith("--flagfile=runs/")]
+        COMMANDS[command].parse(given)
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=name)
+def test_links_lead_to_files(path):
+    for target in re.findall(r"\]\(([^)#]+)\)", path.read_text()):
+        if not target.startswith("http"):
+            assert (path.parent / target).exists(), target
+
+
+def test_every_file_stands_in_the_architecture():
+    shown = (ROOT / "ARCHITECTURE.md").read_text()
+    modules = [p for p in (ROOT / "simclr_tf").rglob("*.py") if p.stem != "__init__"]
+    missing = {p.name for p in modules if p.name not in shown}
+    assert not missing
+    named = set(re.findall(r"[a-z_0-9]+\.py", shown))
+    assert named <= {p.name for p in ROOT.rglob("*.py")}
+
+
+@pytest.mark.slow
+def test_the_snippet_for_user_code_runs(shared, tmp_path):
+    """As it stands in the README, on a folder of 96 real photographs."""
+    snippet = re.search(
+        r"tests/readme_test.py runs this. -->\n```python\n(.*?)```",
+        (ROOT / "README.md").read_text(),
+        re.DOTALL,
+    )[1]
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    pictures = sorted((shared / "data" / "caltech101" / "train").rglob("*.jpg"))
+    for number, picture in enumerate(pictures[:: len(pictures) // 96][:96]):
+        shutil.copy(picture, photos / f"{number}.jpg")
+
+    def run(code):
+        return subprocess.run(
+            [sys.executable, "-c", code],
+            cwd=tmp_path,
+            env={**os.environ, "TF_USE_LEGACY_KERAS": "1", "PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    trained = run(snippet)
+    assert trained.returncode == 0, trained.stderr
+    losses = [float(loss) for loss in re.findall(r" - loss: ([\d.]+)", trained.stdout)]
+    assert losses[-1] < losses[0]
+    loaded = run(
+        "import tensorflow as tf\n"
+        "f = tf.saved_model.load('encoder')\n"
+        "print(f(tf.zeros([2, 80, 100, 3], tf.uint8)).shape)\n"
+    )
+    assert "(2, 512)" in loaded.stdout, loaded.stderr
