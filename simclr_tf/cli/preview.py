@@ -50,7 +50,7 @@ def _run(values: flags.FlagValues) -> None:
         _views(build_augmenter(recipe), batch, values.views, recipe.seed),
         f"{recipe.dataset}: {recipe.image_size} px, colour strength "
         f"{recipe.color_strength:g}, {'blur' if recipe.blur else 'no blur'}, crops of "
-        f"{recipe.crop_min_area:.0%} to 100 %",
+        f"{recipe.crop_min_area:.0%} to 100%",
     )
     save_figure(picture, values.output)
     print(f"{source}\nThe picture is {values.output}.")

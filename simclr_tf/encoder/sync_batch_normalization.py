@@ -51,7 +51,9 @@ class SyncBatchNormalization(tf.keras.layers.BatchNormalization):
         pairs = ((self.moving_mean, mean), (self.moving_variance, variance))
         for moving, now in pairs:
             now = tf.stop_gradient(tf.cast(now, moving.dtype))
-            moving.assign_sub((moving - now) * (1.0 - self.momentum))
+            # Rounded to float32 as Keras rounds it, in float64 too.
+            rate = tf.cast(tf.constant(1.0 - self.momentum, tf.float32), moving.dtype)
+            moving.assign_sub((moving - now) * rate)
 
 
 def _global_moments(
