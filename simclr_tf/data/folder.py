@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import tensorflow as tf
 
 from simclr_tf.data.image_files import EXTENSIONS, canvas_size, decode, to_canvas
-from simclr_tf.data.source import DataError, MissingSplit, Source
+from simclr_tf.data.source import DataError, MissingSplit, Source, reason
 from simclr_tf.progress import Progress
 
 MAX_BAD_SHARE = 0.1
@@ -86,8 +86,8 @@ def load_folder(
     counted and named; more than a tenth of them is an error.
 
     Args:
-      path: the folder. Where it has subfolders `train` and `test` (or `val`,
-        `validation`), they are the splits; else it is the split "train".
+      path: the folder. Its subfolders `train` and `test` (or `val`, `validation`)
+        are the splits; where it has none of them, it is the split "train".
       split: "train" or "test".
       image_size: side of the views the images are for, in pixels; they are
         stretched to a square half again as wide.
@@ -140,16 +140,51 @@ def _split_folder(path: str, split: str) -> str:
     for name in _SPLIT_FOLDERS.get(split, (split,)):
         inside = os.path.join(path, name)
         if tf.io.gfile.isdir(inside):
+            if split == "train":
+                _say_what_is_beside(path)
             return inside
     if split != "train":
         raise MissingSplit(f"{path} has no subfolder {split}.")
+    for name in _SPLIT_FOLDERS["test"]:
+        if tf.io.gfile.isdir(os.path.join(path, name)):
+            raise DataError(
+                f"{path} has a subfolder {name}, which holds test images, and no "
+                f"subfolder train. Put the training images there; or give "
+                f"folder:{os.path.join(path, name)} to use {name} itself."
+            )
     return path
+
+
+def _say_what_is_beside(path: str) -> None:
+    """Where classes lie beside it, "train" is likely to be one of them."""
+    splits = {name for names in _SPLIT_FOLDERS.values() for name in names}
+    others = [
+        name
+        for name in sorted(file.rstrip("/") for file in tf.io.gfile.listdir(path))
+        if name not in splits
+        and not name.startswith(".")
+        and tf.io.gfile.isdir(os.path.join(path, name))
+    ]
+    if others:
+        more = len(others) - _NAMED_AT_MOST
+        print(
+            f"{path}: its subfolder train is the split; passed over the subfolders "
+            f"{', '.join(others[:_NAMED_AT_MOST])}"
+            f"{f' and {more:,} more' if more > 0 else ''}.",
+            file=sys.stderr,
+        )
 
 
 def _list(root: str) -> tuple[list[str], list[str]]:
     """Files that are images by their names, and others; hidden ones are left out."""
     images, others = [], []
-    for folder, _, names in tf.io.gfile.walk(root):
+    try:
+        folders = list(tf.io.gfile.walk(root))
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"{root} holds the name {error.object!r}, which is not UTF-8: rename it."
+        ) from error
+    for folder, _, names in folders:
         inside = os.path.relpath(folder, root)
         if any(part.startswith(".") and part != "." for part in inside.split(os.sep)):
             continue
@@ -176,15 +211,15 @@ def _unreadable(files: Sequence[str]) -> dict[str, str]:
         try:
             image = decode(tf.io.read_file(file))
         except (tf.errors.OpError, ValueError) as error:
-            return str(getattr(error, "message", error)).split("[Op:")[0].strip()
+            return reason(error)
         return None if tf.size(image) else "it has no pixels"
 
     bad = {}
     progress = Progress(len(files), unit="files checked")
     with concurrent.futures.ThreadPoolExecutor(_READERS) as readers:
-        for done, (file, reason) in enumerate(zip(files, readers.map(check, files))):
-            if reason:
-                bad[file] = reason
+        for done, (file, fault) in enumerate(zip(files, readers.map(check, files))):
+            if fault:
+                bad[file] = fault
             if progress.due():
                 progress.show(done)
     progress.clear()
@@ -192,9 +227,7 @@ def _unreadable(files: Sequence[str]) -> dict[str, str]:
 
 
 def _name(bad: dict[str, str]) -> str:
-    shown = [
-        f"{file} ({reason})" for file, reason in list(bad.items())[:_NAMED_AT_MOST]
-    ]
+    shown = [f"{file} ({fault})" for file, fault in list(bad.items())[:_NAMED_AT_MOST]]
     more = len(bad) - len(shown)
     return "; ".join(shown) + (f"; and {more:,} more" if more else "")
 

@@ -21,7 +21,8 @@ def decode(contents: tf.Tensor) -> tf.Tensor:
     """A JPEG, PNG, BMP or GIF file as RGB.
 
     Greyscale becomes three equal channels, transparency is dropped, 16 bits are
-    cut to 8, CMYK is converted, and of a GIF the first frame is taken.
+    cut to 8, CMYK is converted, and of a GIF the first frame is taken. A rotation
+    that EXIF asks for is not carried out.
 
     Args:
       contents: the file's bytes, a scalar string.
@@ -33,18 +34,28 @@ def decode(contents: tf.Tensor) -> tf.Tensor:
     # decode_image wants the number of channels that a BMP has.
     image = tf.cond(
         is_bmp,
-        lambda: _three_channels(tf.io.decode_bmp(contents)),
+        lambda: _decode_bmp(contents),
         lambda: tf.io.decode_image(contents, channels=3, expand_animations=False),
     )
     return tf.ensure_shape(image, [None, None, 3])
 
 
-def _three_channels(image: tf.Tensor) -> tf.Tensor:
+def _decode_bmp(contents: tf.Tensor) -> tf.Tensor:
+    image = tf.io.decode_bmp(contents)
     return tf.cond(
         tf.shape(image)[2] < 3,
-        lambda: tf.repeat(image[:, :, :1], 3, axis=2),
+        lambda: tf.gather(_bmp_palette(contents), tf.cast(image[:, :, 0], tf.int32)),
         lambda: image[:, :, :3],
     )
+
+
+def _bmp_palette(contents: tf.Tensor) -> tf.Tensor:
+    """RGB `[n, 3]` of the pixel values 0 to n - 1, which decode_bmp passes over."""
+    offsets = tf.io.decode_raw(tf.strings.substr(contents, 10, 8), tf.int32)
+    first = 14 + offsets[1]  # after the file's header and the second one
+    entries = tf.strings.substr(contents, first, offsets[0] - first)
+    blue_green_red = tf.reshape(tf.io.decode_raw(entries, tf.uint8), [-1, 4])
+    return blue_green_red[:, 2::-1]
 
 
 def to_canvas(image: tf.Tensor, canvas: int) -> tuple[tf.Tensor, tf.Tensor]:

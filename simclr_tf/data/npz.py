@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
+import zlib
 from collections.abc import Mapping
 
 import numpy as np
@@ -16,6 +17,7 @@ _IMAGES = ("x_{split}", "{split}_images", "{split}_x", "x{split}")
 _LABELS = ("y_{split}", "{split}_labels", "{split}_y", "y{split}")
 _ONLY_IMAGES = ("images", "x", "data")
 _ONLY_LABELS = ("labels", "y", "targets")
+_DAMAGE = (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error)
 
 
 class NpzSource(Source):
@@ -81,15 +83,18 @@ def load_npz(path: str, split: str, image_size: int | None, labels: bool) -> Sou
             f"{', '.join(arrays) or 'none'}; x_{split} or images was looked for."
         )
     where = f"{path}, array {image_name}"
-    images = _as_rgb(arrays[image_name], where)
+    images = _as_rgb(_array(arrays, image_name, where), where)
     values = None
     if labels and label_name is not None:
-        values = _as_labels(
-            arrays[label_name], len(images), f"{path}, array {label_name}"
-        )
-    names = arrays.get("classes")
+        where = f"{path}, array {label_name}"
+        values = _as_labels(_array(arrays, label_name, where), len(images), where)
+        if values.max() < 0:
+            values = None  # Labels of unlabelled images are commonly -1.
+    names = None
+    if values is not None and "classes" in arrays:
+        names = list(map(str, _array(arrays, "classes", f"{path}, array classes")))
     num_classes = None if values is None else int(values.max()) + 1
-    if names is not None and num_classes is not None:
+    if names is not None:
         num_classes = max(num_classes, len(names))
     return NpzSource(
         images,
@@ -98,7 +103,7 @@ def load_npz(path: str, split: str, image_size: int | None, labels: bool) -> Sou
         split=split,
         num_examples=len(images),
         num_classes=num_classes,
-        class_names=None if names is None or values is None else map(str, names),
+        class_names=names,
     )
 
 
@@ -107,9 +112,22 @@ def _open(path: str):  # noqa: ANN202
         raise DataError(f"{path} does not exist.")
     try:
         with tf.io.gfile.GFile(path, "rb") as file:
-            return np.load(io.BytesIO(file.read()), allow_pickle=False)
-    except (ValueError, OSError, zipfile.BadZipFile, tf.errors.OpError) as error:
+            arrays = np.load(io.BytesIO(file.read()), allow_pickle=False)
+    except (*_DAMAGE, tf.errors.OpError) as error:
         raise DataError(f"{path} is not a readable .npz file: {error}") from error
+    if isinstance(arrays, np.ndarray):
+        raise DataError(
+            f"{path} is a single array, not an .npz file: store it by "
+            "np.savez(path, images=array)."
+        )
+    return arrays
+
+
+def _array(arrays: Mapping[str, np.ndarray], name: str, where: str) -> np.ndarray:
+    try:
+        return arrays[name]
+    except _DAMAGE as error:
+        raise DataError(f"{where}: cannot be read: {error}") from error
 
 
 def _pick(

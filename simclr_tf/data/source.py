@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 import tensorflow as tf
@@ -13,6 +14,13 @@ class DataError(ValueError):
 
 class MissingSplit(DataError):
     """The dataset is there, and has no such split."""
+
+
+def reason(error: Exception) -> str:
+    """What went wrong, without TensorFlow's notes on where in which graph."""
+    message = str(getattr(error, "message", error)).partition("\n\t [[")[0]
+    message = message.partition(" [Op:")[0].strip().split("\n")[-1]
+    return re.sub(r"^(\{\{.*?\}\} *)+", "", message)
 
 
 class Source:

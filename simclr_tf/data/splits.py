@@ -29,8 +29,9 @@ def load_train_and_test(
       out, the same at each call.
 
     Raises:
-      DataError: where a dataset is not as it should be, the two have different
-        classes, or a stream has no test split.
+      DataError: where a dataset is not as it should be, or the two have different
+        classes.
+      MissingSplit: where a stream has no test split.
     """
     settings = {"image_size": image_size, "labels": labels}
     train = load(dataset, "train", **settings)
@@ -39,20 +40,39 @@ def load_train_and_test(
             test = load(test_dataset, "test", **settings)
         except MissingSplit:
             test = load(test_dataset, "train", **settings)
-        if train.class_names != test.class_names:
-            raise DataError(
-                f"{dataset} and {test_dataset} have different classes: "
-                f"{train.class_names} and {test.class_names}."
-            )
-        return train, test
+        return _of_the_same_classes(train, test)
     try:
-        return train, load(dataset, "test", **settings)
+        return _of_the_same_classes(train, load(dataset, "test", **settings))
     except MissingSplit as error:
         if not train.random_access:
-            raise DataError(f"{error} Give --test_dataset.") from error
+            raise MissingSplit(f"{error} Give --test_dataset.") from error
+    if len(train) < 2:
+        raise DataError(f"{train} cannot be split: at least 2 images are needed.")
     places = shuffled_places(len(train))
     held_out = max(round(len(train) * HELD_OUT_SHARE), 1)
     return (
         Subset(train, places[held_out:], "train"),
         Subset(train, places[:held_out], "held out"),
+    )
+
+
+def _of_the_same_classes(train: Source, test: Source) -> tuple[Source, Source]:
+    """Both, unless a label would not mean the same in both."""
+    if train.num_classes is None or test.num_classes is None:
+        return train, test
+    names, others = train.class_names, test.class_names
+    if names == others and test.num_classes <= train.num_classes:
+        return train, test
+    if names is None or others is None or set(names) == set(others):
+        told = f"{names or train.num_classes} and {others or test.num_classes}."
+    else:
+        alone = ((train, set(names) - set(others)), (test, set(others) - set(names)))
+        told = "; ".join(
+            f"only {source.split} has {', '.join(sorted(own))}"
+            for source, own in alone
+            if own
+        )
+    raise DataError(
+        f"{train.spec} ({train.split}) and {test.spec} ({test.split}) have different "
+        f"classes: {told}"
     )

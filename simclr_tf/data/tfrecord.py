@@ -9,7 +9,7 @@ import tensorflow as tf
 from google.protobuf.message import DecodeError
 
 from simclr_tf.data.image_files import canvas_size, decode, to_canvas
-from simclr_tf.data.source import DataError, MissingSplit, Source
+from simclr_tf.data.source import DataError, MissingSplit, Source, reason
 
 # Encoded images held to shuffle among: half a gigabyte of ImageNet's.
 SHUFFLE_BUFFER = 4096
@@ -246,9 +246,6 @@ def _is_image(contents: tf.Tensor) -> tf.Tensor:
 
 
 def _unreadable(file: str, error: Exception) -> DataError:
-    # TensorFlow puts a trace of the graph before the reason and nodes after it.
-    message = str(getattr(error, "message", error)).partition("\n\t [[")[0]
-    reason = message.partition(" [Op:")[0].strip().split("\n")[-1]
     return DataError(
-        f"{file} cannot be read as TFRecords of tf.train.Example: {reason}"
+        f"{file} cannot be read as TFRecords of tf.train.Example: {reason(error)}"
     )
