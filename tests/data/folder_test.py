@@ -1,5 +1,6 @@
 """Folders of real and hostile files."""
 
+import os
 import pathlib
 import shutil
 
@@ -154,3 +155,119 @@ def test_folders_without_images(tmp_path):
     (tmp_path / "a.webp").write_bytes(b"RIFF")
     with pytest.raises(DataError, match=r"it holds 1 \.webp"):
         load(f"folder:{tmp_path}")
+
+
+def _save(path):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(_picture()).save(path)
+
+
+def test_names_in_any_language_and_with_any_sign(tmp_path):
+    names = ["kätzchen/ü ß.png", "犬/a[1]*?{b}.png", "犬/写真😀.png"]
+    for name in names:
+        _save(tmp_path / name)
+    source = load(f"folder:{tmp_path}/", image_size=16)
+    assert source.class_names == ["kätzchen", "犬"]
+    assert {str(pathlib.Path(p).relative_to(tmp_path)) for p in source.paths} == {
+        *names
+    }
+    batch = _read(source, range(3))
+    np.testing.assert_array_equal(batch["label"], [0, 1, 1])
+
+
+def test_a_name_that_is_not_utf8_is_told(tmp_path):
+    _save(tmp_path / "good.png")
+    try:
+        (tmp_path / "good.png").rename(os.fsdecode(bytes(tmp_path) + b"/caf\xe9.png"))
+    except OSError:
+        pytest.skip("this file system takes UTF-8 alone")
+    with pytest.raises(DataError, match=r"caf\\xe9\.png.*not UTF-8: rename it"):
+        load(f"folder:{tmp_path}")
+
+
+def test_hidden_files_and_folders_are_not_looked_at(tmp_path, capsys):
+    _save(tmp_path / ".hidden" / "a" / "in.png")
+    _save(tmp_path / "cat" / "seen.png")
+    _save(tmp_path / "cat" / ".cache" / "in.png")
+    (tmp_path / "cat" / "._seen.png").write_bytes(b"resource fork")
+    (tmp_path / ".DS_Store").write_bytes(b"")
+    source = load(f"folder:{tmp_path}")
+    assert source.paths == [str(tmp_path / "cat" / "seen.png")]
+    assert source.skipped == {}
+    assert capsys.readouterr().err == ""
+
+
+def test_a_hidden_folder_can_itself_be_named(tmp_path):
+    _save(tmp_path / ".cache" / "a" / "x.png")
+    _save(tmp_path / ".cache" / "b" / "x.png")
+    assert load(f"folder:{tmp_path / '.cache'}").class_names == ["a", "b"]
+
+
+def test_a_folder_may_be_relative(tmp_path, monkeypatch):
+    _save(tmp_path / "photos" / "a" / "x.png")
+    _save(tmp_path / "photos" / "b" / "c" / "x.png")
+    monkeypatch.chdir(tmp_path / "photos")
+    for name in (".", "../photos"):
+        source = load(f"folder:{name}", image_size=16)
+        assert source.class_names == ["a", "b"]
+        np.testing.assert_array_equal(_read(source, [0, 1])["label"], [0, 1])
+
+
+def test_a_wrong_extension_does_not_matter(tmp_path):
+    _save(tmp_path / "a.png")
+    (tmp_path / "a.png").rename(tmp_path / "a.jpg")
+    _save(tmp_path / "b.bmp")
+    (tmp_path / "b.bmp").rename(tmp_path / "b.GIF")
+    source = load(f"folder:{tmp_path}", image_size=16)
+    assert source.skipped == {}
+    images = _read(source, [0, 1])["image"]
+    np.testing.assert_array_equal(images[0], images[1])
+
+
+@pytest.mark.parametrize(("good", "is_error"), [(8, True), (9, False)])
+def test_more_than_a_tenth_unreadable_is_an_error(tmp_path, good, is_error):
+    for place in range(good):
+        _save(tmp_path / f"{place}.png")
+    (tmp_path / "bad.png").write_bytes((tmp_path / "0.png").read_bytes()[:99])
+    if is_error:
+        with pytest.raises(DataError, match="1 of 9 images cannot be read"):
+            load(f"folder:{tmp_path}")
+    else:
+        source = load(f"folder:{tmp_path}")
+        assert len(source) == 9
+        reason = source.skipped[str(tmp_path / "bad.png")]
+        assert "PNG" in reason
+        assert "{" not in reason
+
+
+def test_a_class_of_unreadable_images_alone_is_no_class(tmp_path):
+    for name in ("ant", "bee", "cat"):
+        for place in range(10):
+            _save(tmp_path / name / f"{place}.png")
+    (tmp_path / "aaa").mkdir()
+    (tmp_path / "aaa" / "bad.png").write_bytes(b"")
+    source = load(f"folder:{tmp_path}", image_size=16)
+    assert source.class_names == ["ant", "bee", "cat"]
+    np.testing.assert_array_equal(_read(source, [0, 29])["label"], [0, 2])
+
+
+def test_test_images_are_no_training_images(tmp_path):
+    _save(tmp_path / "val" / "a.png")
+    _save(tmp_path / "b.png")
+    assert len(load(f"folder:{tmp_path}", "test")) == 1
+    with pytest.raises(DataError, match=r"no subfolder train\. Put .* folder:.*val"):
+        load(f"folder:{tmp_path}")
+
+
+def test_classes_beside_a_folder_named_train_are_told(tmp_path, capsys):
+    for name in ("bus", "car", "train"):
+        _save(tmp_path / name / "a.png")
+    load(f"folder:{tmp_path}")
+    assert "train is the split; passed over the subfolders bus, car." in (
+        capsys.readouterr().err
+    )
+    for name in ("bus", "car"):
+        shutil.rmtree(tmp_path / name)
+    _save(tmp_path / "test" / "a.png")
+    load(f"folder:{tmp_path}")
+    assert capsys.readouterr().err == ""

@@ -36,7 +36,7 @@ def test_what_is_not_there_is_named(kind, split, tmp_path):
     if kind == "tfds":
         pytest.importorskip("tensorflow_datasets")
     missing = "no_such_dataset" if kind == "tfds" else str(tmp_path / "missing")
-    with pytest.raises(DataError, match="missing|no_such_dataset"):
+    with pytest.raises(DataError, match=r"missing|no_such_dataset"):
         load(f"{kind}:{missing}", split)
 
 

@@ -76,6 +76,10 @@ def test_grey_and_floating_point_images_become_uint8_rgb(tmp_path):
         ({"images": _IMAGES, "labels": _LABELS[:5]}, r"shape \(12,\), got .* \(5,\)"),
         ({"images": _IMAGES, "labels": _LABELS / 2}, "must be integers"),
         ({"pictures": _IMAGES}, "its arrays are pictures"),
+        (
+            {"images": _IMAGES, "labels": np.array(["a", None] * 6, object)},
+            "array labels: cannot be read",
+        ),
     ],
 )
 def test_what_is_wrong_is_said(tmp_path, arrays, message):
@@ -89,6 +93,25 @@ def test_files_that_are_not_there_or_not_npz(tmp_path):
     (tmp_path / "text.npz").write_text("not an archive")
     with pytest.raises(DataError, match=r"not a readable \.npz"):
         load(f"npz:{tmp_path / 'text.npz'}")
+
+
+def test_labels_of_unlabelled_images_are_none(tmp_path):
+    source = load(_save(tmp_path, images=_IMAGES, labels=np.full(12, -1)))
+    assert source.num_classes is None
+    assert "label" not in _read(source, [0])
+
+
+def test_a_single_array_and_a_damaged_file(tmp_path):
+    np.save(tmp_path / "images.npy", _IMAGES)
+    with pytest.raises(DataError, match=r"single array.*np\.savez"):
+        load(f"npz:{tmp_path / 'images.npy'}")
+    path = tmp_path / "damaged.npz"
+    np.savez_compressed(path, images=np.zeros_like(_IMAGES), labels=_LABELS)
+    contents = bytearray(path.read_bytes())
+    contents[60:80] = b"\xff" * 20
+    path.write_bytes(contents)
+    with pytest.raises(DataError, match=r"damaged\.npz, array images: cannot be read"):
+        load(f"npz:{path}")
 
 
 @pytest.mark.parametrize("spec", ["zip:images.zip", "images.npz", "npz:", "folder:"])

@@ -1,0 +1,177 @@
+"""Files of every kind become the picture that they hold."""
+
+import io
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+from simclr_tf.data.image_files import canvas_size, decode, to_canvas
+
+
+def _picture(height=20, width=29):
+    """Patches of colour, which survive JPEG; a width that BMP has to pad."""
+    rows = np.random.default_rng(0).integers(0, 256, [5, 6, 3], np.uint8)
+    return np.kron(rows, np.ones([4, 5, 1], np.uint8))[:height, :width]
+
+
+def _file(image, form, mode="RGB", **settings):
+    if isinstance(image, np.ndarray):
+        image = Image.fromarray(image)
+    file = io.BytesIO()
+    image.convert(mode).save(file, form, **settings)
+    return file.getvalue()
+
+
+def _grey(picture):
+    return np.asarray(Image.fromarray(picture).convert("L"))
+
+
+def _by_pillow(contents):
+    return np.asarray(Image.open(io.BytesIO(contents)).convert("RGB"))
+
+
+@pytest.mark.parametrize(
+    ("form", "mode"),
+    [
+        ("PNG", "RGB"),
+        ("PNG", "RGBA"),
+        ("PNG", "L"),
+        ("PNG", "LA"),
+        ("PNG", "P"),
+        ("PNG", "1"),
+        ("BMP", "RGB"),
+        ("BMP", "RGBA"),
+        ("BMP", "L"),
+        ("BMP", "P"),
+        ("GIF", "P"),
+        ("GIF", "L"),
+    ],
+)
+def test_a_lossless_file_gives_the_pixels_that_pillow_gives(form, mode):
+    contents = _file(_picture(), form, mode)
+    expected = _by_pillow(contents)
+    assert expected.std() > 30
+    got = decode(contents)
+    assert got.dtype == tf.uint8
+    np.testing.assert_array_equal(got, expected)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
+@pytest.mark.parametrize("progressive", [False, True])
+def test_a_jpeg_gives_about_what_pillow_gives(mode, progressive):
+    contents = _file(_picture(), "JPEG", mode, quality=95, progressive=progressive)
+    apart = np.abs(decode(contents).numpy().astype(int) - _by_pillow(contents))
+    assert apart.mean() < 4
+    assert apart.max() < 30
+
+
+def test_real_photographs_are_read_as_pillow_reads_them(shared):
+    paths = sorted((shared / "data" / "caltech101" / "test").glob("*/*.jpg"))[::40]
+    assert len(paths) > 5
+    for path in paths:
+        contents = path.read_bytes()
+        apart = np.abs(decode(contents).numpy().astype(int) - _by_pillow(contents))
+        assert apart.mean() < 2
+
+
+def test_transparency_is_dropped_and_not_blended():
+    image = Image.fromarray(_picture()).convert("RGBA")
+    image.putalpha(7)
+    np.testing.assert_array_equal(decode(_file(image, "PNG", "RGBA")), _picture())
+
+
+def test_16_bits_are_cut_to_8():
+    grey = _grey(_picture())
+    deep = Image.fromarray(grey.astype(np.uint16) * 256 + 255)
+    file = io.BytesIO()
+    deep.save(file, "PNG")
+    expected = np.repeat(grey[..., None], 3, -1)
+    np.testing.assert_array_equal(decode(file.getvalue()), expected)
+
+
+@pytest.mark.parametrize("colours", [2, 7, 256])
+def test_a_bmp_of_few_colours_keeps_them(colours):
+    image = Image.fromarray(_picture()).quantize(colours)
+    if colours == 2:
+        image.putpalette([200, 30, 60, 10, 90, 250] + [0] * 762)
+    contents = _file(image, "BMP", "P")
+    expected = np.asarray(image.convert("RGB"))
+    assert np.ptp(expected.astype(int), axis=-1).max() > 50
+    np.testing.assert_array_equal(decode(contents), expected)
+
+
+def test_of_an_animation_the_first_frame_is_taken():
+    frames = [Image.fromarray(_picture()).rotate(turn) for turn in (0, 180, 90)]
+    frames = [frame.quantize(64) for frame in frames]
+    contents = _file(frames[0], "GIF", "P", save_all=True, append_images=frames[1:])
+    assert Image.open(io.BytesIO(contents)).n_frames == 3
+    expected = np.asarray(frames[0].convert("RGB"))
+    np.testing.assert_array_equal(decode(contents), expected)
+
+
+def test_a_rotation_in_exif_is_not_carried_out():
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    contents = _file(_picture(), "JPEG", exif=turned)
+    assert Image.open(io.BytesIO(contents)).getexif()[0x0112] == 6
+    np.testing.assert_array_equal(decode(contents), decode(_file(_picture(), "JPEG")))
+
+
+@pytest.mark.parametrize("form", ["JPEG", "PNG", "BMP", "GIF"])
+@pytest.mark.parametrize("share", [0.0, 0.02, 0.2])
+def test_a_file_cut_short_is_an_error(form, share):
+    contents = _file(_picture(), form)
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        decode(contents[: int(share * len(contents))])
+
+
+@pytest.mark.parametrize("form", ["JPEG", "PNG", "BMP"])
+def test_a_file_without_its_end_is_an_error(form):
+    contents = _file(_picture(), form)
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        decode(contents[: int(0.95 * len(contents))])
+
+
+@pytest.mark.parametrize(
+    "contents", [b"not a picture", b"BM", b"BM" + b"\0" * 100, b"\xff\xd8\xff", b"GIF"]
+)
+def test_what_is_no_picture_is_an_error(contents):
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        decode(contents)
+
+
+def test_a_bmp_whose_pixels_lie_outside_its_palette_is_an_error():
+    contents = bytearray(_file(_picture(), "BMP", "L"))
+    contents[10:14] = (14 + 40 + 4 * 3).to_bytes(4, "little")
+    kept = bytes(contents[: 14 + 40 + 12] + contents[14 + 40 + 4 * 256 :])
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        decode(kept)
+
+
+def test_every_kind_is_read_inside_a_graph():
+    files = [_file(_picture(), form) for form in ("PNG", "BMP", "GIF", "JPEG")]
+    files.append(_file(_picture(), "BMP", "P"))
+    images = tf.data.Dataset.from_tensor_slices(files).map(decode)
+    assert images.element_spec == tf.TensorSpec([None, None, 3], tf.uint8)
+    for image, contents in zip(images, files):
+        np.testing.assert_array_equal(image, decode(contents))
+
+
+def test_the_canvas_is_half_again_as_wide_as_the_views():
+    assert canvas_size(32) == 48
+    assert canvas_size(None) == canvas_size(224) == 336
+
+
+@pytest.mark.parametrize("shape", [(40, 10), (3, 500), (1, 1), (24, 24)])
+def test_a_canvas_is_the_whole_picture_stretched(shape):
+    rows, columns = np.meshgrid(*(np.linspace(0, 200, n) for n in shape), indexing="ij")
+    image = np.stack([rows, columns, np.full(shape, 90)], -1).astype(np.uint8)
+    canvas, size = to_canvas(tf.constant(image), 24)
+    assert canvas.dtype == tf.uint8
+    assert canvas.shape == [24, 24, 3]
+    np.testing.assert_array_equal(size, shape)
+    expected = Image.fromarray(image).resize((24, 24), Image.Resampling.BILINEAR)
+    apart = np.abs(canvas.numpy().astype(int) - np.asarray(expected))
+    assert apart.max() <= 2

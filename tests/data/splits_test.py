@@ -1,0 +1,175 @@
+"""What is measured on was not trained on, and its labels mean the same."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+from simclr_tf.data import DataError, MissingSplit, load_train_and_test
+
+_IMAGES = np.random.default_rng(0).integers(0, 256, [50, 8, 8, 3], np.uint8)
+_LABELS = np.arange(50) % 5
+
+
+def _save(path, **arrays):
+    np.savez(path, **arrays)
+    return f"npz:{path}"
+
+
+@pytest.fixture
+def one_split(tmp_path):
+    return _save(tmp_path / "one.npz", images=_IMAGES, labels=_LABELS)
+
+
+def _folder(root, classes):
+    """A picture for each class; None is a picture beside the classes."""
+    for name in classes:
+        folder = root / (name or "")
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(_IMAGES[0]).save(folder / "picture.png")
+    return f"folder:{root}"
+
+
+def _read(source):
+    places = tf.data.Dataset.range(len(source)).batch(99)
+    return next(iter(source.read(places)))
+
+
+def test_a_test_split_is_used_where_there_is_one():
+    train, test = load_train_and_test("shapes:40", image_size=16)
+    assert (train.split, len(train)) == ("train", 40)
+    assert (test.split, len(test)) == ("test", 2_000)
+    assert train.image_shape == test.image_shape == (16, 16, 3)
+
+
+def test_else_a_fifth_is_held_out(one_split):
+    train, test = load_train_and_test(one_split)
+    assert (train.split, len(train)) == ("train", 40)
+    assert (test.split, len(test)) == ("held out", 10)
+    parts = [_read(part) for part in (train, test)]
+    places = np.concatenate([part["index"] for part in parts])
+    np.testing.assert_array_equal(np.sort(places), np.arange(50))
+    for part in parts:
+        np.testing.assert_array_equal(part["image"], _IMAGES[part["index"]])
+        np.testing.assert_array_equal(part["label"], _LABELS[part["index"]])
+
+
+def test_the_same_images_are_held_out_each_time(one_split):
+    first, second = (load_train_and_test(one_split)[1] for _ in range(2))
+    np.testing.assert_array_equal(_read(first)["index"], _read(second)["index"])
+    tf.random.set_seed(5)
+    np.random.seed(5)
+    third = load_train_and_test(one_split)[1]
+    np.testing.assert_array_equal(_read(first)["index"], _read(third)["index"])
+
+
+def test_what_is_held_out_is_no_run_of_the_files_order(one_split):
+    places = np.sort(_read(load_train_and_test(one_split)[1])["index"])
+    assert places[-1] - places[0] > 20
+    assert len(set(np.diff(places))) > 1
+
+
+def test_labels_are_left_out_when_not_asked_for(one_split):
+    for part in load_train_and_test(one_split, labels=False):
+        assert part.num_classes is None
+        assert "label" not in _read(part)
+
+
+@pytest.mark.parametrize("count", [2, 3])
+def test_both_parts_of_few_images_hold_some(tmp_path, count):
+    spec = _save(tmp_path / "few.npz", images=_IMAGES[:count])
+    train, test = load_train_and_test(spec)
+    assert (len(train), len(test)) == (count - 1, 1)
+
+
+def test_a_single_image_is_not_split(tmp_path):
+    spec = _save(tmp_path / "single.npz", images=_IMAGES[:1])
+    with pytest.raises(DataError, match="at least 2 images are needed"):
+        load_train_and_test(spec)
+
+
+def test_a_test_dataset_gives_its_test_split_or_its_only_one(tmp_path, one_split):
+    both = _save(
+        tmp_path / "both.npz",
+        x_train=_IMAGES[:20],
+        y_train=_LABELS[:20],
+        x_test=_IMAGES[20:27],
+        y_test=_LABELS[20:27],
+    )
+    train, test = load_train_and_test(one_split, both)
+    assert (len(train), len(test)) == (50, 7)
+    train, test = load_train_and_test(both, one_split)
+    assert (len(train), len(test)) == (20, 50)
+
+
+def test_the_same_classes_in_the_same_order_are_the_same(tmp_path):
+    spec = _folder(tmp_path / "train", ["cat", "dog"])
+    other = _folder(tmp_path / "elsewhere", ["dog", "cat"])
+    train, test = load_train_and_test(spec, other, image_size=8)
+    assert train.class_names == test.class_names == ["cat", "dog"]
+
+
+def test_test_images_of_other_classes_are_refused(tmp_path):
+    train = _folder(tmp_path / "a", ["ant", "cat", "dog"])
+    test = _folder(tmp_path / "b", ["cat", "dog", "emu"])
+    with pytest.raises(DataError, match="only train has ant; only train has emu"):
+        load_train_and_test(train, test, image_size=8)
+
+
+def test_a_test_split_that_lacks_a_class_is_refused(tmp_path):
+    # Its label 0 would be cat, where the training split's is ant.
+    _folder(tmp_path / "train", ["ant", "cat", "dog"])
+    _folder(tmp_path / "test", ["cat", "dog"])
+    with pytest.raises(DataError, match=r"\(test\) have different.*train has ant$"):
+        load_train_and_test(f"folder:{tmp_path}", image_size=8)
+
+
+@pytest.mark.parametrize("classes", [["a", "b", "d"], ["b", "a", "c"]])
+def test_the_same_labels_by_other_names_are_refused(tmp_path, classes):
+    labels = np.arange(50) % 3
+    train, test = (
+        _save(
+            tmp_path / f"{number}.npz",
+            images=_IMAGES,
+            labels=labels,
+            classes=np.array(names),
+        )
+        for number, names in enumerate((["a", "b", "c"], classes))
+    )
+    with pytest.raises(DataError, match="different classes"):
+        load_train_and_test(train, test)
+
+
+def test_labels_that_training_lacks_are_refused(tmp_path):
+    arrays = {"x_train": _IMAGES, "x_test": _IMAGES}
+    more = _save(
+        tmp_path / "more.npz", y_train=_LABELS, y_test=np.arange(50) % 6, **arrays
+    )
+    with pytest.raises(DataError, match="different classes: 5 and 6"):
+        load_train_and_test(more)
+    fewer = _save(
+        tmp_path / "fewer.npz", y_train=_LABELS, y_test=np.arange(50) % 4, **arrays
+    )
+    train, test = load_train_and_test(fewer)
+    assert (train.num_classes, test.num_classes) == (5, 4)
+
+
+def test_unlabelled_test_images_are_left_to_the_caller(tmp_path):
+    _folder(tmp_path / "train", ["cat", "dog"])
+    _folder(tmp_path / "test", [None])
+    train, test = load_train_and_test(f"folder:{tmp_path}", image_size=8)
+    assert train.num_classes == 2
+    assert test.num_classes is None
+
+
+def test_a_stream_without_a_test_split_asks_for_one(tmp_path):
+    feature = {
+        "image": tf.train.Feature(
+            bytes_list=tf.train.BytesList(value=[tf.io.encode_png(_IMAGES[0]).numpy()])
+        )
+    }
+    example = tf.train.Example(features=tf.train.Features(feature=feature))
+    with tf.io.TFRecordWriter(str(tmp_path / "records")) as writer:
+        writer.write(example.SerializeToString())
+    with pytest.raises(MissingSplit, match=r"no test.*Give --test_dataset\."):
+        load_train_and_test(f"tfrecord:{tmp_path / 'records'}")
