@@ -6,7 +6,6 @@ set -eu
 flagfile=$1 runs=$2
 shift 2
 bin=${SIMCLR_VENV:-$(dirname "$0")/../.venv}/bin
-export TF_CPP_MIN_LOG_LEVEL=3 TF_USE_LEGACY_KERAS=1
 
 for seed in 0 1 2; do
     run=$runs/seed$seed

@@ -180,7 +180,7 @@ class Recipe:
             if not lowest <= value <= highest:
                 upper = f" to {highest:g}" if highest < math.inf else " or more"
                 raise ValueError(f"{name} must be {lowest:g}{upper}, got {value!r}.")
-        if self.temperature <= 0:
+        if not self.temperature > 0:
             raise ValueError(f"temperature must be above 0, got {self.temperature!r}.")
         if self.warmup_epochs > self.epochs:
             raise ValueError(

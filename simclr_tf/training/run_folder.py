@@ -127,7 +127,7 @@ class RunFolder:
         kept = [row for row in rows if row["step"] <= step]
         if len(kept) < len(rows):
             with tf.io.gfile.GFile(self.metrics, "w") as file:
-                file.writelines(json.dumps(row) + "\n" for row in kept)
+                file.write("".join(json.dumps(row) + "\n" for row in kept))
 
     def write_result(self, result: dict) -> None:
         """Writes result.json."""

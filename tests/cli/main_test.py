@@ -12,7 +12,7 @@ from simclr_tf.training import Recipe
 from simclr_tf.version import __version__
 
 
-@pytest.fixture()
+@pytest.fixture
 def images(tmp_path):
     """The notation of a dataset of 40 images."""
     rng = np.random.default_rng(0)
@@ -135,7 +135,9 @@ def test_a_bad_value_is_named_before_a_run_is_begun(
     ],
 )
 def test_a_bad_dataset_is_named(capsys, tmp_path, dataset, wanted):
-    said = mistake(capsys, "pretrain", f"--run={tmp_path / 'r'}", f"--dataset={dataset}")
+    said = mistake(
+        capsys, "pretrain", f"--run={tmp_path / 'r'}", f"--dataset={dataset}"
+    )
     assert wanted in said
     assert not (tmp_path / "r").exists()
 
@@ -161,8 +163,11 @@ def test_an_empty_folder_is_an_error_that_says_which_files_are_wanted(capsys, tm
 )
 def test_an_encoder_has_to_be_named_once_and_be_there(capsys, arguments):
     said = mistake(capsys, *arguments)
-    assert "--run" in said or "--saved_model" in said or "--encoder" in said or (
-        "nowhere" in said
+    assert (
+        "--run" in said
+        or "--saved_model" in said
+        or "--encoder" in said
+        or ("nowhere" in said)
     )
 
 
@@ -175,9 +180,7 @@ def test_a_traceback_is_had_on_request(monkeypatch):
 def test_the_process_answers_without_noise(tmp_path):
     """`python -m simclr_tf` as a shell runs it: its own words and no one else's."""
     environment = {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith("TF_")
+        name: value for name, value in os.environ.items() if not name.startswith("TF_")
     }
     asked = subprocess.run(
         [sys.executable, "-m", "simclr_tf", "knn", f"--run={tmp_path}"],

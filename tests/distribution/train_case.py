@@ -137,7 +137,8 @@ def train(case: argparse.Namespace) -> dict[str, np.ndarray]:
     losses = _Losses()
     model.fit(dataset(case, STEPS), verbose=0, callbacks=[losses])
     result = {
-        name: np.array([row[name] for row in losses.values]) for name in losses.values[0]
+        name: np.array([row[name] for row in losses.values])
+        for name in losses.values[0]
     }
     result["gradient"] = np.concatenate([g.ravel() for g in gradients])
     result["moving"] = np.concatenate(

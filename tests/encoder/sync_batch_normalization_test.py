@@ -78,7 +78,11 @@ np.savez(answers, **got)
 """
 
 CASES = [
-    *((name, policy, "training") for name in SHAPES for policy in ("float32", "float64")),
+    *(
+        (name, policy, "training")
+        for name in SHAPES
+        for policy in ("float32", "float64")
+    ),
     ("rank 4", "mixed_bfloat16", "training"),
     ("rank 4", "float32", "inference"),
     ("rank 4", "float32", "frozen"),
@@ -212,7 +216,9 @@ def test_one_replica_is_the_keras_layer(name, policy, training):
 
 
 @pytest.mark.parametrize("name", ["rank 2", "rank 4"])
-@pytest.mark.parametrize(("policy", "tolerance"), [("float32", 2e-2), ("float64", 1e-9)])
+@pytest.mark.parametrize(
+    ("policy", "tolerance"), [("float32", 2e-2), ("float64", 1e-9)]
+)
 def test_one_replica_keeps_a_small_variance_beside_a_large_mean(
     name, policy, tolerance
 ):
@@ -222,7 +228,9 @@ def test_one_replica_keeps_a_small_variance_beside_a_large_mean(
     exact = inputs.astype(np.float64)
     axes = tuple(range(exact.ndim - 1))
     deviation = np.sqrt(exact.var(axes) + 1e-5)
-    np.testing.assert_allclose(got, (exact - exact.mean(axes)) / deviation, atol=tolerance)
+    np.testing.assert_allclose(
+        got, (exact - exact.mean(axes)) / deviation, atol=tolerance
+    )
 
 
 def test_is_rebuilt_from_its_config_and_saved_in_a_model(tmp_path):
