@@ -86,10 +86,12 @@ def metrics(run):
 
 
 def state(run):
-    """Every tensor of the newest checkpoint but the time spent."""
+    """Every tensor of the newest checkpoint but the time spent and saves counted."""
     reader = tf.train.load_checkpoint(str(run / "checkpoints"))
     names = [
-        name for name in reader.get_variable_to_shape_map() if "seconds" not in name
+        name
+        for name in reader.get_variable_to_shape_map()
+        if not name.startswith(("seconds", "save_counter"))
     ]
     return {name: reader.get_tensor(name) for name in names}
 
