@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from typing import TYPE_CHECKING
 
+import numpy as np
 import tensorflow as tf
 
 from simclr_tf.data.image_files import canvas_size, decode, to_canvas
@@ -103,12 +104,20 @@ def load_tfds(
         wanted, decoders={"image": tfds.decode.SkipDecoding()}
     )
     for candidate in _splits(builder, name, split):
-        records = builder.as_dataset(
-            split=candidate,
-            shuffle_files=False,
-            decoders=decoders,
-            read_config=tfds.ReadConfig(try_autocache=False),
-        )
+        try:
+            num_examples = builder.info.splits[candidate].num_examples
+            if num_examples < 1:
+                raise ValueError("it holds no images")
+            records = builder.as_dataset(
+                split=candidate,
+                shuffle_files=False,
+                decoders=decoders,
+                read_config=tfds.ReadConfig(try_autocache=False),
+            )
+        except ValueError as error:  # A part of a split that there is not.
+            raise DataError(
+                f"tfds:{name}, split {candidate}: {_first_line(error)}"
+            ) from error
         # A test split whose labels are kept secret has -1 for all of them.
         if not has_labels or _first_label(records) >= 0:
             break
@@ -123,7 +132,7 @@ def load_tfds(
         spec=f"tfds:{name}",
         split=split,
         image_shape=(canvas or height, canvas or width, 3),
-        num_examples=builder.info.splits[candidate].num_examples,
+        num_examples=num_examples,
         num_classes=features["label"].num_classes if has_labels else None,
         class_names=features["label"].names if has_labels else None,
     )
@@ -143,7 +152,7 @@ def _builder(tfds, name: str) -> tfds.core.DatasetBuilder:  # noqa: ANN001
         ) from error
     # An unknown version is an AssertionError there, an unknown config a ValueError.
     except (AssertionError, ValueError, ImportError) as error:
-        raise DataError(f"tfds:{name}: {error}") from error
+        raise DataError(f"tfds:{name}: {_first_line(error)}") from error
     if not builder.info.splits:
         raise DataError(
             f"tfds:{name} is not prepared: it was looked for in {builder.data_dir}. "
@@ -159,7 +168,7 @@ def _image_shape(
     name: str,
 ) -> tuple[int | None, int | None, int | None]:
     image = features.get("image")
-    if type(image) is not tfds.features.Image or image.dtype != tf.uint8:
+    if type(image) is not tfds.features.Image or image.np_dtype != np.uint8:
         kinds = ", ".join(f"{key} ({type(f).__name__})" for key, f in features.items())
         raise DataError(
             f"tfds:{name} must have a feature image, an Image of uint8; it has {kinds}."
@@ -180,3 +189,7 @@ def _splits(builder: tfds.core.DatasetBuilder, name: str, split: str) -> list[st
 
 def _first_label(records: tf.data.Dataset) -> int:
     return next((int(record["label"]) for record in records.take(1)), -1)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0]

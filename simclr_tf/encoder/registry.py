@@ -12,7 +12,9 @@ from simclr_tf.encoder.resnet import DEPTHS, ResNet
 
 _SMALL_SIDE = 32
 _SK_RATIO = 0.0625  # SimCLR v2, section 2.
-_RESNET = re.compile(r"resnet(?P<depth>\d+)(x(?P<width>[\d.]+))?(?P<sk>-sk)?")
+_RESNET = re.compile(
+    r"resnet(?P<depth>\d+)(x(?P<width>\d+(\.\d+)?))?(?P<sk>-sk)?", re.ASCII
+)
 
 
 def make_encoder(

@@ -119,6 +119,7 @@ class ResNet(tf.keras.Model):
     def get_config(self) -> dict:
         return {
             **super().get_config(),
+            "name": self.name,
             "depth": self.depth,
             "width_multiplier": self.width_multiplier,
             "sk_ratio": self.sk_ratio,

@@ -58,12 +58,14 @@ class ProjectionHead(tf.keras.layers.Layer):
             last = place == self.num_layers - 1
             units = self.out_dim if last else self.hidden_dim or width
             steps = [
+                tf.keras.Input([width], dtype=self.compute_dtype),
                 tf.keras.layers.Dense(
                     units,
                     use_bias=not (last or self.use_batch_norm),
                     kernel_initializer=tf.keras.initializers.RandomNormal(stddev=0.01),
+                    dtype=self.dtype_policy,
                     name="dense",
-                )
+                ),
             ]
             if self.use_batch_norm:
                 steps.append(
@@ -71,15 +73,14 @@ class ProjectionHead(tf.keras.layers.Layer):
                         momentum=_MOMENTUM,
                         epsilon=_EPSILON,
                         center=not last,
+                        dtype=self.dtype_policy,
                         name="batch_normalization",
                     )
                 )
             if not last:
-                steps.append(tf.keras.layers.ReLU())
-            layer = tf.keras.Sequential(steps, name=f"layer_{place + 1}")
-            layer.build([None, width])
+                steps.append(tf.keras.layers.ReLU(dtype=self.dtype_policy))
+            self.layers.append(tf.keras.Sequential(steps, name=f"layer_{place + 1}"))
             width = units
-            self.layers.append(layer)
         super().build(input_shape)
 
     def call(self, inputs: tf.Tensor, training: bool | None = None) -> tf.Tensor:

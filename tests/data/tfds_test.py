@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 
 import numpy as np
@@ -192,6 +193,15 @@ def test_part_of_a_split():
     assert len(source) == 4 == len(list(source.stream(None)))
 
 
+@pytest.mark.parametrize(
+    "part", ["train[:x]", "train[:999]", "train[:0]", "train[5:2]"]
+)
+def test_a_part_of_a_split_that_there_is_not(part):
+    with pytest.raises(DataError, match=f"split {re.escape(part)}: ") as caught:
+        load_tfds("tiny_photos", part, _SIZE, True)
+    assert "\n" not in str(caught.value)
+
+
 def test_no_test_split():
     with pytest.raises(MissingSplit, match="no split test; it has train"):
         load_tfds("tiny_digits", "test", _SIZE, True)
@@ -204,6 +214,7 @@ def test_no_test_split():
         ("tiny_digits:9.9.9", "9.9.9"),
         ("tiny_photos/none", "none"),
         ("tiny_unprepared", "not prepared.*`tfds build tiny_unprepared`"),
+        ("tiny photos", "^tfds:tiny photos: .*failed.$"),
         ("tiny_text", r"feature image.*words \(Text\)"),
     ],
 )

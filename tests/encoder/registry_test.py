@@ -1,0 +1,65 @@
+"""Encoders by name."""
+
+import pytest
+import tensorflow as tf
+
+from simclr_tf.encoder import ResNet, make_encoder
+
+
+@pytest.mark.parametrize(
+    ("name", "depth", "width", "sk_ratio"),
+    [
+        ("resnet18", 18, 1, 0.0),
+        ("resnet18x0.25", 18, 0.25, 0.0),
+        ("resnet50x2", 50, 2, 0.0),
+        ("resnet152x3-sk", 152, 3, 0.0625),
+    ],
+)
+def test_a_resnets_name_says_depth_width_and_kernels(name, depth, width, sk_ratio):
+    encoder = make_encoder(name, image_size=224)
+    assert isinstance(encoder, ResNet)
+    assert (encoder.depth, encoder.width_multiplier) == (depth, width)
+    assert encoder.sk_ratio == sk_ratio
+    assert not encoder.cifar_stem
+
+
+def test_small_images_get_the_cifar_stem_unless_told_otherwise():
+    assert make_encoder("resnet18", image_size=32).cifar_stem
+    assert not make_encoder("resnet18", image_size=33).cifar_stem
+    assert not make_encoder("resnet18", image_size=32, cifar_stem=False).cifar_stem
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["MobileNetV2", "EfficientNetB0"])
+def test_a_keras_application_takes_images_in_the_unit_range(name):
+    """What it makes of them is what its own preprocessing makes of pixels."""
+    encoder = make_encoder(name, image_size=64)
+    images = tf.random.stateless_uniform([2, 64, 64, 3], [4, 2])
+    features = encoder(images, training=False)
+    assert features.shape == (2, 1280)
+    body = encoder.layers[-1]
+    module = {
+        "MobileNetV2": tf.keras.applications.mobilenet_v2,
+        "EfficientNetB0": tf.keras.applications.efficientnet,
+    }[name]
+    expected = body(module.preprocess_input(images * 255.0), training=False)
+    tf.debugging.assert_near(features, expected, atol=1e-6)
+    again = type(encoder).from_config(encoder.get_config())
+    again.set_weights(encoder.get_weights())
+    tf.debugging.assert_near(again(images, training=False), features, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("name", "nearest"),
+    [("resnet19", "resnet18"), ("resnet", "resnet"), ("MobilNetV2", "MobileNetV2")],
+)
+def test_an_unknown_name_gets_suggestions(name, nearest):
+    with pytest.raises(
+        ValueError, match=f"{name}' is unknown.*Did you mean.*{nearest}"
+    ):
+        make_encoder(name, image_size=32)
+
+
+def test_an_application_that_needs_larger_images_says_so():
+    with pytest.raises(ValueError, match="'InceptionV3' does not take images of 32 px"):
+        make_encoder("InceptionV3", image_size=32)
