@@ -1,146 +1,328 @@
-"""The published architecture, at every depth and width."""
+"""ResNet is the published architecture at every depth, width, stem and precision."""
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from simclr_tf.data import load, sample
 from simclr_tf.encoder import ResNet
-from simclr_tf.encoder.convolution import Convolution
+from simclr_tf.encoder.convolution import BatchNormRelu
+
+_SMALL = {"width_multiplier": 0.0625, "cifar_stem": True}
+_FORMS = {
+    "basic": {"depth": 18, **_SMALL},
+    "bottleneck": {"depth": 50, **_SMALL},
+    "selective": {"depth": 50, **_SMALL, "sk_ratio": 0.0625},
+}
+_SLOW = pytest.mark.slow
 
 
-def images(size, count=2, dtype="float32"):
-    return tf.cast(tf.random.stateless_uniform([count, size, size, 3], [1, 2]), dtype)
+def _images(count=4, size=16, dtype=tf.float32):
+    images = sample(load("shapes", image_size=size), count)["image"]
+    return tf.image.convert_image_dtype(images, dtype)
 
 
-def trainable(model):
-    return sum(int(tf.size(variable)) for variable in model.trainable_variables)
+def _trained(form, **settings):
+    """A model of which no part is at rest, as none is after training."""
+    tf.keras.utils.set_random_seed(1)
+    model = ResNet(**{**_FORMS[form], **settings})
+    model(_images())
+    for layer in model.submodules:
+        if isinstance(layer, tf.keras.layers.BatchNormalization):
+            layer.gamma.assign(tf.random.uniform(layer.gamma.shape, 0.5, 1.0))
+            layer.moving_mean.assign(tf.random.normal(layer.gamma.shape, stddev=0.1))
+    return model
 
 
-def blocks(model):
-    return [block for group in model.groups for block in group.layers]
+def _symbolic(size=64, **settings):
+    """A model within a graph, where variables are shapes and take no memory."""
+    model = ResNet(**settings)
+    features = model(tf.zeros([1, size, size, 3]))
+    return model, features
 
 
-# Those of torchvision's models without the classifier; 18 and 34 have here, as in
-# the published code, one more projection of 64 channels: 64 * 64 + 2 * 64.
+def _size(variables):
+    return sum(variable.shape.num_elements() for variable in variables)
+
+
 @pytest.mark.parametrize(
     ("depth", "parameters"),
-    [(18, 11_176_512 + 4_224), (34, 21_284_672 + 4_224), (50, 23_508_032)],
+    [
+        # The well-known numbers without their classifier. At 18 and 34 the shortcut
+        # of the first group is a projection too: 64 * 64 weights, 2 * 64 of batch norm.
+        (18, 11_689_512 - 513_000 + 4_224),
+        (34, 21_797_672 - 513_000 + 4_224),
+        (50, 25_557_032 - 2_049_000),
+        pytest.param(101, 44_549_160 - 2_049_000, marks=_SLOW),
+        pytest.param(152, 60_192_808 - 2_049_000, marks=_SLOW),
+        pytest.param(200, 64_673_832 - 2_049_000, marks=_SLOW),
+    ],
 )
-def test_as_many_parameters_as_everyone_counts(depth, parameters):
-    model = ResNet(depth)
-    model.build((None, 64, 64, 3))
-    assert trainable(model) == parameters
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("depth", "parameters"), [(101, 42_500_160), (152, 58_143_808)]
-)
-def test_deep_ones_too(depth, parameters):
-    model = ResNet(depth)
-    model.build((None, 64, 64, 3))
-    assert trainable(model) == parameters
-
-
-def test_selective_kernels_cost_what_the_second_paper_says():
-    """Table 1 there: ResNet-50 has 24 million parameters, 35 with them."""
-    model = ResNet(50, sk_ratio=0.0625)
-    model.build((None, 64, 64, 3))
-    assert round(trainable(model) / 1e6) == 35
+def test_has_as_many_parameters_as_the_architecture(depth, parameters):
+    with tf.Graph().as_default():
+        model, _ = _symbolic(depth=depth)
+        assert _size(model.trainable_variables) == parameters
 
 
 @pytest.mark.parametrize(
-    ("depth", "width", "dim"), [(18, 0.25, 128), (34, 0.5, 256), (50, 0.125, 256)]
+    ("depth", "width", "selective", "millions"),
+    [
+        (50, 1, False, 24),
+        (50, 1, True, 35),
+        (50, 2, False, 94),
+        (50, 2, True, 140),
+        pytest.param(101, 1, True, 65, marks=_SLOW),
+        pytest.param(152, 3, True, 795, marks=_SLOW),
+    ],
 )
-def test_features_are_as_wide_as_stated(depth, width, dim):
-    model = ResNet(depth, width_multiplier=width)
-    assert model(images(40)).shape == (2, dim)
-    assert model.feature_dim == dim
-    assert model.compute_output_shape(tf.TensorShape([5, 40, 40, 3])) == (5, dim)
-
-
-def test_cifar_stem_keeps_the_resolution_and_the_usual_one_quarters_it():
-    for cifar_stem, side in ((True, 32), (False, 8)):
-        model = ResNet(18, width_multiplier=0.125, cifar_stem=cifar_stem)
-        assert model.stem(images(32)).shape == (2, side, side, 8)
-
-
-def test_every_branch_starts_as_nothing():
-    """The last scale of each branch is 0, so a block is its shortcut at first."""
-    for depth in (18, 50):
-        model = ResNet(depth, width_multiplier=0.125, cifar_stem=True)
-        model(images(16))
-        for block in blocks(model):
-            last = block.branch.layers[-1].batch_normalization
-            np.testing.assert_array_equal(last.gamma, np.zeros_like(last.gamma))
-        block = model.groups[0].layers[1]
-        x = tf.nn.relu(
-            tf.random.stateless_normal([2, 8, 8, 8 * block.expansion], [1, 1])
+def test_is_as_large_as_simclr_v2_says(depth, width, selective, millions):
+    """Table 1 of the paper, which counts the moving statistics too."""
+    with tf.Graph().as_default():
+        model, _ = _symbolic(
+            depth=depth, width_multiplier=width, sk_ratio=0.0625 if selective else 0.0
         )
-        np.testing.assert_array_equal(block(x), x)
+        assert round(_size(model.variables) / 1e6) == millions
 
 
-def test_first_block_of_every_group_projects_and_the_3x3_strides():
-    model = ResNet(50, width_multiplier=0.125)
+@pytest.mark.parametrize(
+    ("settings", "width"),
+    [
+        ({"depth": 18}, 512),
+        ({"depth": 50}, 2048),
+        ({"depth": 18, "width_multiplier": 0.25}, 128),
+        ({"depth": 50, "width_multiplier": 2}, 4096),
+        ({"depth": 50, "width_multiplier": 0.3}, 4 * 153),
+        ({"depth": 50, "width_multiplier": 1 / 64, "sk_ratio": 0.0625}, 32),
+    ],
+)
+def test_feature_width(settings, width):
+    with tf.Graph().as_default():
+        model, features = _symbolic(**settings)
+        assert features.shape == [1, width]
+        assert model.feature_dim == width
+        assert model.compute_output_shape((7, 64, 64, 3)) == (7, width)
+
+
+@pytest.mark.parametrize(
+    ("settings", "size", "sides"),
+    [
+        ({}, 224, [56, 56, 28, 14, 7]),
+        ({"sk_ratio": 0.0625}, 224, [56, 56, 28, 14, 7]),
+        ({"cifar_stem": True}, 32, [32, 32, 16, 8, 4]),
+        ({"cifar_stem": True, "sk_ratio": 0.0625}, 32, [32, 32, 16, 8, 4]),
+        ({}, 97, [25, 25, 13, 7, 4]),
+        ({"sk_ratio": 0.0625}, 97, [25, 25, 13, 7, 4]),
+    ],
+)
+def test_sides_after_stem_and_groups(settings, size, sides):
+    with tf.Graph().as_default():
+        model, _ = _symbolic(size, depth=50, width_multiplier=0.25, **settings)
+        images, got = tf.zeros([1, size, size, 3]), []
+        for part in (model.stem, *model.groups):
+            images = part(images)
+            assert images.shape[1] == images.shape[2]
+            got.append(images.shape[1])
+    assert got == sides
+
+
+def _kernels(layer):
+    """Side, step and channels of each convolution within a layer, in order."""
+    convolutions = [
+        each for each in layer.submodules if isinstance(each, tf.keras.layers.Conv2D)
+    ]
+    return sorted((c.kernel_size[0], c.strides[0], c.filters) for c in convolutions)
+
+
+@pytest.mark.parametrize(
+    ("settings", "kernels", "pools"),
+    [
+        ({}, [(7, 2, 64)], True),
+        ({"cifar_stem": True}, [(3, 1, 64)], False),
+        ({"sk_ratio": 0.0625}, [(3, 1, 32), (3, 1, 64), (3, 2, 32)], True),
+        ({"sk_ratio": 0.0625, "cifar_stem": True}, [(3, 1, 64)], False),
+    ],
+)
+def test_stem(settings, kernels, pools):
+    model = ResNet(50, **settings)
+    assert _kernels(model.stem) == kernels
+    pooling = [
+        layer
+        for layer in model.stem.layers
+        if isinstance(layer, tf.keras.layers.MaxPooling2D)
+    ]
+    assert len(pooling) == pools
+
+
+@pytest.mark.parametrize("form", _FORMS)
+def test_a_group_strides_once_on_a_3x3_kernel(form):
+    model = ResNet(**_FORMS[form])
     for place, group in enumerate(model.groups):
-        shortcuts = [block.shortcut is not None for block in group.layers]
-        assert shortcuts == [True] + [False] * (len(shortcuts) - 1)
-        convolutions = [
-            layer.convolution
-            for layer in group.layers[0].branch.layers
-            if isinstance(layer, Convolution)
-        ]
-        strides = [(c.kernel_size, c.strides) for c in convolutions]
-        step = (2, 2) if place else (1, 1)
-        assert strides == [((1, 1), (1, 1)), ((3, 3), step), ((1, 1), (1, 1))]
+        for block in group.layers:
+            strided = [kernel for kernel in _kernels(block.branch) if kernel[1] != 1]
+            first = block is group.layers[0]
+            assert len(strided) == (place > 0 and first)
+            assert all(side == 3 for side, _, _ in strided)
 
 
-@pytest.mark.parametrize("sk_ratio", [0.0, 0.0625])
-def test_training_moves_statistics_and_inference_uses_them(sk_ratio):
-    model = ResNet(50, width_multiplier=0.125, sk_ratio=sk_ratio)
-    batch = images(32, count=4)
-    before = model(batch, training=False)
-    model(batch, training=True)
-    moved = model(batch, training=False)
-    assert not np.allclose(before, moved)
-    np.testing.assert_array_equal(model(batch, training=False), moved)
+@pytest.mark.parametrize("depth", [18, 34, 50, 101, 152, 200])
+def test_the_first_block_of_every_group_alone_has_a_projection(depth):
+    model = ResNet(depth, **_SMALL)
+    convolutions = {18: 2, 34: 2}.get(depth, 3)
+    blocks = [block for group in model.groups for block in group.layers]
+    assert 2 + convolutions * len(blocks) == depth
+    for group in model.groups:
+        first, *others = group.layers
+        ((side, _, filters),) = _kernels(first.shortcut)
+        assert side == 1
+        assert filters == max(kernel[2] for kernel in _kernels(first.branch))
+        assert others
+        assert all(block.shortcut is None for block in others)
 
 
-@pytest.mark.parametrize("sk_ratio", [0.0, 0.0625])
-def test_rebuilds_from_its_config_with_the_same_weights(sk_ratio):
-    model = ResNet(
-        18, width_multiplier=0.25, sk_ratio=sk_ratio, cifar_stem=not sk_ratio, name="e"
+@pytest.mark.parametrize("form", _FORMS)
+def test_blocks_start_as_their_shortcuts(form):
+    model = ResNet(**_FORMS[form])
+    features = model.stem(_images(), training=True)
+    for group in model.groups:
+        for block in group.layers:
+            kept = features
+            if block.shortcut is not None:
+                kept = block.shortcut(features, training=True)
+            features = block(features, training=True)
+            np.testing.assert_array_equal(features, tf.nn.relu(kept))
+    gammas = [
+        layer.batch_normalization.gamma
+        for layer in model.submodules
+        if isinstance(layer, BatchNormRelu)
+    ]
+    at_rest = sum(not np.any(gamma.numpy()) for gamma in gammas)
+    assert at_rest == sum(len(group.layers) for group in model.groups)
+    assert sum(bool(np.all(gamma.numpy() == 1)) for gamma in gammas) == (
+        len(gammas) - at_rest
     )
-    expected = model(images(24))
-    again = ResNet.from_config(model.get_config())
-    again(images(24))
-    again.set_weights(model.get_weights())
-    assert again.name == "e"
-    np.testing.assert_array_equal(again(images(24)), expected)
 
 
-def test_computes_in_the_policys_dtype_with_float32_variables():
-    tf.keras.mixed_precision.set_global_policy("mixed_bfloat16")
-    model = ResNet(18, width_multiplier=0.125, cifar_stem=True)
-    assert model(images(16)).dtype == tf.bfloat16
-    assert {variable.dtype for variable in model.variables} == {tf.float32}
+@pytest.mark.parametrize("form", _FORMS)
+def test_gradients_reach_every_variable_and_statistics_move(form):
+    model = _trained(form)
+    before = [variable.numpy() for variable in model.non_trainable_variables]
+    weights = tf.random.stateless_normal([4, model.feature_dim], [1, 2])
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum(model(_images(), training=True) * weights)
+    for gradient in tape.gradient(loss, model.trainable_variables):
+        assert np.isfinite(gradient).all()
+        assert np.any(gradient.numpy())
+    for variable, value in zip(model.non_trainable_variables, before):
+        assert not np.array_equal(variable, value)
 
 
-def test_float64_throughout():
+@pytest.mark.parametrize("form", _FORMS)
+def test_an_image_has_its_features_whatever_the_batch(form):
+    model = _trained(form)
+    images = _images(6)
+    alone = [model(image[None])[0] for image in images]
+    together = model(images)
+    np.testing.assert_allclose(together, alone, rtol=1e-4, atol=1e-5)
+    assert np.ptp(together, axis=0).max() > 1e-2
+
+
+@pytest.mark.parametrize("shape", [[2, 47, 61, 3], [1, 33, 20, 1], [3, 8, 8, 4]])
+@pytest.mark.parametrize("cifar_stem", [True, False])
+def test_takes_images_of_any_size_and_channels(shape, cifar_stem):
+    model = ResNet(18, width_multiplier=0.0625, cifar_stem=cifar_stem)
+    features = model(tf.random.stateless_uniform(shape, [3, 4]))
+    assert features.shape == [shape[0], 32]
+    assert np.isfinite(features).all()
+
+
+@pytest.mark.parametrize("form", _FORMS)
+def test_compiles_for_xla_with_the_same_features(form):
+    model, images = _trained(form), _images()
+    compiled = tf.function(lambda i: model(i, training=True), jit_compile=True)
+    weights = model.get_weights()
+    expected = model(images, training=True)
+    model.set_weights(weights)
+    np.testing.assert_allclose(compiled(images), expected, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("form", _FORMS)
+def test_float64_agrees_with_float32(form):
+    expected = _trained(form)
+    features = expected(_images())
     tf.keras.backend.set_floatx("float64")
-    model = ResNet(18, width_multiplier=0.125, cifar_stem=True)
-    assert model(images(16, dtype="float64"), training=True).dtype == tf.float64
+    model = ResNet(**_FORMS[form])
+    model(_images(dtype=tf.float64))
+    model.set_weights(expected.get_weights())
+    got = model(_images(dtype=tf.float64))
+    assert got.dtype == tf.float64
     assert {variable.dtype for variable in model.variables} == {tf.float64}
+    np.testing.assert_allclose(got, features, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("form", _FORMS)
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+def test_mixed_precision_agrees_with_float32(form, policy):
+    expected = _trained(form)
+    features = expected(_images())
+    tf.keras.mixed_precision.set_global_policy(policy)
+    model = ResNet(**_FORMS[form])
+    model(_images())
+    model.set_weights(expected.get_weights())
+    got = model(_images())
+    assert got.dtype == policy[len("mixed_") :]
+    assert {variable.dtype for variable in model.variables} == {tf.float32}
+    spread = float(tf.math.reduce_std(features))
+    error = np.abs(tf.cast(got, tf.float32) - features).mean()
+    assert error < (0.1 if policy == "mixed_bfloat16" else 0.02) * spread
+
+
+@pytest.mark.parametrize("form", _FORMS)
+def test_is_rebuilt_from_its_config(form):
+    model = _trained(form, batch_norm_momentum=0.95, name="mine")
+    config = tf.keras.saving.serialize_keras_object(model)
+    again = tf.keras.saving.deserialize_keras_object(config)
+    assert isinstance(again, ResNet)
+    assert again.get_config() == model.get_config()
+    assert again.name == "mine"
+    again(_images())
+    again.set_weights(model.get_weights())
+    # Also after a training step, which the momentum shows in.
+    for each in (model, again):
+        each(_images(), training=True)
+    np.testing.assert_array_equal(again(_images()), model(_images()))
+
+
+@pytest.mark.parametrize("form", ["basic", "selective"])
+@pytest.mark.parametrize("suffix", [".keras", ""])
+def test_is_saved_and_loaded_as_a_model(form, suffix, tmp_path):
+    model = _trained(form)
+    model.save(tmp_path / f"model{suffix}")
+    again = tf.keras.models.load_model(tmp_path / f"model{suffix}")
+    assert isinstance(again, ResNet)
+    np.testing.assert_allclose(again(_images()), model(_images()), atol=1e-6)
+    assert len(again.trainable_variables) == len(model.trainable_variables)
+
+
+def test_weights_are_saved_and_loaded(tmp_path):
+    model = _trained("bottleneck")
+    model.save_weights(tmp_path / "some.weights.h5")
+    model.save_weights(tmp_path / "some")
+    for name in ("some.weights.h5", "some"):
+        again = ResNet(**_FORMS["bottleneck"])
+        again(_images())
+        again.load_weights(tmp_path / name)
+        np.testing.assert_array_equal(again(_images()), model(_images()))
 
 
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"depth": 19}, "depth must be one of .*got 19"),
-        ({"depth": 18, "width_multiplier": 0.001}, "width_multiplier must be at least"),
-        ({"depth": 50, "sk_ratio": -1.0}, "sk_ratio must be at least 0, got -1.0"),
+        ({"depth": 20}, r"depth must be one of \(18, 34, 50, .*\), got 20"),
+        ({"depth": 18, "width_multiplier": 0}, "width_multiplier must be .* got 0"),
+        ({"depth": 18, "width_multiplier": 0.01}, "at least 1/64, got 0.01"),
+        ({"depth": 18, "sk_ratio": -0.1}, "sk_ratio must be at least 0, got -0.1"),
     ],
 )
-def test_what_cannot_be_is_named(settings, message):
+def test_settings_out_of_range_are_refused(settings, message):
     with pytest.raises(ValueError, match=message):
         ResNet(**settings)

@@ -1,24 +1,48 @@
 """Defaults follow the image size, and mistakes are told."""
 
 import dataclasses
+import math
 
 import pytest
 
 from simclr_tf.training import Recipe
 
+_SMALL = {
+    "encoder": "resnet18x0.25",
+    "head_layers": 2,
+    "color_strength": 0.5,
+    "blur": False,
+    "crop_min_area": 0.2,
+    "early_share": 0.75,
+    "temperature": 0.2,
+    "optimizer": "sgd",
+    "learning_rate": 0.7,
+    "weight_decay": 5e-4,
+    "batch_size": 128,
+    "precision": "bfloat16",
+}
+_LARGE = {
+    "encoder": "resnet50",
+    "head_layers": 3,
+    "color_strength": 1.0,
+    "blur": True,
+    "crop_min_area": 0.08,
+    "early_share": 0.0,
+    "temperature": 0.1,
+    "optimizer": "lars",
+    "learning_rate": 0.3,
+    "weight_decay": 1e-6,
+    "batch_size": 256,
+    "precision": "float32",
+}
 
-def test_small_images_get_the_small_recipe_and_others_the_papers():
-    small = Recipe().resolved(native_size=32)
-    assert (small.image_size, small.blur, small.color_strength) == (32, False, 0.5)
-    assert small.encoder == "resnet18x0.25"
-    large = Recipe(image_size=224).resolved()
-    assert (large.blur, large.color_strength, large.crop_min_area) == (True, 1.0, 0.08)
-    assert (large.encoder, large.optimizer, large.head_layers) == (
-        "resnet50",
-        "lars",
-        3,
-    )
-    assert large.early_epochs == 0
+
+@pytest.mark.parametrize(
+    ("size", "wanted"), [(8, _SMALL), (32, _SMALL), (33, _LARGE), (224, _LARGE)]
+)
+def test_defaults_are_small_up_to_32_px_and_the_papers_above(size, wanted):
+    resolved = dataclasses.asdict(Recipe(image_size=size).resolved())
+    assert {name: resolved[name] for name in wanted} == wanted
 
 
 @pytest.mark.parametrize(
@@ -26,6 +50,12 @@ def test_small_images_get_the_small_recipe_and_others_the_papers():
 )
 def test_views_are_as_large_as_small_images_are(native, size):
     assert Recipe().resolved(native_size=native).image_size == size
+
+
+def test_the_size_asked_for_goes_before_the_images_own():
+    resolved = Recipe(image_size=48).resolved(native_size=32)
+    assert resolved.image_size == 48
+    assert resolved.encoder == "resnet50"
 
 
 def test_nothing_is_left_open_but_what_has_no_default():
@@ -37,42 +67,119 @@ def test_nothing_is_left_open_but_what_has_no_default():
     assert open_ends == {"test_dataset", "head_hidden_dim"}
 
 
-def test_what_is_said_is_kept():
-    said = Recipe(
-        image_size=32,
-        blur=True,
-        temperature=0.7,
-        early_share=0.0,
-        precision="float32",
-        warmup_epochs=0.0,
-        learning_rate=0.0,
-    )
-    resolved = said.resolved()
-    for name in ("blur", "temperature", "early_share", "precision", "warmup_epochs"):
-        assert getattr(resolved, name) == getattr(said, name)
-    assert resolved.learning_rate == 0.0
-    assert resolved.resolved() == resolved
+@pytest.mark.parametrize("size", [32, 224])
+def test_what_is_said_is_kept_and_changes_no_other_default(size):
+    """Each setting in turn, at a value that is the default of neither size."""
+    said = {
+        "dataset": "folder:photos",
+        "test_dataset": "folder:others",
+        "labels": False,
+        "encoder": "resnet34",
+        "head_layers": 1,
+        "head_hidden_dim": 7,
+        "head_out_dim": 9,
+        "color_strength": 0.0,
+        "crop_min_area": 0.0,
+        "early_view_size": 11,
+        "early_share": 0.5,
+        "temperature": 0.7,
+        "optimizer": "adamw",
+        "learning_rate": 0.0,
+        "learning_rate_scaling": "none",
+        "momentum": 0.0,
+        "weight_decay": 0.0,
+        "batch_size": 2,
+        "warmup_epochs": 0.0,
+        "precision": "float16",
+        "seed": 5,
+    }
+    plain = dataclasses.asdict(Recipe(image_size=size).resolved())
+    for name, value in said.items():
+        resolved = Recipe(image_size=size, **{name: value}).resolved()
+        assert dataclasses.asdict(resolved) == {**plain, name: value}, name
+        assert resolved.resolved() == resolved
+    for blur in (False, True):
+        assert Recipe(image_size=size, blur=blur).resolved().blur is blur
+    untried = {field.name for field in dataclasses.fields(Recipe)} - set(said)
+    assert untried == {"image_size", "blur", "epochs"}
+
+
+def test_warm_up_is_a_twentieth_of_the_epochs():
+    assert Recipe(epochs=30).resolved().warmup_epochs == 1.5
+    assert Recipe(epochs=30, warmup_epochs=4.0).resolved().warmup_epochs == 4.0
 
 
 def test_early_epochs_have_small_views():
     recipe = Recipe(image_size=32, epochs=8, early_share=0.75).resolved()
+    assert recipe.early_epochs == 6
     sizes = [recipe.view_size(epoch) for epoch in range(8)]
     assert sizes == [20] * 6 + [32] * 2
+
+
+@pytest.mark.parametrize(("share", "early"), [(0.0, 0), (0.5, 4), (1.0, 8)])
+def test_early_epochs_are_the_share_asked_for(share, early):
+    recipe = Recipe(
+        image_size=32, epochs=8, early_share=share, early_view_size=9
+    ).resolved()
+    sizes = [recipe.view_size(epoch) for epoch in range(8)]
+    assert sizes == [9] * early + [32] * (8 - early)
+
+
+@pytest.mark.parametrize("size", [8, 9, 12, 13, 16, 28, 32, 224])
+def test_early_views_are_never_too_small_nor_larger_than_late_ones(size):
+    early = Recipe(image_size=size).resolved().early_view_size
+    assert 8 <= early <= size
+
+
+def test_encoders_of_one_image_size_have_no_early_views():
+    recipe = Recipe(image_size=32, encoder="EfficientNetB0").resolved()
+    assert recipe.early_epochs == 0
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"epochs": 0}, "epochs must be 1 or more, got 0"),
-        ({"batch_size": 1}, "batch_size must be 2 or more"),
-        ({"crop_min_area": 1.5}, "crop_min_area must be 0 to 1"),
+        ({"image_size": 7}, "image_size must be 8 or more, got 7"),
+        ({"head_layers": 4}, "head_layers must be 0 to 3, got 4"),
+        ({"head_layers": -1}, "head_layers must be 0 to 3, got -1"),
+        ({"head_out_dim": 0}, "head_out_dim must be 1 or more, got 0"),
+        ({"color_strength": -0.1}, r"color_strength must be 0 or more, got -0\.1"),
+        ({"crop_min_area": 1.5}, r"crop_min_area must be 0 to 1, got 1\.5"),
+        ({"early_view_size": 7}, "early_view_size must be 8 or more, got 7"),
+        ({"early_share": 1.1}, r"early_share must be 0 to 1, got 1\.1"),
         ({"temperature": -0.1}, "temperature must be above 0"),
-        ({"temperature": float("nan")}, "temperature"),
-        ({"learning_rate": float("nan")}, "learning_rate"),
-        ({"warmup_epochs": 101}, "at most epochs, 100"),
+        ({"temperature": 0.0}, "temperature must be above 0"),
+        ({"temperature": math.nan}, "temperature must be above 0, got nan"),
+        ({"learning_rate": -1.0}, "learning_rate must be 0 or more"),
+        ({"learning_rate": math.nan}, "learning_rate must be 0 or more, got nan"),
+        ({"momentum": 1.1}, r"momentum must be 0 to 1, got 1\.1"),
+        ({"weight_decay": -1e-6}, "weight_decay must be 0 or more"),
+        ({"batch_size": 1}, "batch_size must be 2 or more, got 1"),
+        ({"epochs": 0}, "epochs must be 1 or more, got 0"),
+        ({"warmup_epochs": -1.0}, "warmup_epochs must be 0 or more"),
+        ({"warmup_epochs": 101.0}, "at most epochs, 100, got 101"),
         ({"encoder": "EfficientNetB0", "early_share": 0.5}, "EfficientNetB0"),
     ],
 )
 def test_a_number_out_of_its_range_is_named(change, message):
     with pytest.raises(ValueError, match=message):
-        Recipe(image_size=32, **change).resolved()
+        Recipe(**{"image_size": 32, **change}).resolved()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"image_size": 8},
+        {"head_layers": 0},
+        {"head_layers": 3},
+        {"crop_min_area": 1.0},
+        {"early_share": 1.0},
+        {"warmup_epochs": 100.0},
+        {"batch_size": 2},
+        {"epochs": 1},
+    ],
+)
+def test_the_ends_of_a_range_belong_to_it(change):
+    resolved = Recipe(**{"image_size": 32, **change}).resolved()
+    for name, value in change.items():
+        assert getattr(resolved, name) == value

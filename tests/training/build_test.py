@@ -1,0 +1,79 @@
+"""A recipe's settings reach the model, the views and the optimizer."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from simclr_tf.training import Recipe, build_augmenter, build_model
+from simclr_tf.training.build import build_optimizer
+
+RECIPE = Recipe(
+    image_size=16,
+    encoder="resnet18x0.0625",
+    head_layers=2,
+    head_hidden_dim=24,
+    head_out_dim=10,
+    temperature=0.35,
+    color_strength=0.3,
+    crop_min_area=0.4,
+    precision="float32",
+    epochs=10,
+    warmup_epochs=2.5,
+    batch_size=64,
+    learning_rate=0.8,
+    optimizer="sgd",
+    seed=4,
+).resolved()
+
+
+def _weights(**changes):
+    return build_model(dataclasses.replace(RECIPE, **changes)).get_weights()
+
+
+def test_the_model_is_that_of_the_recipe():
+    model = build_model(RECIPE, num_classes=5)
+    features = model(np.zeros([2, 16, 16, 3], np.uint8))
+    assert features.shape == [2, 32]
+    assert [w.shape[-1] for w in model.projection_head.trainable_weights] == [
+        *(24, 24, 24),
+        *(10, 10),
+    ]
+    assert model.probe.kernel.shape == [32, 5]
+    assert build_model(RECIPE).probe is None
+    assert model.temperature == 0.35
+    assert model.seed == 4
+
+
+def test_weights_are_a_function_of_the_seed():
+    for one, again in zip(_weights(), _weights()):
+        np.testing.assert_array_equal(one, again)
+    others = zip(_weights(), _weights(seed=5))
+    assert any(not np.array_equal(one, other) for one, other in others)
+
+
+def test_views_follow_the_recipe_and_the_size_asked_for():
+    blurred = dataclasses.replace(RECIPE, blur=True)
+    settings = build_augmenter(blurred, 12).get_config()
+    assert settings["color_strength"] == 0.3
+    assert tuple(settings["crop_area"]) == (0.4, 1.0)
+    assert settings["blur"]
+    images = np.zeros([3, 20, 20, 3], np.uint8)
+    assert build_augmenter(RECIPE)(images).shape == [3, 16, 16, 3]
+    assert build_augmenter(RECIPE, 12)(images).shape == [3, 12, 12, 3]
+
+
+@pytest.mark.parametrize(
+    ("scaling", "peak"),
+    [("linear", 0.8 * 64 / 256), ("sqrt", 0.8 * 8), ("none", 0.8)],
+)
+@pytest.mark.parametrize("optimizer", ["sgd", "lars", "adamw"])
+def test_the_rate_warms_up_to_its_scaled_peak_and_ends_at_0(optimizer, scaling, peak):
+    recipe = dataclasses.replace(
+        RECIPE, optimizer=optimizer, learning_rate_scaling=scaling
+    )
+    schedule = build_optimizer(recipe, steps_per_epoch=8)._learning_rate
+    rates = [float(schedule(step)) for step in (0, 10, 20, 50, 80)]
+    np.testing.assert_allclose(
+        rates, [0.0, peak / 2, peak, peak / 2, 0.0], rtol=1e-5, atol=1e-7
+    )

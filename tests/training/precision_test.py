@@ -1,0 +1,50 @@
+"""Precision names give Keras policies, inside and nowhere else."""
+
+import pytest
+import tensorflow as tf
+
+from simclr_tf.training import Recipe, build_model
+from simclr_tf.training.precision import policy
+from simclr_tf.training.recipe import PRECISIONS
+
+_POLICIES = {
+    "float32": "float32",
+    "bfloat16": "mixed_bfloat16",
+    "float16": "mixed_float16",
+}
+
+
+def _global():
+    return tf.keras.mixed_precision.global_policy().name
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_a_policy_holds_inside_alone(precision):
+    tf.keras.mixed_precision.set_global_policy("mixed_bfloat16")
+    with policy(precision):
+        assert _global() == _POLICIES[precision]
+    assert _global() == "mixed_bfloat16"
+
+
+def test_an_error_inside_leaves_no_policy_behind():
+    with pytest.raises(ZeroDivisionError), policy("float16"):
+        raise ZeroDivisionError
+    assert _global() == "float32"
+
+
+def test_an_unknown_precision_is_refused_with_those_there_are():
+    wanted = r"precision must be one of \('float32', 'bfloat16', 'float16'\).*float8"
+    with pytest.raises(ValueError, match=wanted), policy("float8"):
+        pytest.fail("the policy was entered")
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_layers_compute_in_the_precision_and_keep_variables_in_float32(precision):
+    recipe = Recipe(image_size=16, encoder="resnet18x0.0625", precision=precision)
+    model = build_model(recipe.resolved(), num_classes=3)
+    kernels = [layer for layer in model.encoder.submodules if hasattr(layer, "kernel")]
+    assert kernels
+    assert {layer.compute_dtype for layer in kernels} == {precision}
+    assert {variable.dtype for variable in model.trainable_variables} == {tf.float32}
+    assert model(tf.zeros([2, 16, 16, 3])).dtype == tf.float32
+    assert _global() == "float32"
