@@ -1,79 +1,161 @@
-"""Progress says how fast it goes and how long it will take."""
+"""The line of progress: how fast, how long still, and silence where nobody looks."""
 
 import io
+import os
+import sys
 
 import pytest
 
-from simclr_tf import progress
 from simclr_tf.progress import Progress, duration
 
 
-class Terminal(io.StringIO):
-    def isatty(self):
-        return True
+class _Terminal:
+    """A terminal, and what has been written to it."""
+
+    def __init__(self):
+        self._read, write = os.openpty()
+        self.stream = os.fdopen(write, "w")
+
+    def written(self):
+        return os.read(self._read, 10_000).decode()
+
+    def screen(self):
+        """What the one line shows once the carriage returns have done their work."""
+        shown = []
+        for part in self.written().split("\r"):
+            shown[: len(part)] = part
+        return "".join(shown).rstrip()
+
+    def close(self):
+        self.stream.close()
+        os.close(self._read)
 
 
 @pytest.fixture
-def clock(monkeypatch):
-    """A clock that the test sets."""
-    now = [100.0]
-    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
-    return now
+def terminal():
+    """A real terminal with its other end in the test's hands."""
+    terminal = _Terminal()
+    yield terminal
+    terminal.close()
 
 
-def test_rate_and_time_left_count_from_where_this_process_began(clock):
-    work = Progress(1000, start=200)
-    clock[0] += 10.0
-    assert work.rate(300) == 10.0
-    assert work.left(300) == "70 s"
+def _progress(total, hours=2, **settings):
+    """A progress that began some hours ago."""
+    progress = Progress(total, **settings)
+    progress.began -= hours * 3600
+    return progress
 
 
-def test_time_left_follows_what_the_work_costs(clock):
-    """The second half costs nine times as much as the first."""
-    work = Progress(100, cost=lambda done: done + 8 * max(done - 50, 0))
-    clock[0] += 10.0
-    assert work.left(50) == "2 min"
-    assert Progress(100).left(0) == "?"
+def test_the_rate_counts_what_this_process_has_done():
+    assert _progress(None).rate(7200) == pytest.approx(1.0, rel=1e-2)
+    assert _progress(None, start=6480).rate(7200) == pytest.approx(0.1, rel=1e-2)
+    assert _progress(None).rate(0) == 0.0
 
 
-def test_an_unknown_total_claims_no_time(clock):
-    terminal = Terminal()
-    work = Progress(None, stream=terminal)
-    clock[0] += 2.0
-    work.show(500, {"loss": 1.25})
-    line = terminal.getvalue()
-    assert "500/? images" in line
-    assert "loss 1.25" in line
-    assert "250 images/s" in line
-    assert "? left" in line
+@pytest.mark.parametrize(
+    ("done", "left"), [(500, "2 h 00 min"), (250, "6 h 00 min"), (1000, "0 s")]
+)
+def test_time_left_at_an_even_pace(done, left):
+    assert _progress(1000).left(done) == left
 
 
-def test_a_shorter_line_leaves_nothing_of_a_longer_one(clock):
-    terminal = Terminal()
-    work = Progress(10, stream=terminal)
-    clock[0] += 1.0
-    work.show(1, {"a very long name": 1.0})
-    work.show(2)
-    _, first, second = terminal.getvalue().split("\r")
-    assert len(second) == len(first)
-    work.clear()
-    assert terminal.getvalue().endswith("\r")
+def test_time_left_leaves_out_what_an_earlier_process_did():
+    assert _progress(1000, start=500).left(750) == "2 h 00 min"
 
 
-def test_files_and_pipes_get_no_lines_that_update(clock):
-    pipe = io.StringIO()
-    work = Progress(10, stream=pipe)
-    clock[0] += 5.0
-    assert work.due()
-    work.show(5)
-    work.clear()
-    assert pipe.getvalue() == ""
-    assert not work.due()
+def test_time_left_follows_the_cost():
+    """After 100 cheap units, those left cost three times as much each."""
+
+    def cost(units):
+        return min(units, 100) + 3 * max(units - 100, 0)
+
+    assert _progress(200, cost=cost).left(100) == "6 h 00 min"
+    assert _progress(200, cost=cost).left(150) == "1 h 12 min"
+    assert _progress(200, start=100, cost=cost).left(150) == "2 h 00 min"
+
+
+def test_time_left_is_unknown_where_nothing_tells():
+    assert _progress(None).left(500) == "?"
+    assert _progress(1000).left(0) == "?"
+    assert _progress(1000, start=500).left(500) == "?"
+
+
+def test_more_than_was_said_leaves_no_time():
+    assert _progress(1000).left(1200) == "0 s"
 
 
 @pytest.mark.parametrize(
     ("seconds", "words"),
-    [(-1, "0 s"), (40, "40 s"), (89, "89 s"), (720, "12 min"), (11_100, "3 h 05 min")],
+    [
+        (-3, "0 s"),
+        (0.4, "0 s"),
+        (40, "40 s"),
+        (89, "89 s"),
+        (90, "2 min"),
+        (12 * 60, "12 min"),
+        (5399, "1 h 30 min"),
+        (3 * 3600 + 5 * 60, "3 h 05 min"),
+        (2 * 3600 - 1, "2 h 00 min"),
+        (100 * 3600, "100 h 00 min"),
+    ],
 )
-def test_durations_in_units_that_tell(seconds, words):
+def test_durations_in_words(seconds, words):
     assert duration(seconds) == words
+
+
+def test_the_line_on_a_terminal(terminal):
+    progress = _progress(20_000, unit="images", stream=terminal.stream)
+    progress.show(10_000, {"loss": 5.4321, "accuracy": 0.25})
+    assert terminal.screen() == (
+        "10,000/20,000 images  loss 5.432  accuracy 0.25  1 images/s  2 h 00 min left"
+    )
+
+
+def test_the_line_without_a_total(terminal):
+    progress = _progress(None, unit="files checked", stream=terminal.stream)
+    progress.show(72_000)
+    assert terminal.screen() == "72,000/? files checked  10 files checked/s  ? left"
+
+
+def test_a_shorter_line_leaves_nothing_of_the_longer_one(terminal):
+    progress = _progress(10**7, stream=terminal.stream)
+    progress.show(5_000_000, {"loss": 1.2345})
+    progress.show(36_000)
+    first, second = terminal.written().strip("\r").split("\r")
+    assert len(second.rstrip()) < len(first) == len(second)
+    assert "\n" not in first + second
+
+
+def test_clear_takes_the_line_away_once(terminal):
+    progress = _progress(1000, stream=terminal.stream)
+    progress.clear()
+    progress.show(500)
+    progress.clear()
+    assert terminal.screen() == ""
+    progress.clear()
+    terminal.stream.write("other output")
+    terminal.stream.flush()
+    assert terminal.written() == "other output"
+
+
+def test_nothing_is_written_elsewhere():
+    stream = io.StringIO()
+    progress = _progress(1000, stream=stream)
+    progress.show(500, {"loss": 1.0})
+    progress.clear()
+    assert stream.getvalue() == ""
+
+
+@pytest.mark.parametrize("on_terminal", [True, False])
+def test_a_line_is_due_when_the_last_is_old_enough(terminal, on_terminal):
+    stream = terminal.stream if on_terminal else io.StringIO()
+    progress = Progress(1000, stream=stream, every=1e6)
+    assert not progress.due()
+    progress.shown -= 2e6
+    assert progress.due()
+    progress.show(10)
+    assert not progress.due()
+
+
+def test_standard_error_is_where_the_line_goes_by_default():
+    assert Progress(1000).stream is sys.stderr

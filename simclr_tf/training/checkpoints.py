@@ -18,8 +18,10 @@ class Checkpoints:
     """
 
     def __init__(self, folder: str, model: SimCLR) -> None:
-        # Restored slots need variables to go to.
-        model.optimizer.build(model.trainable_variables)
+        # Restored slots need variables to go to; those of tensorflow-addons'
+        # optimizers, which have no build, are made as they are restored.
+        if hasattr(model.optimizer, "build"):
+            model.optimizer.build(model.trainable_variables)
         self._step = tf.Variable(0, dtype=tf.int64, trainable=False)
         self._seconds = tf.Variable(0.0, dtype=tf.float64, trainable=False)
         state = tf.train.Checkpoint(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import numpy as np
 import tensorflow as tf
 
 from simclr_tf.data import Source, evaluation_batches
@@ -31,12 +32,34 @@ class KnnMonitor:
         self._queries = _sample(queries, QUERIES, image_size)
 
     def run(self, model: tf.keras.Model) -> Iterator[tuple[str, float]]:
-        """Yields `("knn_accuracy", …)`, in [0, 1]."""
-        bank_features, bank_labels = encode(model, self._bank)
-        features, labels = encode(model, self._queries)
-        neighbours = min(20, len(bank_labels))
-        result = knn(bank_features, bank_labels, features, labels, k=neighbours)
-        yield "knn_accuracy", result.top1
+        """Yields `("knn_accuracy", …)`, in [0, 1], or NaN where a feature is.
+
+        Images labelled -1 are left out. Nothing is yielded where the rest cannot be
+        classified: no queries, or a bank of fewer than two classes.
+        """
+        bank_features, bank_labels = _labelled(*encode(model, self._bank))
+        features, labels = _labelled(*encode(model, self._queries))
+        if not len(labels) or len(np.unique(bank_labels)) < 2:
+            return
+        if not (np.isfinite(bank_features).all() and np.isfinite(features).all()):
+            yield "knn_accuracy", np.nan
+            return
+        # Of many classes, a sample misses some: their queries are never right.
+        seen = np.isin(labels, bank_labels)
+        right = 0.0
+        if seen.any():
+            neighbours = min(20, len(bank_labels))
+            right = knn(
+                bank_features, bank_labels, features[seen], labels[seen], k=neighbours
+            ).top1
+        yield "knn_accuracy", right * float(np.mean(seen))
+
+
+def _labelled(
+    features: np.ndarray, labels: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray]:
+    known = np.zeros(len(features), bool) if labels is None else labels >= 0
+    return features[known], np.empty(0, int) if labels is None else labels[known]
 
 
 def _sample(source: Source, count: int, image_size: int) -> tf.data.Dataset:

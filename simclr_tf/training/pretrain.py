@@ -38,7 +38,7 @@ class Stopped(Exception):
 
 
 class Diverged(ValueError):
-    """The loss is no longer a number."""
+    """The loss or the features are no longer numbers."""
 
 
 def pretrain(
@@ -60,8 +60,8 @@ def pretrain(
 
     Raises:
       ValueError: for a mistake in the settings or the data (`DataError`,
-        `RunFolderError`), before any work is lost; `Diverged` where the loss is no
-        longer a number.
+        `RunFolderError`), before any work is lost; `Diverged` where the loss or the
+        features are no longer numbers.
       Stopped: where SIGTERM or SIGINT came; the state is saved.
     """
     recipe.resolved()  # Mistakes are told before a large folder is read.
@@ -120,9 +120,9 @@ def pretrain(
             images = (step - epoch_start) * batch
             row["images_per_second"] = images / (time.monotonic() - epoch_began)
             progress.clear()
-            _require_finite(row, run)
             if monitor is not None:
                 row.update(monitor.run(model))
+            _require_finite(row, run)
             left = progress.left(step * batch)
             say(
                 f"epoch {epoch + 1}/{recipe.epochs}  {_text(_shown(row))}  "
@@ -219,12 +219,13 @@ def _text(values: Mapping[str, float]) -> str:
 
 
 def _require_finite(row: Mapping[str, float], run: RunFolder) -> None:
-    if not np.isfinite(row["loss"]):
-        raise Diverged(
-            f"The loss became {row['loss']} in epoch {row['epoch']}: lower "
-            "--learning_rate, raise --warmup_epochs, or use --precision=float32. The "
-            f"state before that epoch is in {run.path}."
-        )
+    for name, value in row.items():
+        if not np.isfinite(value):
+            raise Diverged(
+                f"{name} became {value} in epoch {row['epoch']}: lower "
+                "--learning_rate, raise --warmup_epochs, or use --precision=float32. "
+                f"The state before that epoch is in {run.path}."
+            )
 
 
 def _result(recipe: Recipe, run: RunFolder, model: SimCLR, seconds: float) -> dict:

@@ -155,14 +155,15 @@ def from_flagfile(text: str, path: str) -> Recipe:
     types = typing.get_type_hints(Recipe)
     values = {}
     for line in text.splitlines():
-        name, separator, value = line.strip().removeprefix("--").partition("=")
-        if not separator or name not in types:
-            raise RunFolderError(f"{path}: cannot read the line {line!r}.")
-        values[name] = _parse(value, types[name])
+        name, _, value = line.strip().removeprefix("--").partition("=")
+        try:
+            values[name] = _parse(value, types[name])
+        except (KeyError, ValueError):
+            raise RunFolderError(f"{path}: cannot read the line {line!r}.") from None
     return Recipe(**values)
 
 
 def _parse(value: str, annotation: object) -> object:
     kinds = [k for k in typing.get_args(annotation) if k is not type(None)]
     kind = kinds[0] if kinds else annotation
-    return value == "true" if kind is bool else kind(value)
+    return {"true": True, "false": False}[value] if kind is bool else kind(value)

@@ -68,7 +68,9 @@ def _pixels_seen(layer, images):
     with tf.GradientTape() as tape:
         tape.watch(images)
         outputs = layer(images, training=False)
-        loss = tf.reduce_sum(outputs * tf.random.stateless_normal(outputs.shape, [0, 1]))
+        loss = tf.reduce_sum(
+            outputs * tf.random.stateless_normal(outputs.shape, [0, 1])
+        )
     gradient = tape.gradient(loss, images)
     return float(np.mean(np.any(gradient != 0, axis=-1)))
 

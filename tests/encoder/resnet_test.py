@@ -214,6 +214,9 @@ def test_gradients_reach_every_variable_and_statistics_move(form):
         assert np.any(gradient.numpy())
     for variable, value in zip(model.non_trainable_variables, before):
         assert not np.array_equal(variable, value)
+    moved = model(_images())
+    np.testing.assert_array_equal(model(_images()), moved)
+    assert not np.allclose(moved, model(_images(), training=True), atol=1e-3)
 
 
 @pytest.mark.parametrize("form", _FORMS)

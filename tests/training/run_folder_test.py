@@ -1,6 +1,7 @@
 """A run folder repeats its run and refuses another's."""
 
 import dataclasses
+import typing
 
 import pytest
 
@@ -8,7 +9,7 @@ from simclr_tf.training import Recipe, RunFolder, RunFolderError
 from simclr_tf.training.run_folder import from_flagfile, to_flagfile
 
 RECIPE = Recipe(
-    dataset="folder:my photos",
+    dataset="folder:my phötos",
     labels=False,
     blur=True,
     early_share=0.5,
@@ -23,46 +24,97 @@ def test_a_flagfile_gives_the_recipe_back(recipe):
     assert from_flagfile(to_flagfile(recipe), "flags.txt") == recipe
 
 
-def test_every_setting_survives_the_flagfile():
-    """Each field away from its default, in turn."""
-    other = {int: 3, float: 0.25, bool: None, str: "text"}
-    resolved = Recipe(test_dataset="shapes", head_hidden_dim=9).resolved()
-    for field in dataclasses.fields(Recipe):
-        value = getattr(resolved, field.name)
-        changed = not value if isinstance(value, bool) else other[type(value)]
-        recipe = dataclasses.replace(Recipe(), **{field.name: changed})
-        assert from_flagfile(to_flagfile(recipe), "flags.txt") == recipe, field.name
+_VALUES = {
+    bool: (True, False),
+    int: (0, -3, 12_345_678_901),
+    float: (0.0, 0.25, 1e-30, 0.1 + 0.2, 123456789.125),
+    str: ("", "text", "npz:a=b.npz", "folder:C:/my photos", "--", "tfds:x/y:1.0"),
+}
 
 
-def test_an_unreadable_flagfile_names_the_line():
-    with pytest.raises(RunFolderError, match=r"flags.txt: cannot read .*--epoch=3"):
-        from_flagfile("--epoch=3\n", "flags.txt")
+@pytest.mark.parametrize("name", [f.name for f in dataclasses.fields(Recipe)])
+def test_every_setting_survives_the_flagfile(name):
+    annotation = typing.get_type_hints(Recipe)[name]
+    kinds = typing.get_args(annotation) or (annotation,)
+    for value in _VALUES[kinds[0]]:
+        recipe = dataclasses.replace(Recipe(), **{name: value})
+        again = getattr(from_flagfile(to_flagfile(recipe), "flags.txt"), name)
+        assert again == value
+        assert type(again) is type(value)
+
+
+def test_open_settings_are_no_flags():
+    assert "encoder" not in to_flagfile(Recipe())
+    assert "--encoder=resnet18\n" in to_flagfile(Recipe(encoder="resnet18"))
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["--epoch=3", "--epochs", "--epochs=", "--epochs=many", "--blur=maybe", "# note"],
+)
+def test_an_unreadable_flagfile_names_the_line(line):
+    text = f"--seed=3\n{line}\n"
+    with pytest.raises(RunFolderError, match=f"run/flags.txt: cannot read .*'{line}'"):
+        from_flagfile(text, "run/flags.txt")
 
 
 def test_start_again_with_the_same_settings_is_welcome(tmp_path):
-    run = RunFolder(str(tmp_path / "run"))
+    run = RunFolder(str(tmp_path / "new" / "run"))
     assert not run.is_run()
     run.start(RECIPE)
+    assert run.is_run()
+    run.append_metrics({"step": 1, "epoch": 1})
     run.start(RECIPE)
+    assert run.recipe() == RECIPE
+    assert run.read_metrics() == [{"step": 1, "epoch": 1}]
+
+
+def test_an_empty_folder_is_welcome(tmp_path):
+    RunFolder(str(tmp_path)).start(RECIPE)
+    assert RunFolder(str(tmp_path)).recipe() == RECIPE
+
+
+def test_other_settings_are_refused_by_name_and_the_run_left_alone(tmp_path):
+    run = RunFolder(str(tmp_path / "run"))
+    run.start(RECIPE)
+    with pytest.raises(RunFolderError) as refusal:
+        run.start(dataclasses.replace(RECIPE, epochs=8, encoder="resnet18"))
+    told = str(refusal.value)
+    assert "epochs was 7 and is 8" in told
+    assert "encoder was None and is resnet18" in told
+    assert told.count(" was ") == 2
+    assert "choose another folder with --run" in told
     assert run.recipe() == RECIPE
 
 
-def test_other_settings_are_refused_by_name(tmp_path):
+@pytest.mark.parametrize("field", dataclasses.fields(Recipe), ids=lambda f: f.name)
+def test_no_setting_may_change_unnoticed(field, tmp_path):
+    resolved = dataclasses.replace(
+        RECIPE.resolved(), test_dataset="shapes", head_hidden_dim=9
+    )
+    value = getattr(resolved, field.name)
+    if isinstance(value, bool):
+        other = not value
+    else:
+        other = f"{value}x" if isinstance(value, str) else value + 1
     run = RunFolder(str(tmp_path / "run"))
-    run.start(RECIPE)
-    with pytest.raises(RunFolderError, match="epochs was 7 and is 8"):
-        run.start(dataclasses.replace(RECIPE, epochs=8))
+    run.start(resolved)
+    changed = dataclasses.replace(resolved, **{field.name: other})
+    with pytest.raises(RunFolderError) as refusal:
+        run.start(changed)
+    assert f": {field.name} was {value} and is {other}. " in str(refusal.value)
 
 
 def test_a_folder_with_other_files_is_refused_and_left_alone(tmp_path):
     (tmp_path / "thesis.tex").write_text("precious")
-    with pytest.raises(RunFolderError, match="not empty and holds no run"):
+    with pytest.raises(RunFolderError, match=r"not empty and holds no run.*--run"):
         RunFolder(str(tmp_path)).start(RECIPE)
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+    assert (tmp_path / "thesis.tex").read_text() == "precious"
 
 
 def test_a_folder_without_run_or_checkpoint_says_so(tmp_path):
-    with pytest.raises(RunFolderError, match="holds no run"):
+    with pytest.raises(RunFolderError, match=r"holds no run.*simclr pretrain --run"):
         RunFolder(str(tmp_path)).recipe()
     run = RunFolder(str(tmp_path / "run"))
     run.start(RECIPE)
@@ -72,9 +124,17 @@ def test_a_folder_without_run_or_checkpoint_says_so(tmp_path):
 
 def test_metrics_after_a_step_can_be_dropped(tmp_path):
     run = RunFolder(str(tmp_path))
+    run.keep_metrics_until(20)
     assert run.read_metrics() == []
+    assert list(tmp_path.iterdir()) == []
     rows = [{"step": 10 * n, "epoch": n, "loss": 1.0 / n} for n in (1, 2, 3)]
     for row in rows:
         run.append_metrics(row)
-    run.keep_metrics_until(20)
+    run.keep_metrics_until(30)
+    assert run.read_metrics() == rows
+    run.keep_metrics_until(29)
     assert run.read_metrics() == rows[:2]
+    run.append_metrics(rows[2])
+    assert run.read_metrics() == rows
+    run.keep_metrics_until(0)
+    assert run.read_metrics() == []

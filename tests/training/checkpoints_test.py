@@ -1,0 +1,130 @@
+"""A training goes on from its checkpoint as if nothing had happened."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from simclr_tf.augmentation import SimCLRAugmenter
+from simclr_tf.data import load, pretrain_batches
+from simclr_tf.head import ProjectionHead
+from simclr_tf.model import SimCLR
+from simclr_tf.optimizer import WarmupCosineDecay, make_optimizer
+from simclr_tf.training.checkpoints import Checkpoints
+from simclr_tf.training.precision import policy
+
+_AUGMENTER = SimCLRAugmenter(16, color_strength=0.5, blur=False)
+
+
+@pytest.fixture(scope="module")
+def source(shared, tmp_path_factory):
+    """64 images of CIFAR-10 with labels."""
+    path = tmp_path_factory.mktemp("images") / "images.npz"
+    with np.load(shared / "data" / "cifar10_10k.npz") as arrays:
+        np.savez(path, images=arrays["x_train"][:64], labels=arrays["y_train"][:64])
+    return load(f"npz:{path}")
+
+
+def _model(optimizer, precision, seed):
+    tf.keras.utils.set_random_seed(seed)
+    with policy(precision):
+        encoder = tf.keras.Sequential(
+            [
+                tf.keras.Input([16, 16, 3]),
+                tf.keras.layers.Conv2D(8, 3, strides=2, use_bias=False),
+                tf.keras.layers.BatchNormalization(),
+                tf.keras.layers.ReLU(),
+                tf.keras.layers.GlobalAveragePooling2D(),
+            ]
+        )
+        head = ProjectionHead(num_layers=2, out_dim=6)
+        model = SimCLR(encoder, head, num_classes=10)
+        model.build((None, 16, 16, 3))
+    rate = WarmupCosineDecay(0.05, total_steps=8, warmup_steps=3)
+    model.compile(make_optimizer(optimizer, rate, weight_decay=1e-3))
+    return model
+
+
+def _train(model, source, first, last):
+    batches = pretrain_batches(
+        source, _AUGMENTER, batch_size=16, seed=0, start_step=first
+    )
+    train, batches = model.make_train_function(), iter(batches)
+    for _ in range(first, last):
+        train(batches)
+
+
+def _state(model):
+    """Weights, optimizer state and running means, which all have to come back."""
+    optimizer = model.optimizer.variables
+    optimizer = optimizer() if callable(optimizer) else optimizer
+    metrics = [value for metric in model.metrics for value in metric.variables]
+    groups = {"weights": model.variables, "optimizer": optimizer, "metrics": metrics}
+    return {
+        name: [variable.numpy() for variable in variables]
+        for name, variables in groups.items()
+    }
+
+
+def _same(state, other):
+    return all(
+        np.array_equal(value, again)
+        for name in state
+        for value, again in zip(state[name], other[name])
+    )
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "precision"),
+    [
+        ("sgd", "float32"),
+        ("lars", "float32"),
+        ("adamw", "float32"),
+        ("lamb", "float32"),
+        ("sgd", "bfloat16"),
+        ("sgd", "float16"),
+    ],
+)
+def test_going_on_equals_never_having_stopped(source, tmp_path, optimizer, precision):
+    """Stopped after 3 steps of 5, in mid-epoch and in the warm-up."""
+    model = _model(optimizer, precision, seed=0)
+    checkpoints = Checkpoints(str(tmp_path), model)
+    assert checkpoints.restore() == (0, 0.0)
+    _train(model, source, 0, 3)
+    checkpoints.save(3, 12.5)
+    stopped = _state(model)
+    _train(model, source, 3, 5)
+    whole = _state(model)
+
+    again = _model(optimizer, precision, seed=1)
+    assert not _same(_state(again), stopped)
+    assert Checkpoints(str(tmp_path), again).restore() == (3, 12.5)
+    _train(again, source, 3, 5)
+    resumed = _state(again)
+    assert not _same(resumed, stopped)
+    for name, values in whole.items():
+        assert len(values) == len(resumed[name]) > 0
+        for value, other in zip(values, resumed[name]):
+            np.testing.assert_array_equal(value, other, err_msg=name)
+
+
+def test_the_newest_two_states_are_kept_and_the_newest_restored(tmp_path):
+    model = _model("sgd", "float32", seed=0)
+    checkpoints = Checkpoints(str(tmp_path), model)
+    kernels = {}
+    for step in (10, 20, 30):
+        for variable in model.trainable_variables:
+            variable.assign_add(tf.ones_like(variable))
+        kernels[step] = model.trainable_variables[0].numpy()
+        checkpoints.save(step, step / 2)
+    kept = sorted(path.name for path in tmp_path.glob("*.index"))
+    assert kept == ["ckpt-20.index", "ckpt-30.index"]
+
+    again = _model("sgd", "float32", seed=1)
+    assert Checkpoints(str(tmp_path), again).restore() == (30, 15.0)
+    np.testing.assert_array_equal(again.trainable_variables[0], kernels[30])
+
+
+def test_a_state_of_another_model_is_not_taken_in_part(tmp_path):
+    Checkpoints(str(tmp_path), _model("sgd", "float32", seed=0)).save(1, 0.0)
+    with pytest.raises(AssertionError):
+        Checkpoints(str(tmp_path), _model("adamw", "float32", seed=0)).restore()
