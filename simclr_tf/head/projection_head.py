@@ -91,6 +91,8 @@ class ProjectionHead(tf.keras.layers.Layer):
         self, inputs: tf.Tensor, training: bool | None = None
     ) -> list[tf.Tensor]:
         """`h` and the output of each layer, first to last."""
+        if not self.built:
+            self(inputs)
         outputs = [tf.cast(inputs, self.compute_dtype)]
         for layer in self.layers:
             outputs.append(layer(outputs[-1], training=training))
