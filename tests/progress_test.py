@@ -70,7 +70,7 @@ def test_time_left_follows_the_cost():
         return min(units, 100) + 3 * max(units - 100, 0)
 
     assert _progress(200, cost=cost).left(100) == "6 h 00 min"
-    assert _progress(200, cost=cost).left(150) == "1 h 12 min"
+    assert _progress(200, cost=cost).left(150) == "72 min"
     assert _progress(200, start=100, cost=cost).left(150) == "2 h 00 min"
 
 

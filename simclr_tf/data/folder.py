@@ -6,7 +6,7 @@ import collections
 import concurrent.futures
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import tensorflow as tf
 
@@ -179,21 +179,29 @@ def _list(root: str) -> tuple[list[str], list[str]]:
     """Files that are images by their names, and others; hidden ones are left out."""
     images, others = [], []
     try:
-        folders = list(tf.io.gfile.walk(root))
+        for folder, names in _walk(root, {os.path.realpath(root)}):
+            for name in names:
+                is_image = name.lower().endswith(EXTENSIONS)
+                (images if is_image else others).append(os.path.join(folder, name))
     except UnicodeDecodeError as error:
         raise DataError(
             f"{root} holds the name {error.object!r}, which is not UTF-8: rename it."
         ) from error
-    for folder, _, names in folders:
-        inside = os.path.relpath(folder, root)
-        if any(part.startswith(".") and part != "." for part in inside.split(os.sep)):
-            continue
-        for name in names:
-            if name.startswith("."):
-                continue
-            is_image = name.lower().endswith(EXTENSIONS)
-            (images if is_image else others).append(os.path.join(folder, name))
     return sorted(images), sorted(others)
+
+
+def _walk(folder: str, above: set[str]) -> Iterator[tuple[str, list[str]]]:
+    """Folders and the files in them, without hidden ones.
+
+    A link to a folder is followed unless it leads back to one of those above it.
+    """
+    here, folders, files = next(tf.io.gfile.walk(folder))
+    yield here, [name for name in files if not name.startswith(".")]
+    for name in folders:
+        below = os.path.join(folder, name.rstrip("/"))
+        real = os.path.realpath(below)
+        if not name.startswith(".") and real not in above:
+            yield from _walk(below, above | {real})
 
 
 def _describe(files: Sequence[str]) -> str:

@@ -21,8 +21,8 @@ def decode(contents: tf.Tensor) -> tf.Tensor:
     """A JPEG, PNG, BMP or GIF file as RGB.
 
     Greyscale becomes three equal channels, transparency is dropped, 16 bits are
-    cut to 8, CMYK is converted, and of a GIF the first frame is taken. A rotation
-    that EXIF asks for is not carried out.
+    cut to 8, CMYK is converted, and of a GIF the first frame is taken, black where
+    it is transparent. A rotation that EXIF asks for is not carried out.
 
     Args:
       contents: the file's bytes, a scalar string.

@@ -23,6 +23,23 @@ def reason(error: Exception) -> str:
     return re.sub(r"^(\{\{.*?\}\} *)+", "", message)
 
 
+def shuffle(
+    examples: tf.data.Dataset, buffer_size: int | tf.Tensor, seed: int | tf.Tensor
+) -> tf.data.Dataset:
+    """`Dataset.shuffle` in an order that the seed alone decides.
+
+    Where `tf.random.set_seed` was called, the order of `Dataset.shuffle` is a
+    function of that seed too.
+    """
+
+    def shuffled(seed: tf.Tensor) -> tf.data.Dataset:
+        # Here it seeds the graph of this function, and nothing outside it.
+        tf.random.set_seed(0)
+        return examples.shuffle(buffer_size, seed=seed, reshuffle_each_iteration=False)
+
+    return tf.data.Dataset.from_tensors(tf.cast(seed, tf.int64)).flat_map(shuffled)
+
+
 class Source:
     """Images of one split of one dataset.
 

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from simclr_tf.data.image_files import canvas_size, decode, to_canvas
-from simclr_tf.data.source import DataError, MissingSplit, Source
+from simclr_tf.data.source import DataError, MissingSplit, Source, shuffle
 
 if TYPE_CHECKING:
     import tensorflow_datasets as tfds
@@ -42,9 +42,7 @@ class TFDSSource(Source):
         """See `Source`."""
         records = self._records.enumerate()
         if shuffle_seed is not None:
-            records = records.shuffle(
-                SHUFFLE_BUFFER, seed=shuffle_seed, reshuffle_each_iteration=False
-            )
+            records = shuffle(records, SHUFFLE_BUFFER, shuffle_seed)
         return records.map(
             self._example, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
         )

@@ -9,7 +9,7 @@ import tensorflow as tf
 from google.protobuf.message import DecodeError
 
 from simclr_tf.data.image_files import canvas_size, decode, to_canvas
-from simclr_tf.data.source import DataError, MissingSplit, Source, reason
+from simclr_tf.data.source import DataError, MissingSplit, Source, reason, shuffle
 
 # Encoded images held to shuffle among: half a gigabyte of ImageNet's.
 SHUFFLE_BUFFER = 4096
@@ -62,11 +62,8 @@ class TFRecordSource(Source):
         shuffled = shuffle_seed is not None
         files = tf.data.Dataset.from_tensor_slices((self._files, self._firsts))
         if shuffled:
-            files = files.shuffle(
-                tf.size(self._files, out_type=tf.int64),
-                seed=shuffle_seed,
-                reshuffle_each_iteration=False,
-            )
+            count = tf.size(self._files, out_type=tf.int64)
+            files = shuffle(files, count, shuffle_seed)
         records = files.interleave(
             lambda file, first: tf.data.TFRecordDataset(file).enumerate(first),
             cycle_length=_READERS if shuffled else 1,
@@ -74,9 +71,7 @@ class TFRecordSource(Source):
             deterministic=True,
         )
         if shuffled:
-            records = records.shuffle(
-                SHUFFLE_BUFFER, seed=shuffle_seed, reshuffle_each_iteration=False
-            )
+            records = shuffle(records, SHUFFLE_BUFFER, shuffle_seed)
         return records.map(
             self._example, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
         )

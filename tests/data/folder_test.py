@@ -271,3 +271,36 @@ def test_classes_beside_a_folder_named_train_are_told(tmp_path, capsys):
     _save(tmp_path / "test" / "a.png")
     load(f"folder:{tmp_path}")
     assert capsys.readouterr().err == ""
+
+
+def test_links_to_folders_are_followed_and_never_in_circles(tmp_path):
+    _save(tmp_path / "elsewhere" / "x.png")
+    _save(tmp_path / "photos" / "cat" / "x.png")
+    _save(tmp_path / "photos" / "dog" / "deep" / "x.png")
+    (tmp_path / "photos" / "ant").symlink_to(tmp_path / "elsewhere")
+    for number in range(4):
+        circle = tmp_path / "photos" / "dog" / "deep" / f"circle{number}"
+        circle.symlink_to(tmp_path / "photos")
+    (tmp_path / "elsewhere" / "back").symlink_to(tmp_path / "photos" / "ant")
+    source = load(f"folder:{tmp_path / 'photos'}", image_size=16)
+    photos = tmp_path / "photos"
+    assert source.paths == [
+        str(photos / name) for name in ("ant/x.png", "cat/x.png", "dog/deep/x.png")
+    ]
+    assert source.class_names == ["ant", "cat", "dog"]
+    assert _read(source, [0])["image"].shape[0] == 1
+
+
+def test_a_photograph_cut_short_and_a_dead_link_are_passed_over(photos):
+    good = sorted((photos / "bonsai" / "deeper").iterdir())
+    for place in range(12):
+        shutil.copyfile(good[0], photos / "bonsai" / f"copy{place}.jpg")
+    whole = good[1].read_bytes()
+    (photos / "watch" / "cut.jpg").write_bytes(whole[: int(0.7 * len(whole))])
+    (photos / "watch" / "dead.jpg").symlink_to(photos / "nowhere.jpg")
+    source = load(f"folder:{photos}", image_size=64)
+    assert len(source) == 24
+    assert {pathlib.Path(path).name for path in source.skipped} == {
+        "cut.jpg",
+        "dead.jpg",
+    }

@@ -91,6 +91,14 @@ def test_16_bits_are_cut_to_8():
     np.testing.assert_array_equal(decode(file.getvalue()), expected)
 
 
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+def test_16_bits_of_any_channels_are_cut_to_8(channels):
+    generator = np.random.default_rng(0)
+    deep = generator.integers(0, 2**16, [9, 7, channels]).astype(np.uint16)
+    expected = deep[..., :3] if channels > 2 else np.repeat(deep[..., :1], 3, -1)
+    np.testing.assert_array_equal(decode(tf.io.encode_png(deep)), expected >> 8)
+
+
 @pytest.mark.parametrize("colours", [2, 7, 256])
 def test_a_bmp_of_few_colours_keeps_them(colours):
     image = Image.fromarray(_picture()).quantize(colours)
@@ -100,6 +108,45 @@ def test_a_bmp_of_few_colours_keeps_them(colours):
     expected = np.asarray(image.convert("RGB"))
     assert np.ptp(expected.astype(int), axis=-1).max() > 50
     np.testing.assert_array_equal(decode(contents), expected)
+
+
+def test_a_bmp_may_be_stored_from_the_top():
+    contents = bytearray(_file(_picture()[::-1].copy(), "BMP"))
+    contents[22:26] = (-20).to_bytes(4, "little", signed=True)
+    np.testing.assert_array_equal(decode(bytes(contents)), _picture())
+
+
+def test_a_bmp_with_a_longer_header_keeps_its_palette():
+    image = Image.fromarray(_picture()).quantize(7)
+    contents = _file(image, "BMP", "P")
+    first = 14 + 40
+    offset = int.from_bytes(contents[10:14], "little") + 68
+    longer = b"".join(
+        [
+            contents[:10],
+            offset.to_bytes(4, "little"),
+            (108).to_bytes(4, "little"),
+            contents[18:first],
+            bytes(68),
+            contents[first:],
+        ]
+    )
+    np.testing.assert_array_equal(decode(longer), np.asarray(image.convert("RGB")))
+
+
+def test_a_bmp_of_one_bit_a_pixel_is_an_error():
+    with pytest.raises(tf.errors.InvalidArgumentError, match="must be 1, 3 or 4"):
+        decode(_file(_picture(), "BMP", "1"))
+
+
+def test_a_gif_is_black_where_it_is_transparent():
+    image = Image.fromarray(_picture()).quantize(64)
+    got = decode(_file(image, "GIF", "P", transparency=3)).numpy()
+    clear = np.asarray(image) == 3
+    assert 0 < clear.sum() < clear.size
+    assert not got[clear].any()
+    expected = np.asarray(image.convert("RGB"))
+    np.testing.assert_array_equal(got[~clear], expected[~clear])
 
 
 def test_of_an_animation_the_first_frame_is_taken():

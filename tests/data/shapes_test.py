@@ -8,7 +8,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from simclr_tf.data import DataError, load
+from simclr_tf.data import DataError, load, shapes
 from simclr_tf.data.shapes import CLASS_NAMES, load_shapes
 
 _CHANCE = 0.1
@@ -151,6 +151,14 @@ def test_the_outline_tells_the_class(train, test):
 def test_what_cannot_be_drawn_is_refused(argument, split, size, message):
     with pytest.raises(DataError, match=message):
         load_shapes(argument, split, size, True)
+
+
+def test_drawing_is_one_program_that_runs_anywhere():
+    places = tf.range(8, dtype=tf.int64)
+    program = shapes._draw.experimental_get_compiler_ir(places, 1, 32)(stage="hlo")
+    assert "u8[8,32,32,3]" in program
+    for word in ("custom-call", "while", "rng"):
+        assert f" {word}(" not in program
 
 
 def test_the_smallest_images_are_drawn():

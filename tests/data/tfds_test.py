@@ -158,6 +158,22 @@ def test_the_seed_decides_the_order_and_not_the_index():
         assert int(example["label"]) == labels[int(example["index"])]
 
 
+def test_the_order_does_not_depend_on_the_global_seed():
+    source = load_tfds("tiny_digits", "train", _SIZE, True)
+    epochs = tf.data.Dataset.range(3, 4).flat_map(source.stream)
+    orders = [_order(source, 3), [int(example["index"]) for example in epochs]]
+    for seed in (5, 6):
+        tf.random.set_seed(seed)
+        orders.append(_order(source, 3))
+        epochs = tf.data.Dataset.range(3, 4).flat_map(source.stream)
+        orders.append([int(example["index"]) for example in epochs])
+        drawn = float(tf.random.uniform([]))
+        tf.random.set_seed(seed)
+        assert float(tf.random.uniform([])) == drawn
+    assert orders == orders[:1] * 6
+    assert orders[0] != sorted(orders[0])
+
+
 def test_it_streams_from_within_a_graph():
     source = load_tfds("tiny_photos", "train", _SIZE, True)
     epochs = tf.data.Dataset.range(2).flat_map(source.stream)

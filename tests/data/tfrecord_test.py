@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import io
+
 import numpy as np
 import pytest
 import tensorflow as tf
+from PIL import Image
 
 from simclr_tf.data.image_files import canvas_size, decode, to_canvas
 from simclr_tf.data.source import DataError, MissingSplit
@@ -88,6 +91,22 @@ def test_the_seed_decides_the_order(folder):
     assert sorted(first) == sorted(other) == list(range(15))
 
 
+def test_the_order_does_not_depend_on_the_global_seed(folder):
+    source = _load(folder)
+    epochs = tf.data.Dataset.range(3, 4).flat_map(source.stream)
+    orders = [_order(source, 3), [int(example["index"]) for example in epochs]]
+    for seed in (5, 6):
+        tf.random.set_seed(seed)
+        orders.append(_order(source, 3))
+        epochs = tf.data.Dataset.range(3, 4).flat_map(source.stream)
+        orders.append([int(example["index"]) for example in epochs])
+        drawn = float(tf.random.uniform([]))
+        tf.random.set_seed(seed)
+        assert float(tf.random.uniform([])) == drawn
+    assert orders == orders[:1] * 6
+    assert orders[0] != sorted(orders[0])
+
+
 def test_it_streams_from_within_a_graph(folder):
     source = _load(folder)
     epochs = tf.data.Dataset.range(2).flat_map(source.stream)
@@ -120,6 +139,31 @@ def test_no_labels(tmp_path, jpegs, written, asked):
     source = _load(tmp_path, "a", labels=asked)
     assert source.num_classes is None
     assert "label" not in source.stream(None).element_spec
+
+
+def test_records_hold_files_of_every_kind(tmp_path, jpegs):
+    image = tf.io.decode_jpeg(jpegs[0])
+    files = [tf.io.encode_png(image).numpy(), jpegs[0]]
+    for form, mode in (("BMP", "RGB"), ("GIF", "P"), ("JPEG", "CMYK"), ("PNG", "1")):
+        file = io.BytesIO()
+        Image.fromarray(image.numpy()).convert(mode).save(file, form)
+        files.append(file.getvalue())
+    _write(tmp_path / "a", files, list(range(6)))
+    examples = list(_load(tmp_path, "a").stream(None))
+    assert [int(example["label"]) for example in examples] == list(range(6))
+    for example in examples:
+        np.testing.assert_array_equal(example["size"], image.shape[:2])
+    first = examples[0]["image"].numpy().astype(int)
+    for place in (1, 2):
+        np.testing.assert_array_equal(examples[place]["image"], first)
+
+
+def test_an_image_damaged_inside_its_record_stops_the_reading(folder, jpegs):
+    _write(folder / "train-cut", [jpegs[0][:1000], jpegs[1]], [1, 2])
+    source = _load(folder)
+    assert len(source) == 17
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        _order(source, None)
 
 
 @pytest.mark.parametrize("name", ["test", "validation"])
