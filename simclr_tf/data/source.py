@@ -33,8 +33,8 @@ def shuffle(
     """
 
     def shuffled(seed: tf.Tensor) -> tf.data.Dataset:
-        # Here it seeds the graph of this function, and nothing outside it.
-        tf.random.set_seed(0)
+        # It seeds the graph of this function alone. With 0, a seed may be no tensor.
+        tf.random.set_seed(1)
         return examples.shuffle(buffer_size, seed=seed, reshuffle_each_iteration=False)
 
     return tf.data.Dataset.from_tensors(tf.cast(seed, tf.int64)).flat_map(shuffled)

@@ -95,7 +95,7 @@ def test_the_order_does_not_depend_on_the_global_seed(folder):
     source = _load(folder)
     epochs = tf.data.Dataset.range(3, 4).flat_map(source.stream)
     orders = [_order(source, 3), [int(example["index"]) for example in epochs]]
-    for seed in (5, 6):
+    for seed in (0, 6):
         tf.random.set_seed(seed)
         orders.append(_order(source, 3))
         epochs = tf.data.Dataset.range(3, 4).flat_map(source.stream)
