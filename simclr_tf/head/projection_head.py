@@ -57,6 +57,8 @@ class ProjectionHead(tf.keras.layers.Layer):
         for place in range(self.num_layers):
             last = place == self.num_layers - 1
             units = self.out_dim if last else self.hidden_dim or width
+            # Numbered names: HDF5 takes no name twice.
+            number = place + 1
             steps = [
                 tf.keras.Input([width], dtype=self.compute_dtype),
                 tf.keras.layers.Dense(
@@ -64,7 +66,7 @@ class ProjectionHead(tf.keras.layers.Layer):
                     use_bias=not (last or self.use_batch_norm),
                     kernel_initializer=tf.keras.initializers.RandomNormal(stddev=0.01),
                     dtype=self.dtype_policy,
-                    name="dense",
+                    name=f"dense_{number}",
                 ),
             ]
             if self.use_batch_norm:
@@ -74,12 +76,12 @@ class ProjectionHead(tf.keras.layers.Layer):
                         epsilon=_EPSILON,
                         center=not last,
                         dtype=self.dtype_policy,
-                        name="batch_normalization",
+                        name=f"batch_normalization_{number}",
                     )
                 )
             if not last:
                 steps.append(tf.keras.layers.ReLU(dtype=self.dtype_policy))
-            self.layers.append(tf.keras.Sequential(steps, name=f"layer_{place + 1}"))
+            self.layers.append(tf.keras.Sequential(steps, name=f"layer_{number}"))
             width = units
         super().build(input_shape)
 

@@ -1,5 +1,6 @@
 """Encoders by name."""
 
+import numpy as np
 import pytest
 import tensorflow as tf
 
@@ -12,6 +13,8 @@ from simclr_tf.encoder import ResNet, make_encoder
         ("resnet18", 18, 1, 0.0),
         ("resnet18x0.25", 18, 0.25, 0.0),
         ("resnet50x2", 50, 2, 0.0),
+        ("resnet50x1.0", 50, 1, 0.0),
+        ("resnet34-sk", 34, 1, 0.0625),
         ("resnet152x3-sk", 152, 3, 0.0625),
     ],
 )
@@ -21,6 +24,15 @@ def test_a_resnets_name_says_depth_width_and_kernels(name, depth, width, sk_rati
     assert (encoder.depth, encoder.width_multiplier) == (depth, width)
     assert encoder.sk_ratio == sk_ratio
     assert not encoder.cifar_stem
+
+
+def test_a_resnet_of_the_registry_maps_images_to_features():
+    encoder = make_encoder("resnet18x0.25", image_size=16)
+    images = tf.random.stateless_uniform([2, 16, 16, 3], [4, 2])
+    features = encoder(images)
+    assert features.shape == [2, 128]
+    assert encoder.name == "encoder"
+    assert np.std(features) > 0.0
 
 
 def test_small_images_get_the_cifar_stem_unless_told_otherwise():
@@ -47,6 +59,43 @@ def test_a_keras_application_takes_images_in_the_unit_range(name):
     again = type(encoder).from_config(encoder.get_config())
     again.set_weights(encoder.get_weights())
     tf.debugging.assert_near(again(images, training=False), features, atol=1e-6)
+
+
+def test_every_preprocessing_of_an_application_is_found():
+    """Small models of each of the three ranges: [-1, 1], [0, 255], and BGR."""
+    white = tf.ones([1, 32, 32, 3])
+    wanted = {
+        "MobileNetV2": [1.0, 1.0, 1.0],
+        "MobileNetV3Small": [255.0, 255.0, 255.0],
+        "VGG16": [255 - 103.939, 255 - 116.779, 255 - 123.68],
+    }
+    for name, colour in wanted.items():
+        encoder = make_encoder(name, image_size=32)
+        scaled = encoder.layers[1](white)
+        np.testing.assert_allclose(scaled[0, 0, 0], colour, rtol=1e-5)
+
+
+def test_an_application_is_saved_and_loaded(tmp_path):
+    encoder = make_encoder("MobileNet", image_size=32)
+    images = tf.random.stateless_uniform([2, 32, 32, 3], [4, 2])
+    encoder.save(tmp_path / "encoder.keras")
+    again = tf.keras.models.load_model(tmp_path / "encoder.keras")
+    np.testing.assert_allclose(again(images), encoder(images), atol=1e-6)
+    assert encoder(images).shape == [2, 1024]
+
+
+@pytest.mark.parametrize(
+    "name", ["resnet18x", "resnet18x1.2.3", "resnet50x-sk", "resnet50sk", "resnet-50"]
+)
+def test_a_misspelt_resnet_is_told_how_names_are_made(name):
+    with pytest.raises(ValueError, match=f"{name}' is unknown.*as in resnet18x0.25"):
+        make_encoder(name, image_size=32)
+
+
+@pytest.mark.parametrize("name", ["resnet18x0", "resnet18x0.01"])
+def test_a_width_without_channels_is_refused(name):
+    with pytest.raises(ValueError, match="width_multiplier must be at least 1/64"):
+        make_encoder(name, image_size=32)
 
 
 @pytest.mark.parametrize(
