@@ -151,11 +151,11 @@ def _model(run):
 
 
 def test_the_loss_falls(whole):
+    """Among views of one size, and altogether."""
     losses = [row["contrastive_loss"] for row in metrics(whole)]
-    # Of 62 negatives and one positive, those of an encoder that tells nothing apart.
-    assert losses[0] < 1.05 * np.log(63)
-    assert losses == sorted(losses, reverse=True)
-    assert losses[-1] < losses[0] - 0.1
+    assert losses[1] < losses[0] - 0.1
+    assert losses[3] < losses[2] - 0.1
+    assert losses[3] < losses[0] - 0.1
 
 
 def test_tensorboard_holds_the_same_metrics(whole):
