@@ -17,7 +17,12 @@ class _Terminal:
         self.stream = os.fdopen(write, "w")
 
     def written(self):
-        return os.read(self._read, 10_000).decode()
+        self.stream.write("\0")  # A terminal may hand over what it got in pieces.
+        self.stream.flush()
+        text = ""
+        while not text.endswith("\0"):
+            text += os.read(self._read, 10_000).decode()
+        return text[:-1]
 
     def screen(self):
         """What the one line shows once the carriage returns have done their work."""
