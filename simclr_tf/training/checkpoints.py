@@ -34,10 +34,20 @@ class Checkpoints:
         self._manager = tf.train.CheckpointManager(state, folder, max_to_keep=_KEPT)
 
     def restore(self) -> tuple[int, float]:
-        """Restores the newest state, if there is one: steps done, seconds spent."""
+        """Restores the newest state, if there is one: steps done, seconds spent.
+
+        Raises:
+          ValueError: the state is that of another model or optimizer.
+        """
         newest = self._manager.latest_checkpoint
         if newest is not None:
-            self._manager.checkpoint.restore(newest).assert_existing_objects_matched()
+            try:
+                restored = self._manager.checkpoint.restore(newest)
+                restored.assert_existing_objects_matched()
+            except (AssertionError, ValueError) as error:
+                raise ValueError(
+                    f"{newest} holds the state of another model or optimizer: {error}"
+                ) from error
         return int(self._step), float(self._seconds)
 
     def save(self, step: int, seconds: float) -> None:
