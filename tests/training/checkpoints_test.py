@@ -56,7 +56,7 @@ def _train(model, source, first, last):
 def _state(model):
     """Weights, optimizer state and running means, which all have to come back."""
     optimizer = model.optimizer.variables
-    if callable(optimizer):  # Of the older class, which keeps no order of its slots.
+    if hasattr(model.optimizer, "get_slot_names"):  # Their order is no one's promise.
         optimizer = [model.optimizer.iterations] + [
             model.optimizer.get_slot(variable, name)
             for name in model.optimizer.get_slot_names()
