@@ -1,0 +1,283 @@
+"""The training step of a recipe as the program that each TPU core would run."""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+import tensorflow as tf
+from tensorflow.compiler.xla.service import hlo_pb2
+
+from simclr_tf.model import SimCLR
+from simclr_tf.tpu_check.fake_tpu import replica_step, to_hlo, tpu_strategy
+from simclr_tf.training.build import build_model, build_optimizer
+from simclr_tf.training.recipe import Recipe
+
+AUGMENT_ON = ("host", "device")
+# The length of a schedule is data of the program, not of its shape.
+_STEPS_PER_EPOCH = 1000
+
+
+@dataclasses.dataclass(frozen=True)
+class Array:
+    """An argument or a result: its name, shape, and NumPy dtype's name."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+
+    @property
+    def bytes(self) -> int:
+        """Its size."""
+        return int(np.prod(self.shape)) * tf.as_dtype(self.dtype).size
+
+
+@dataclasses.dataclass(frozen=True)
+class Variable(Array):
+    """A variable of the program.
+
+    Attributes:
+      role: "trainable", "statistics" (other weights of the model), "optimizer" or
+        "metric".
+      argument: its place among the program's arguments.
+      output: the place of its new value among the program's results, or None where
+        the step leaves it as it is.
+    """
+
+    role: str
+    argument: int
+    output: int | None
+
+
+@dataclasses.dataclass(frozen=True)
+class Program:
+    """What one core runs in a step.
+
+    Arguments are the inputs, then the variables; results are the outputs, then the
+    new values of the variables that the step changes.
+
+    Attributes:
+      hlo: a serialised `HloModuleProto`.
+      replicas: cores that run it together.
+      inputs: what a core is fed, in order.
+      outputs: what it gives beside new values of variables, in order.
+      variables: in the order of the arguments.
+      sources: the variables themselves, in the same order.
+      operations: how many operations of each type were traced.
+    """
+
+    hlo: bytes
+    replicas: int
+    inputs: tuple[Array, ...]
+    outputs: tuple[Array, ...]
+    variables: tuple[Variable, ...]
+    sources: tuple[tf.Variable, ...]
+    operations: Mapping[str, int]
+
+    def save(self, folder: str) -> None:
+        """Writes `program.hlo.pb` and `program.json` into a folder."""
+        manifest = {
+            "replicas": self.replicas,
+            "inputs": [dataclasses.asdict(array) for array in self.inputs],
+            "outputs": [dataclasses.asdict(array) for array in self.outputs],
+            "variables": [dataclasses.asdict(array) for array in self.variables],
+        }
+        with open(os.path.join(folder, "program.hlo.pb"), "wb") as file:
+            file.write(self.hlo)
+        with open(os.path.join(folder, "program.json"), "w") as file:
+            json.dump(manifest, file)
+
+
+def recipe_program(
+    recipe: Recipe,
+    replicas: int,
+    *,
+    augment_on: str = "host",
+    input_size: int | None = None,
+    make_model: Callable[[Recipe], SimCLR] = build_model,
+) -> Program:
+    """The program of a resolved recipe's training step.
+
+    Args:
+      recipe: resolved; its `batch_size` is that of all cores together.
+      replicas: cores that take a step together; they must divide the batch.
+      augment_on: "host" feeds float32 views, "device" feeds uint8 images and seeds,
+        and the step makes the views.
+      input_size: side in pixels of the images fed with "device".
+      make_model: from the recipe to a model with its variables made.
+
+    Raises:
+      ValueError: where the cores do not divide the batch, or `augment_on` is not
+        known.
+      StepRefused: where the step holds what no TPU runs.
+    """
+    if recipe.batch_size % replicas:
+        below = recipe.batch_size // replicas * replicas
+        raise ValueError(
+            f"batch_size {recipe.batch_size} must be a multiple of the {replicas} "
+            f"cores, such as {below or replicas} or {below + replicas}."
+        )
+    specs = step_inputs(
+        recipe,
+        recipe.batch_size // replicas,
+        augment_on=augment_on,
+        input_size=input_size,
+    )
+    strategy = tpu_strategy(replicas)
+    with strategy.scope():
+        model = make_model(recipe)
+        model.compile(build_optimizer(recipe, _STEPS_PER_EPOCH))
+    return export_step(strategy, model, specs)
+
+
+def step_inputs(
+    recipe: Recipe,
+    local_batch: int,
+    *,
+    augment_on: str = "host",
+    input_size: int | None = None,
+) -> dict[str, tf.TensorSpec]:
+    """What `SimCLR.train_step` is fed on one core; see `recipe_program`."""
+    if augment_on not in AUGMENT_ON:
+        raise ValueError(f"augment_on must be one of {AUGMENT_ON}, got {augment_on!r}.")
+    if augment_on == "device":
+        size = input_size or default_input_size(recipe.image_size)
+        return {
+            "image": tf.TensorSpec([local_batch, size, size, 3], tf.uint8),
+            "seeds": tf.TensorSpec([local_batch, 2], tf.int32),
+        }
+    size = recipe.image_size
+    return {"views": tf.TensorSpec([local_batch, 2, size, size, 3], tf.float32)}
+
+
+def default_input_size(image_size: int) -> int:
+    """Side of the images that crops are cut from on the device, in pixels."""
+    return image_size if image_size <= 64 else round(image_size * 256 / 224)
+
+
+def export_step(
+    strategy: tf.distribute.TPUStrategy,
+    model: SimCLR,
+    specs: Mapping[str, tf.TensorSpec],
+) -> Program:
+    """The program of a compiled model's `train_step`.
+
+    Args:
+      strategy: of `tpu_strategy`; the model was made and compiled in its scope.
+      model: its `train_step` is traced.
+      specs: what the step is fed on one core, a dict that `train_step` takes.
+
+    Raises:
+      StepRefused: where the step holds what no TPU runs.
+    """
+    with strategy.scope():
+        model.optimizer.build(model.trainable_variables)
+    names = list(specs)
+
+    def step(*arrays: tf.Tensor) -> dict[str, tf.Tensor]:
+        return model.train_step(dict(zip(names, arrays)))
+
+    function = replica_step(strategy, step)
+    flat = tuple(specs.values())
+    traced = function.get_concrete_function(*flat)
+    hlo = to_hlo(function, flat)
+    inputs = tuple(_array(name, spec) for name, spec in specs.items())
+    outputs = tuple(
+        _array(name, tensor) for name, tensor in traced.structured_outputs.items()
+    )
+    found = _by_handle(model)
+    variables, sources = [], []
+    output = len(outputs)
+    changed = _changed(traced.graph)
+    captures = zip(traced.captured_inputs, traced.inputs[len(inputs) :])
+    for argument, (outer, inner) in enumerate(captures, len(inputs)):
+        if id(outer) not in found:
+            raise ValueError(
+                f"The step uses {inner.name}, which is no variable of the model, its "
+                "optimizer or its metrics."
+            )
+        role, variable = found[id(outer)]
+        is_changed = inner.name in changed
+        variables.append(
+            Variable(
+                variable.name,
+                tuple(variable.shape),
+                variable.dtype.name,
+                role,
+                argument,
+                output if is_changed else None,
+            )
+        )
+        sources.append(variable)
+        output += is_changed
+    program = Program(
+        hlo=hlo,
+        replicas=strategy.num_replicas_in_sync,
+        inputs=inputs,
+        outputs=outputs,
+        variables=tuple(variables),
+        sources=tuple(sources),
+        operations=collections.Counter(op.type for op in traced.graph.get_operations()),
+    )
+    _check(program)
+    return program
+
+
+def _array(name: str, value: tf.TensorSpec | tf.Tensor) -> Array:
+    return Array(name, tuple(value.shape), value.dtype.name)
+
+
+def _by_handle(model: SimCLR) -> dict[int, tuple[str, tf.Variable]]:
+    """Roles and variables, by the identity of what a traced graph captures."""
+    groups = {
+        "trainable": model.trainable_variables,
+        "statistics": model.non_trainable_variables,
+        # The rate that a schedule gives is kept in a variable of its own.
+        "optimizer": [*model.optimizer.variables, *_rate(model.optimizer)],
+        "metric": [v for metric in model.metrics for v in metric.variables],
+    }
+    found = {}
+    for role, variables in groups.items():
+        for variable in variables:
+            local = getattr(variable, "values", (variable,))[0]
+            found.setdefault(id(local.handle), (role, local))
+    return found
+
+
+def _rate(optimizer: tf.keras.optimizers.Optimizer) -> list[tf.Variable]:
+    rate = getattr(optimizer, "_current_learning_rate", None)
+    return [] if rate is None else [rate]
+
+
+def _changed(graph: tf.Graph) -> set[str]:
+    """Names of the resources that a graph's operations do more than read."""
+    return {
+        tensor.name
+        for operation in graph.get_operations()
+        for tensor in operation.inputs
+        if tensor.dtype == tf.resource and operation.type != "ReadVariableOp"
+    }
+
+
+def _check(program: Program) -> None:
+    """Raises ValueError unless arguments and results are those of the HLO."""
+    shape = hlo_pb2.HloModuleProto.FromString(program.hlo).host_program_shape
+    updated = [v for v in program.variables if v.output is not None]
+    for kind, ours, theirs in (
+        ("arguments", [*program.inputs, *program.variables], shape.parameters),
+        ("results", [*program.outputs, *updated], shape.result.tuple_shapes),
+    ):
+        if [array.shape for array in ours] != [tuple(s.dimensions) for s in theirs]:
+            raise ValueError(
+                f"The {kind} of the exported program, {len(theirs)}, are not those of "
+                f"the traced step, {len(ours)}."
+            )
+
+
+def feed_bytes(inputs: Sequence[Array]) -> int:
+    """Bytes that a core is fed in a step."""
+    return sum(array.bytes for array in inputs)
