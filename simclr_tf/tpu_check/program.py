@@ -186,8 +186,10 @@ def export_step(
     traced = function.get_concrete_function(*flat)
     hlo = to_hlo(function, flat)
     inputs = tuple(_array(name, spec) for name, spec in specs.items())
+    # A traced function gives what a dict holds in the order of its sorted keys.
     outputs = tuple(
-        _array(name, tensor) for name, tensor in traced.structured_outputs.items()
+        _array(name, tensor)
+        for name, tensor in sorted(traced.structured_outputs.items())
     )
     found = _by_handle(model)
     variables, sources = [], []
@@ -236,8 +238,8 @@ def _by_handle(model: SimCLR) -> dict[int, tuple[str, tf.Variable]]:
     groups = {
         "trainable": model.trainable_variables,
         "statistics": model.non_trainable_variables,
-        # The rate that a schedule gives is kept in a variable of its own.
-        "optimizer": [*model.optimizer.variables, *_rate(model.optimizer)],
+        # The learning rate is a variable that `variables` leaves out.
+        "optimizer": [*model.optimizer.variables, *_attributes(model.optimizer)],
         "metric": [v for metric in model.metrics for v in metric.variables],
     }
     found = {}
@@ -248,9 +250,8 @@ def _by_handle(model: SimCLR) -> dict[int, tuple[str, tf.Variable]]:
     return found
 
 
-def _rate(optimizer: tf.keras.optimizers.Optimizer) -> list[tf.Variable]:
-    rate = getattr(optimizer, "_current_learning_rate", None)
-    return [] if rate is None else [rate]
+def _attributes(optimizer: tf.keras.optimizers.Optimizer) -> list[tf.Variable]:
+    return [v for v in vars(optimizer).values() if isinstance(v, tf.Variable)]
 
 
 def _changed(graph: tf.Graph) -> set[str]:

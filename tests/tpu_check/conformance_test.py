@@ -1,0 +1,142 @@
+"""Eight replicas' TPU program, run on simulated devices, against one device.
+
+The program is that of the TPUStrategy step, with its collectives; one device sees
+the whole batch at once. They start from the same weights and see the same batches.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from simclr_tf.tpu_check.fake_tpu import tpu_strategy
+from simclr_tf.tpu_check.program import Program, export_step
+from simclr_tf.tpu_check.second_environment import run_on_cpus
+from tests.distribution import train_case
+
+pytestmark = pytest.mark.slow
+
+REPLICAS = 8
+LOCAL_BATCH = train_case.GLOBAL_BATCH // REPLICAS
+SIZE = train_case.IMAGE_SIZE
+INPUTS = {
+    "image": tf.TensorSpec([LOCAL_BATCH, SIZE, SIZE, 3], tf.uint8),
+    "label": tf.TensorSpec([LOCAL_BATCH], tf.int32),
+}
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory):
+    """Batches of noise whose means differ, for 10 steps."""
+    rng = np.random.default_rng(0)
+    count = train_case.STEPS * train_case.GLOBAL_BATCH
+    noise = rng.integers(0, 128, [count, SIZE, SIZE, 3])
+    shift = rng.integers(0, 128, [count, 1, 1, 3])
+    path = tmp_path_factory.mktemp("images") / "images.npz"
+    labels = rng.integers(0, 10, count)
+    np.savez(path, x_train=(noise + shift).astype(np.uint8), y_train=labels)
+    return path
+
+
+def case_of(images, floatx, encoder, optimizer, probe=False):
+    return argparse.Namespace(
+        strategy="one",
+        replicas=1,
+        floatx=floatx,
+        policy=None,
+        encoder=encoder,
+        optimizer=optimizer,
+        probe=probe,
+        steps_per_execution=1,
+        images=str(images),
+        output=None,
+    )
+
+
+def batches_of(case, steps):
+    """The global batches as each replica gets its share, `[steps, replicas, …]`."""
+    found = {"image": [], "label": []}
+    for batch in train_case.dataset(case, steps):
+        for name, arrays in found.items():
+            arrays.append(np.split(batch[name].numpy(), REPLICAS))
+    return {name: np.array(arrays) for name, arrays in found.items()}
+
+
+def final(result, program: Program, variables):
+    """All variables after the last step as one vector, the same on every replica."""
+    places = {id(source): place for place, source in enumerate(program.sources)}
+    parts = []
+    for variable in variables:
+        values = result[f"variable_{places[id(variable.values[0])]}"]
+        assert all(np.array_equal(values[0], other) for other in values[1:])
+        parts.append(values[0].ravel().astype(np.float64))
+    return np.concatenate(parts)
+
+
+def export(case, make_optimizer):
+    """The model, and the program of its step on eight TPU replicas."""
+    strategy = tpu_strategy(REPLICAS)
+    with strategy.scope():
+        model = train_case.make_model(case)
+        model.compile(make_optimizer())
+    return model, export_step(strategy, model, INPUTS)
+
+
+def first_step(case, compiler):
+    """Loss of each replica, and the gradient, as `train_case.train` gives it."""
+    # At rate 1 and without momentum a step moves weights by the gradient.
+    model, program = export(case, lambda: tf.keras.optimizers.SGD(1.0))
+    before = [v.values[0].numpy().ravel() for v in model.trainable_variables]
+    before = np.concatenate(before).astype(np.float64)
+    result = run_on_cpus(compiler, program, batches_of(case, 1))
+    after = final(result, program, model.trainable_variables)
+    return {"loss": result["loss"].mean(axis=1), "gradient": before - after}
+
+
+def ten_steps(case, compiler):
+    """What else `train_case.train` gives."""
+    model, program = export(case, lambda: train_case.make_optimizer(case))
+    assert program.operations["CrossReplicaSum"] > len(model.trainable_variables)
+    batches = batches_of(case, train_case.STEPS)
+    result = run_on_cpus(compiler, program, batches, restart=["metric"])
+    # Each replica's metrics are its own; Keras shows their mean.
+    shown = {array.name: result[array.name].mean(axis=1) for array in program.outputs}
+    return {
+        **shown,
+        "moving": final(result, program, model.non_trainable_variables),
+        "weights": final(result, program, model.trainable_variables),
+    }
+
+
+def distance(ours, theirs):
+    """Relative, in the largest component."""
+    return np.abs(ours - theirs).max() / np.abs(theirs).max()
+
+
+@pytest.mark.parametrize(
+    ("encoder", "optimizer", "probe"),
+    [("plain", "lars", True), ("selective", "sgd", False)],
+)
+def test_ten_steps_in_float64_are_those_of_one_device(
+    images, compiler, encoder, optimizer, probe
+):
+    tf.keras.backend.set_floatx("float64")
+    case = case_of(images, "float64", encoder, optimizer, probe)
+    ours = {**first_step(case, compiler), **ten_steps(case, compiler)}
+    theirs = train_case.train(case)
+    assert set(ours) == set(theirs)
+    assert len(ours["loss"]) == train_case.STEPS
+    assert np.ptp(theirs["loss"]) > 1e-3
+    for name, values in theirs.items():
+        assert distance(ours[name], values) < 1e-9, name
+
+
+def test_the_first_step_in_float32_is_that_of_one_device(images, compiler):
+    case = case_of(images, "float32", "plain", "sgd")
+    ours, theirs = first_step(case, compiler), train_case.train(case)
+    assert abs(ours["loss"][0] / theirs["loss"][0] - 1.0) < 1e-4
+    difference = np.linalg.norm(ours["gradient"] - theirs["gradient"])
+    assert difference / np.linalg.norm(theirs["gradient"]) < 1e-4
