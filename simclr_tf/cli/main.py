@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import tensorflow as tf
 
 from simclr_tf.cli.command import Command, UsageError
+from simclr_tf.cli.data_service import DATA_SERVICE
 from simclr_tf.cli.embed import EMBED
 from simclr_tf.cli.export import EXPORT
 from simclr_tf.cli.knn import KNN
@@ -21,7 +22,7 @@ from simclr_tf.version import __version__
 
 COMMANDS: dict[str, Command] = {
     command.name: command
-    for command in (PRETRAIN, LINEAR_EVAL, KNN, EMBED, EXPORT, PREVIEW)
+    for command in (PRETRAIN, LINEAR_EVAL, KNN, EMBED, EXPORT, PREVIEW, DATA_SERVICE)
 }
 
 DONE, MISTAKE, RESUMABLE = 0, 2, 75

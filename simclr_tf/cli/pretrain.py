@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from absl import flags
 
-from simclr_tf.cli import recipe_flags
+from simclr_tf.cli import recipe_flags, strategy_flags
 from simclr_tf.cli.command import Command
 from simclr_tf.training import pretrain
 
@@ -16,11 +16,24 @@ def _define(values: flags.FlagValues) -> None:
         "folder the run writes; one that holds a run of the same settings is resumed",
         flag_values=values,
     )
+    strategy_flags.define(values)
+    flags.DEFINE_string(
+        "data_service",
+        None,
+        "HOST:PORT of the tf.data service that makes the batches, see simclr "
+        "data_service; this machine makes them by default",
+        flag_values=values,
+    )
     recipe_flags.define(values)
 
 
 def _run(values: flags.FlagValues) -> None:
-    pretrain(recipe_flags.recipe(values), values.run)
+    pretrain(
+        recipe_flags.recipe(values),
+        values.run,
+        strategy=strategy_flags.strategy(values),
+        data_service=values.data_service,
+    )
 
 
 PRETRAIN = Command(

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import NamedTuple
+
 import tensorflow as tf
 
 from simclr_tf import randomness
 from simclr_tf.augmentation import SimCLRAugmenter, evaluation_view
+from simclr_tf.data.service import from_service
 from simclr_tf.data.source import DataError, Source
 from simclr_tf.data.subset import Subset, shuffled_places
-
-# More steps than any run has, and few enough that counting their images does not
-# overflow 64 bits.
-_ENDLESS = 2**40
 
 
 def steps_per_epoch(source: Source, batch_size: int) -> int:
@@ -33,87 +33,178 @@ def steps_per_epoch(source: Source, batch_size: int) -> int:
     return len(source) // batch_size
 
 
+class _Pieces(NamedTuple):
+    """Which pieces of the global batches one pipeline makes.
+
+    A piece is one replica's share of one global batch. A host's pieces are numbered
+    through all steps, and a pipeline makes every `stride`-th of them.
+    """
+
+    first: tf.Tensor
+    stride: int
+    size: int  # images a piece
+    per_step: int  # pieces of this host in a global batch
+    first_row: int  # of this host in a global batch
+
+    def numbers(self) -> tf.data.Dataset:
+        """The numbers of the pieces, for ever."""
+        return tf.data.Dataset.counter(self.first, tf.constant(self.stride, tf.int64))
+
+    def rows(self, number: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Step of a piece, and the first of its rows in the global batch."""
+        part = number % self.per_step
+        return number // self.per_step, self.first_row + part * self.size
+
+    def holds(self, step: tf.Tensor, row: tf.Tensor) -> tf.Tensor:
+        """Whether a row of a global batch belongs to one of the pieces."""
+        part = (row - self.first_row) // self.size
+        number = step * self.per_step + part
+        mine = (number >= self.first) & ((number - self.first) % self.stride == 0)
+        return mine & (part >= 0) & (part < self.per_step)
+
+
 def pretrain_batches(
     source: Source,
-    augmenter: SimCLRAugmenter,
+    augmenter: SimCLRAugmenter | None,
     *,
     batch_size: int,
     seed: int,
     start_step: int = 0,
+    context: tf.distribute.InputContext | None = None,
+    data_service: str | None = None,
 ) -> tf.data.Dataset:
     """Endless batches of two views.
 
-    The batch of a step is a function of (seed, step): an epoch is a permutation
-    computed from (seed, epoch), and an image's views from (seed, epoch, index).
-    So `start_step=k` gives what skipping k batches gives, at no cost where the
-    source has random access.
+    The global batch of a step is a function of (seed, step): an epoch is a
+    permutation computed from (seed, epoch), and an image's views from (seed, epoch,
+    index). So `start_step=k` gives what skipping k batches gives; and hosts and
+    replicas split the batch that one device would see, each host reading, or of a
+    stream decoding, its own rows alone.
 
     Args:
       source: where images come from.
-      augmenter: makes the views.
-      batch_size: images a batch, before the two views.
+      augmenter: makes the views; None leaves that to `SimCLR`, which is then sent
+        images with their seeds.
+      batch_size: images a global batch, before the two views.
       seed: of order and views.
       start_step: the first batch's step.
+      context: which host this is, and of how many replicas, as
+        `tf.distribute.Strategy.distribute_datasets_from_function` says; each
+        element is then one replica's share.
+      data_service: address of a tf.data service that makes the batches, see
+        `simclr data_service`; the batches are the same.
 
     Returns:
-      `{"views": [B, 2, h, w, 3], "label": [B]}`, the label where the source has
-      labels.
+      `{"views": [B, 2, h, w, 3], "label": [B]}`, or without an augmenter
+      `{"image": uint8 [B, H, W, 3], "seeds": int32 [B, 2], …}`; the label where the
+      source has labels.
 
     Raises:
-      DataError: where a batch is larger than the dataset.
+      DataError: where a batch is larger than the dataset, replicas do not divide
+        it, or the data service does not answer.
     """
     per_epoch = steps_per_epoch(source, batch_size)
-    if source.random_access:
-        raw = _random_access(source, batch_size, per_epoch, seed, start_step)
-    else:
-        raw = _streamed(source, batch_size, per_epoch, seed, start_step)
-    two_views = tf.function(augmenter.two_views, jit_compile=True)
+    context = context or tf.distribute.InputContext()
+    replicas = context.num_replicas_in_sync
+    require_equal_shares(batch_size, replicas)
+    per_step = replicas // context.num_input_pipelines
+    size = batch_size // replicas
 
-    def to_views(epoch: tf.Tensor, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    def pipeline(first: int | tf.Tensor, stride: int) -> tf.data.Dataset:
+        pieces = _Pieces(
+            first=tf.cast(first, tf.int64) + start_step * per_step,
+            stride=stride,
+            size=size,
+            per_step=per_step,
+            first_row=context.input_pipeline_id * per_step * size,
+        )
+        read = _random_access if source.random_access else _streamed
+        raw = read(source, pieces, batch_size, per_epoch, seed)
+        return raw.map(
+            _prepare(augmenter, seed),
+            num_parallel_calls=tf.data.AUTOTUNE,
+            deterministic=True,
+        )
+
+    if data_service is None:
+        batches = pipeline(0, 1)
+    else:
+        batches = from_service(pipeline, data_service)
+    return batches.prefetch(tf.data.AUTOTUNE)
+
+
+def require_equal_shares(batch_size: int, replicas: int) -> None:
+    """Raises DataError unless replicas get equally many images of a batch."""
+    if batch_size % replicas:
+        lower = batch_size - batch_size % replicas
+        nearest = f"{lower:,} or {lower + replicas:,}" if lower else f"{replicas:,}"
+        raise DataError(
+            f"batch_size is {batch_size:,}, which {replicas} replicas cannot share "
+            f"equally: choose {nearest}."
+        )
+
+
+def _prepare(
+    augmenter: SimCLRAugmenter | None, seed: int
+) -> Callable[[tf.Tensor, dict[str, tf.Tensor]], dict[str, tf.Tensor]]:
+    """What turns an epoch and raw images into what the model is sent."""
+    if augmenter is not None:
+        two_views = tf.function(augmenter.two_views, jit_compile=True)
+
+    def prepared(epoch: tf.Tensor, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         seeds = randomness.example_seeds(seed, epoch, batch["index"])
-        views = two_views(batch["image"], seeds, sizes=batch.get("size"))
-        made = {"views": views}
+        if augmenter is None:
+            made = {"image": batch["image"], "seeds": seeds}
+            made.update({"size": batch["size"]} if "size" in batch else {})
+        else:
+            views = two_views(batch["image"], seeds, sizes=batch.get("size"))
+            made = {"views": views}
         if "label" in batch:
             made["label"] = batch["label"]
         return made
 
-    views = raw.map(to_views, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-    return views.prefetch(tf.data.AUTOTUNE)
+    return prepared
 
 
 def _random_access(
-    source: Source, batch_size: int, per_epoch: int, seed: int, start_step: int
+    source: Source, pieces: _Pieces, batch_size: int, per_epoch: int, seed: int
 ) -> tf.data.Dataset:
-    """Pairs of epoch and batch, read by index."""
-    steps = tf.data.Dataset.range(start_step, _ENDLESS)
+    """Pairs of epoch and piece, read by index."""
+    numbers = pieces.numbers()
 
-    def indices(step: tf.Tensor) -> tf.Tensor:
-        first = (step % per_epoch) * batch_size
+    def indices(number: tf.Tensor) -> tf.Tensor:
+        step, row = pieces.rows(number)
+        first = (step % per_epoch) * batch_size + row
         return tf.random.experimental.index_shuffle(
-            first + tf.range(batch_size, dtype=tf.int64),
+            first + tf.range(pieces.size, dtype=tf.int64),
             seed=tf.stack([tf.constant(seed, tf.int64), step // per_epoch]),
             max_index=tf.constant(len(source) - 1, tf.int64),
         )
 
-    epochs = steps.map(lambda step: step // per_epoch)
-    return tf.data.Dataset.zip((epochs, source.read(steps.map(indices))))
+    epochs = numbers.map(lambda number: pieces.rows(number)[0] // per_epoch)
+    return tf.data.Dataset.zip((epochs, source.read(numbers.map(indices))))
 
 
 def _streamed(
-    source: Source, batch_size: int, per_epoch: int, seed: int, start_step: int
+    source: Source, pieces: _Pieces, batch_size: int, per_epoch: int, seed: int
 ) -> tf.data.Dataset:
-    """Pairs of epoch and batch, from one shuffled pass over the files an epoch."""
-    first, skipped = divmod(start_step, per_epoch)
+    """Pairs of epoch and piece, from one shuffled pass over the files an epoch."""
 
     def one_epoch(epoch: tf.Tensor) -> tf.data.Dataset:
         mixed = randomness.example_seeds(seed, epoch, tf.constant([0], tf.int64))
         shuffle_seed = tf.cast(tf.abs(mixed[0, 0]), tf.int64)
-        batches = source.stream(shuffle_seed).batch(batch_size, drop_remainder=True)
-        skip = tf.where(epoch == first, tf.constant(skipped, tf.int64), 0)
-        batches = batches.skip(skip).take(per_epoch - skip)
+
+        def mine(place: tf.Tensor) -> tf.Tensor:
+            step, row = place // batch_size, place % batch_size
+            whole = step < per_epoch
+            return whole & pieces.holds(epoch * per_epoch + step, row)
+
+        examples = source.stream(shuffle_seed, keep=mine)
+        batches = examples.batch(pieces.size, drop_remainder=True)
         return batches.map(lambda batch: (epoch, batch))
 
-    return tf.data.Dataset.range(first, _ENDLESS).flat_map(one_epoch)
+    epoch = pieces.rows(pieces.first)[0] // per_epoch
+    return tf.data.Dataset.counter(epoch).flat_map(one_epoch)
 
 
 def evaluation_batches(

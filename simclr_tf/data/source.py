@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import tensorflow as tf
 
@@ -38,6 +38,16 @@ def shuffle(
         return examples.shuffle(buffer_size, seed=seed, reshuffle_each_iteration=False)
 
     return tf.data.Dataset.from_tensors(tf.cast(seed, tf.int64)).flat_map(shuffled)
+
+
+def kept(
+    records: tf.data.Dataset, keep: Callable[[tf.Tensor], tf.Tensor] | None
+) -> tf.data.Dataset:
+    """The records at those places that `keep`, see `Source.stream`, wants."""
+    if keep is None:
+        return records
+    wanted = records.enumerate().filter(lambda place, _: keep(place))
+    return wanted.map(lambda _, record: record)
 
 
 class Source:
@@ -107,8 +117,17 @@ class Source:
         """
         raise NotImplementedError(f"{type(self).__name__} has no random access.")
 
-    def stream(self, shuffle_seed: int | tf.Tensor | None) -> tf.data.Dataset:
+    def stream(
+        self,
+        shuffle_seed: int | tf.Tensor | None,
+        keep: Callable[[tf.Tensor], tf.Tensor] | None = None,
+    ) -> tf.data.Dataset:
         """All images once, one by one, shuffled where a seed is given.
+
+        Args:
+          shuffle_seed: of the order, or None for the files' own.
+          keep: given a place in that order, an int64 scalar, whether the image there
+            is wanted; the others are not decoded.
 
         Returns:
           Examples: batches without their first axis. An example's `"index"` is

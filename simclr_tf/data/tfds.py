@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
 import tensorflow as tf
 
 from simclr_tf.data.image_files import canvas_size, decode, to_canvas
-from simclr_tf.data.source import DataError, MissingSplit, Source, shuffle
+from simclr_tf.data.source import DataError, MissingSplit, Source, kept, shuffle
 
 if TYPE_CHECKING:
     import tensorflow_datasets as tfds
@@ -38,12 +39,16 @@ class TFDSSource(Source):
         self._records = records
         self._canvas = canvas
 
-    def stream(self, shuffle_seed: int | tf.Tensor | None) -> tf.data.Dataset:
+    def stream(
+        self,
+        shuffle_seed: int | tf.Tensor | None,
+        keep: Callable[[tf.Tensor], tf.Tensor] | None = None,
+    ) -> tf.data.Dataset:
         """See `Source`."""
         records = self._records.enumerate()
         if shuffle_seed is not None:
             records = shuffle(records, SHUFFLE_BUFFER, shuffle_seed)
-        return records.map(
+        return kept(records, keep).map(
             self._example, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
         )
 

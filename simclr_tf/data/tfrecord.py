@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import concurrent.futures
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import tensorflow as tf
 from google.protobuf.message import DecodeError
 
 from simclr_tf.data.image_files import canvas_size, decode, to_canvas
-from simclr_tf.data.source import DataError, MissingSplit, Source, reason, shuffle
+from simclr_tf.data.source import DataError, MissingSplit, Source, kept, reason, shuffle
 
 # Encoded images held to shuffle among: half a gigabyte of ImageNet's.
 SHUFFLE_BUFFER = 4096
@@ -57,7 +57,11 @@ class TFRecordSource(Source):
         self._label_key = label_key
         self._canvas = canvas
 
-    def stream(self, shuffle_seed: int | tf.Tensor | None) -> tf.data.Dataset:
+    def stream(
+        self,
+        shuffle_seed: int | tf.Tensor | None,
+        keep: Callable[[tf.Tensor], tf.Tensor] | None = None,
+    ) -> tf.data.Dataset:
         """See `Source`; an image damaged inside its record stops the reading."""
         shuffled = shuffle_seed is not None
         files = tf.data.Dataset.from_tensor_slices((self._files, self._firsts))
@@ -72,7 +76,7 @@ class TFRecordSource(Source):
         )
         if shuffled:
             records = shuffle(records, SHUFFLE_BUFFER, shuffle_seed)
-        return records.map(
+        return kept(records, keep).map(
             self._example, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
         )
 

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from simclr_tf.loss.replicas import gather, num_replicas
+from simclr_tf.distribution.replicas import (
+    gather,
+    num_replicas,
+    require_equal_shares,
+)
 
 
 @tf.keras.utils.register_keras_serializable(package="simclr_tf")
@@ -19,12 +23,16 @@ class SyncBatchNormalization(tf.keras.layers.BatchNormalization):
     computed in float32 at least.
 
     Replicas must hold equally many examples, which static batch shapes ensure.
+
+    Raises:
+      ValueError: called to train on several replicas with a batch of unknown size.
     """
 
     def call(self, inputs: tf.Tensor, training: bool | None = None) -> tf.Tensor:
         """Floating point `[..., C]` to the same shape and dtype."""
         if num_replicas() == 1 or not training or not self.trainable:
             return super().call(inputs, training=training)
+        require_equal_shares(inputs)
         dtype = tf.float64 if inputs.dtype == tf.float64 else tf.float32
         wide = tf.cast(inputs, dtype)
         axis = self.axis[0] % wide.shape.rank

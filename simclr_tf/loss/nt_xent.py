@@ -6,8 +6,13 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
+from simclr_tf.distribution.replicas import (
+    gather,
+    num_replicas,
+    replica_index,
+    require_equal_shares,
+)
 from simclr_tf.loss import contrastive_metrics
-from simclr_tf.loss.replicas import gather, num_replicas, replica_index
 from simclr_tf.loss.tiled_logsumexp import RowStatistics, tiled_logsumexp
 
 
@@ -30,9 +35,10 @@ def nt_xent(
     """NT-Xent loss (SimCLR, equation 1, averaged over its 2N terms).
 
     In a replica context each anchor sees the negatives of all replicas, and the
-    mean of the values over replicas is the loss of the global batch. For `2n`
-    local projections of `d` numbers and R replicas a step moves about
-    `2 * 2nd(R-1)` numbers per replica forward, and as many backward.
+    mean of the values over replicas is the loss of the global batch. Both views
+    travel in one all-reduce of R * 2n * d numbers of w bytes (w = 4, or 8 in
+    float64), of which each replica is the source of 2n * d, and its gradient in
+    another: by rings a replica sends `2 * 2(R-1) * 2n * d * w` bytes a step.
 
     The published code adds the two directions where the paper averages its 2N
     terms: it optimises twice this (`SimCLR(loss_scale=2)` reproduces it). It
@@ -53,8 +59,8 @@ def nt_xent(
       A scalar, computed in float32, or in float64 when given float64.
 
     Raises:
-      ValueError: where shapes differ, or `temperature` or `block_size` is not
-        positive.
+      ValueError: where shapes differ, `temperature` or `block_size` is not
+        positive, or replicas' shares have no static size.
     """
     z_a, z_b = _checked(z_a, z_b, temperature, block_size)
     if block_size is None:
@@ -152,6 +158,7 @@ def _checked(
         raise ValueError(f"temperature must be greater than 0, got {temperature}.")
     if block_size is not None and block_size < 1:
         raise ValueError(f"block_size must be at least 1 or None, got {block_size}.")
+    require_equal_shares(z_a)
     dtype = tf.float64 if z_a.dtype == tf.float64 else tf.float32
     return tf.cast(z_a, dtype), tf.cast(z_b, dtype)
 

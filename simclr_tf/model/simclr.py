@@ -8,8 +8,8 @@ import tensorflow as tf
 
 from simclr_tf import randomness
 from simclr_tf.augmentation import SimCLRAugmenter, to_unit_range
+from simclr_tf.distribution.replicas import num_replicas, replica_index
 from simclr_tf.loss.nt_xent import contrast
-from simclr_tf.loss.replicas import num_replicas, replica_index
 
 # Stands for the epoch in the seeds of evaluation, which no training step has.
 _EVALUATION = -1
@@ -127,18 +127,28 @@ class SimCLR(tf.keras.Model):
 
     def train_step(self, data: Any) -> dict[str, tf.Tensor]:
         """One step on a batch; see the class for what `data` may be."""
+        self.learn(data)
+        return self._results()
+
+    def learn(self, data: Any) -> None:
+        """`train_step` that leaves the metrics unread.
+
+        Reading one is an exchange among replicas, of which a training loop that
+        asks now and then has no need at every step.
+        """
         views, labels = self._views(data, self.optimizer.iterations)
         with tf.GradientTape() as tape:
             values = self._compare(views, labels, training=True)
             # Keras sums gradients over replicas; our loss is their mean.
             loss = values["loss"] / num_replicas()
         self.optimizer.minimize(loss, self.trainable_variables, tape=tape)
-        return self._update_metrics(values, views)
+        self._update_metrics(values, views)
 
     def test_step(self, data: Any) -> dict[str, tf.Tensor]:
         """The loss and metrics of a batch in inference mode."""
         views, labels = self._views(data, tf.constant(_EVALUATION, tf.int64))
-        return self._update_metrics(self._compare(views, labels, training=False), views)
+        self._update_metrics(self._compare(views, labels, training=False), views)
+        return self._results()
 
     def predict_step(self, data: Any) -> tf.Tensor:
         """Representations of a batch of images."""
@@ -212,11 +222,11 @@ class SimCLR(tf.keras.Model):
             ),
         }
 
-    def _update_metrics(
-        self, values: dict[str, tf.Tensor], views: tf.Tensor
-    ) -> dict[str, tf.Tensor]:
+    def _update_metrics(self, values: dict[str, tf.Tensor], views: tf.Tensor) -> None:
         for metric in self.metrics:
             metric.update_state(values[metric.name], sample_weight=tf.shape(views)[0])
+
+    def _results(self) -> dict[str, tf.Tensor]:
         return {metric.name: metric.result() for metric in self.metrics}
 
     def get_config(self) -> dict:

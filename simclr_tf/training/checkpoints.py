@@ -13,11 +13,15 @@ class Checkpoints:
     """Saves and restores weights, optimizer, metrics, steps done and time spent.
 
     Args:
-      folder: where checkpoints go.
+      folder: where checkpoints are, and go.
       model: compiled and built.
+      write_to: where they go instead. Workers save together, since some variables
+        are the sum of all workers' parts, and only the chief's files are kept.
     """
 
-    def __init__(self, folder: str, model: SimCLR) -> None:
+    def __init__(
+        self, folder: str, model: SimCLR, *, write_to: str | None = None
+    ) -> None:
         # Restored slots need variables to go to; those of tensorflow-addons'
         # optimizers, which have no build, are made as they are restored.
         if hasattr(model.optimizer, "build"):
@@ -31,7 +35,10 @@ class Checkpoints:
             step=self._step,
             seconds=self._seconds,
         )
-        self._manager = tf.train.CheckpointManager(state, folder, max_to_keep=_KEPT)
+        self._folder = folder
+        self._manager = tf.train.CheckpointManager(
+            state, write_to or folder, max_to_keep=_KEPT
+        )
 
     def restore(self) -> tuple[int, float]:
         """Restores the newest state, if there is one: steps done, seconds spent.
@@ -39,7 +46,7 @@ class Checkpoints:
         Raises:
           ValueError: the state is that of another model or optimizer.
         """
-        newest = self._manager.latest_checkpoint
+        newest = tf.train.latest_checkpoint(self._folder)
         if newest is not None:
             try:
                 restored = self._manager.checkpoint.restore(newest)

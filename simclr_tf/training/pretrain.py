@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import platform
+import re
 import statistics
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 
@@ -16,8 +19,10 @@ from simclr_tf.data import (
     load,
     load_train_and_test,
     pretrain_batches,
+    require_equal_shares,
     steps_per_epoch,
 )
+from simclr_tf.distribution.crew import Crew
 from simclr_tf.model import SimCLR
 from simclr_tf.progress import Progress, duration
 from simclr_tf.training.build import (
@@ -26,6 +31,7 @@ from simclr_tf.training.build import (
     build_optimizer,
 )
 from simclr_tf.training.checkpoints import Checkpoints
+from simclr_tf.training.journal import Journal
 from simclr_tf.training.knn_monitor import KnnMonitor
 from simclr_tf.training.recipe import Recipe
 from simclr_tf.training.run_folder import RunFolder
@@ -37,89 +43,122 @@ class Stopped(Exception):
     """A signal ended the run; the same command resumes it."""
 
 
+class WorkerLost(Stopped):
+    """Another worker of the run is gone; the same commands resume it."""
+
+
 class Diverged(ValueError):
     """The loss or the features are no longer numbers."""
 
 
 def pretrain(
-    recipe: Recipe, run_path: str, *, say: Callable[[str], None] = print
+    recipe: Recipe,
+    run_path: str,
+    *,
+    strategy: tf.distribute.Strategy | None = None,
+    data_service: str | None = None,
+    say: Callable[[str], None] = print,
 ) -> dict:
     """Trains an encoder and writes its run folder; resumes a run begun there.
 
-    The batch of a step is a function of (seed, step), and weights, optimizer and
-    metrics are restored together: on one device a resumed run equals one that was
-    never stopped.
+    The global batch of a step is a function of (seed, step), however many replicas
+    and hosts share it, and weights, optimizer and metrics are restored together: on
+    one device a resumed run equals one that was never stopped.
+
+    Of several workers each calls this at the same time; `run_path` must be one
+    folder that all reach, and the chief writes it.
 
     Args:
       recipe: the settings; those left None take their defaults.
       run_path: the run folder, see `RunFolder`.
+      strategy: the devices, see `make_strategy`; TensorFlow's current one where None.
+      data_service: address of a tf.data service that makes the batches.
       say: called with each line that a person should read.
 
     Returns:
-      What result.json holds.
+      What result.json holds; nothing of a worker that is not the chief.
 
     Raises:
       ValueError: for a mistake in the settings or the data (`DataError`,
         `RunFolderError`), before any work is lost; `Diverged` where the loss or the
         features are no longer numbers.
-      Stopped: where SIGTERM or SIGINT came; the state is saved.
+      Stopped: where SIGTERM or SIGINT came, to any worker; the state is saved.
+        `WorkerLost` where another worker is gone; the state is that of the last
+        whole epoch.
     """
+    strategy = strategy or tf.distribute.get_strategy()
+    crew = Crew(strategy)
+    say = say if crew.is_chief else _silent
     recipe.resolved()  # Mistakes are told before a large folder is read.
     source = load(
         recipe.dataset, "train", image_size=recipe.image_size, labels=recipe.labels
     )
     recipe = recipe.resolved(native_size=min(source.image_shape[:2]))
     per_epoch = steps_per_epoch(source, recipe.batch_size)
+    require_equal_shares(recipe.batch_size, strategy.num_replicas_in_sync)
     total = recipe.epochs * per_epoch
     monitor = _monitor(recipe, source)
-    model = build_model(recipe, num_classes=source.num_classes)
-    model.compile(build_optimizer(recipe, per_epoch))
+    with strategy.scope():
+        model = build_model(recipe, num_classes=source.num_classes)
+        model.compile(build_optimizer(recipe, per_epoch))
 
-    run = RunFolder(run_path)
-    run.start(recipe)
-    checkpoints = Checkpoints(run.checkpoints, model)
-    step, seconds_before = checkpoints.restore()
-    run.keep_metrics_until(step)
-    say(_opening(recipe, source, model, step, per_epoch))
+    with contextlib.ExitStack() as stack:
+        run = RunFolder(run_path)
+        aside = None
+        if crew.is_chief:
+            run.start(recipe)
+        else:
+            aside = stack.enter_context(tempfile.TemporaryDirectory())
+        checkpoints = Checkpoints(run.checkpoints, model, write_to=aside)
+        step, seconds_before = checkpoints.restore()
+        journal = Journal(run, step) if crew.is_chief else None
+        say(_opening(recipe, source, model, step, per_epoch))
 
-    batch = recipe.batch_size
-    batches, view_size = None, None
-    train = model.make_train_function()
-    writer = tf.summary.create_file_writer(run.tensorboard)
-    progress = Progress(
-        total * batch,
-        start=step * batch,
-        cost=lambda images: _pixels(recipe, images, per_epoch * batch),
-    )
-    began = time.monotonic()
+        batch = recipe.batch_size
+        batches, view_size = None, None
+        progress = Progress(
+            total * batch,
+            start=step * batch,
+            cost=lambda images: _pixels(recipe, images, per_epoch * batch),
+        )
+        began = time.monotonic()
 
-    def save(done: int) -> None:
-        checkpoints.save(done, seconds_before + time.monotonic() - began)
+        def seconds() -> float:
+            return seconds_before + time.monotonic() - began
 
-    with StopSignal() as stop:
+        stop = stack.enter_context(StopSignal())
+        stack.enter_context(_watching(crew, run))
+        stopping = False
         while step < total:
             epoch = step // per_epoch
             if recipe.view_size(epoch) != view_size:
                 view_size = recipe.view_size(epoch)
-                batches = _batches(recipe, source, view_size, step)
+                model.augmenter = build_augmenter(recipe, view_size)
+                train = make_train_function(model)
+                batches = _batches(recipe, source, model, step, data_service)
             epoch_start, epoch_end = step, (epoch + 1) * per_epoch
             epoch_began = time.monotonic()
-            while step < epoch_end and not stop.requested:
-                logs = train(batches)
-                step += 1
-                if progress.due():
-                    progress.show(step * batch, _shown(_numbers(logs)))
+            while step < epoch_end and not stopping:
+                steps = min(recipe.steps_per_execution, epoch_end - step)
+                train(batches, steps)
+                step += steps
+                stopping = crew.agree(step, stop.requested)
+                if crew.is_chief and progress.due():
+                    # To read metrics is an exchange, which takes all workers.
+                    seen = _results(model) if crew.count == 1 else {}
+                    progress.show(step * batch, _shown(seen))
             if step < epoch_end:
                 progress.clear()
-                save(step)
+                checkpoints.save(step, seconds())
                 raise Stopped(
                     f"Stopped after step {step:,} of {total:,}; the state is saved "
                     f"in {run.path}. The same command resumes it."
                 )
-            row = {"step": step, "epoch": epoch + 1, **_numbers(logs)}
+            row = {"step": step, "epoch": epoch + 1, **_results(model)}
             images = (step - epoch_start) * batch
             row["images_per_second"] = images / (time.monotonic() - epoch_began)
-            progress.clear()
+            if crew.is_chief:
+                progress.clear()
             if monitor is not None:
                 row.update(monitor.run(model))
             _require_finite(row, run)
@@ -128,31 +167,85 @@ def pretrain(
                 f"epoch {epoch + 1}/{recipe.epochs}  {_text(_shown(row))}  "
                 f"{row['images_per_second']:,.0f} images/s  {left} left"
             )
-            run.append_metrics(row)
-            with writer.as_default(step=step):
-                for name, value in row.items():
-                    tf.summary.scalar(name, value)
+            if journal is not None:
+                journal.write(row)
             model.reset_metrics()
-            save(step)
+            checkpoints.save(step, seconds())
 
-    result = _result(recipe, run, model, seconds_before + time.monotonic() - began)
+    if not crew.is_chief:
+        return {}
+    result = _result(recipe, run, model, strategy, seconds())
     run.write_result(result)
     say(f"Trained {total:,} steps in {duration(result['seconds'])}; see {run.path}.")
     return result
 
 
+def _silent(line: str) -> None:
+    """What workers other than the chief say."""
+
+
+@contextlib.contextmanager
+def _watching(crew: Crew, run: RunFolder) -> Iterator[None]:
+    """Turns what TensorFlow raises when a worker dies into `WorkerLost`."""
+    try:
+        yield
+    except (
+        tf.errors.UnavailableError,
+        tf.errors.AbortedError,
+        tf.errors.CancelledError,
+        tf.errors.DeadlineExceededError,
+        tf.errors.InternalError,
+    ) as error:
+        if crew.count == 1:
+            raise
+        named = re.search(r"/task:(\d+)", error.message)
+        lost = f"Worker {named[1]}" if named else "Another worker"
+        raise WorkerLost(
+            f"{lost} of {crew.count} is gone. Start the same command on every host "
+            f"again: it resumes from the newest state in {run.path}."
+        ) from error
+
+
+def make_train_function(
+    model: SimCLR,
+) -> Callable[[Iterator[dict[str, tf.Tensor]], int], None]:
+    """A function that takes some steps on all replicas, given batches and how many.
+
+    It returns nothing, so that Python never waits for a device: the model's metrics
+    hold what there is to know.
+    """
+    strategy = model.distribute_strategy
+
+    @tf.function
+    def train(batches: Iterator[dict[str, tf.Tensor]], steps: tf.Tensor) -> None:
+        for _ in tf.range(steps):
+            strategy.run(model.learn, args=(next(batches),))
+
+    return lambda batches, steps: train(batches, tf.constant(steps))
+
+
 def _batches(
-    recipe: Recipe, source: Source, view_size: int, step: int
+    recipe: Recipe,
+    source: Source,
+    model: SimCLR,
+    step: int,
+    data_service: str | None,
 ) -> Iterator[dict[str, tf.Tensor]]:
-    """The batches of a step and those after it."""
-    batches = pretrain_batches(
-        source,
-        build_augmenter(recipe, view_size),
-        batch_size=recipe.batch_size,
-        seed=recipe.seed,
-        start_step=step,
-    )
-    return iter(batches)
+    """The batches of a step and those after it, each replica's share apart."""
+    on_host = recipe.augment_on == "host"
+
+    def pipeline(context: tf.distribute.InputContext) -> tf.data.Dataset:
+        return pretrain_batches(
+            source,
+            model.augmenter if on_host else None,
+            batch_size=recipe.batch_size,
+            seed=recipe.seed,
+            start_step=step,
+            context=context,
+            data_service=data_service,
+        )
+
+    return iter(model.distribute_strategy.distribute_datasets_from_function(pipeline))
 
 
 def _pixels(recipe: Recipe, images: int, epoch_images: int) -> float:
@@ -199,8 +292,8 @@ def _views(recipe: Recipe) -> str:
     return views
 
 
-def _numbers(values: Mapping[str, object]) -> dict[str, float]:
-    return {name: float(value) for name, value in values.items()}
+def _results(model: SimCLR) -> dict[str, float]:
+    return {metric.name: float(metric.result()) for metric in model.metrics}
 
 
 def _shown(values: Mapping[str, float]) -> dict[str, float]:
@@ -228,7 +321,13 @@ def _require_finite(row: Mapping[str, float], run: RunFolder) -> None:
             )
 
 
-def _result(recipe: Recipe, run: RunFolder, model: SimCLR, seconds: float) -> dict:
+def _result(
+    recipe: Recipe,
+    run: RunFolder,
+    model: SimCLR,
+    strategy: tf.distribute.Strategy,
+    seconds: float,
+) -> dict:
     """What result.json holds: final numbers, cost, versions."""
     rows = run.read_metrics()
     # The first epoch also compiles.
@@ -239,6 +338,7 @@ def _result(recipe: Recipe, run: RunFolder, model: SimCLR, seconds: float) -> di
         "seconds": seconds,
         "images_per_second": statistics.harmonic_mean(speeds),
         "metrics": rows[-1],
+        "replicas": strategy.num_replicas_in_sync,
         "encoder_parameters": model.encoder.count_params(),
         "versions": {
             "simclr_tf": __version__,

@@ -9,7 +9,7 @@ from typing import Any, Optional
 from simclr_tf.optimizer import OPTIMIZERS
 
 PRECISIONS = ("float32", "bfloat16", "float16")
-
+PLACES = ("host", "device")
 
 _RANGES = {
     "image_size": (8, math.inf),
@@ -25,6 +25,7 @@ _RANGES = {
     "batch_size": (2, math.inf),
     "epochs": (1, math.inf),
     "warmup_epochs": (0.0, math.inf),
+    "steps_per_execution": (1, math.inf),
 }
 
 
@@ -126,6 +127,15 @@ class Recipe:
         "arithmetic of the layers; the loss is float32 at least. bfloat16 up to "
         "32 px, else float32",
         PRECISIONS,
+    )
+    augment_on: str = _setting(
+        "host",
+        "what makes the views, the same ones: the host's CPU in the input pipeline, or "
+        "the device that trains, in its step, which is then sent images as uint8",
+        PLACES,
+    )
+    steps_per_execution: int = _setting(
+        1, "steps a device takes before it returns to Python; more pay on a TPU"
     )
     seed: int = _setting(0, "seed of weights, order and views")
 

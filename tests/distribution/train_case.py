@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Sequence
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -15,43 +16,43 @@ import numpy as np
 import tensorflow as tf
 
 import simclr_tf
+from simclr_tf import randomness
+from simclr_tf.distribution import make_strategy
 
 STEPS = 10
 GLOBAL_BATCH = 16
 IMAGE_SIZE = 16
+RATE = 0.05
 
 
 def main() -> None:
     """Runs the case that the command line names."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--strategy", choices=("one", "mirrored"), required=True)
+    parser.add_argument(
+        "--strategy", choices=("one", "mirrored", "multiworker"), required=True
+    )
     parser.add_argument("--replicas", type=int, default=1)
     parser.add_argument("--floatx", default="float64")
     parser.add_argument("--policy", default=None)
     parser.add_argument("--encoder", choices=("plain", "selective"), default="plain")
     parser.add_argument("--optimizer", choices=("sgd", "lars"), default="sgd")
     parser.add_argument("--probe", action="store_true")
+    parser.add_argument(
+        "--views", action="store_true", help="made in the input, not in the step"
+    )
     parser.add_argument("--steps-per-execution", type=int, default=1)
     parser.add_argument("--images", required=True, help="npz with x_train, y_train")
     parser.add_argument("--output", required=True)
     case = parser.parse_args()
 
-    cpu = tf.config.list_physical_devices("CPU")[0]
-    tf.config.set_logical_device_configuration(
-        cpu, [tf.config.LogicalDeviceConfiguration()] * case.replicas
+    strategy = make_strategy(
+        case.strategy,
+        logical_devices=case.replicas if case.strategy == "mirrored" else None,
     )
     tf.keras.backend.set_floatx(case.floatx)
     if case.policy:
         tf.keras.mixed_precision.set_global_policy(case.policy)
-    np.savez(case.output, **train(case))
-
-
-def make_strategy(case: argparse.Namespace) -> tf.distribute.Strategy:
-    """The strategy that the case names."""
-    devices = [f"CPU:{place}" for place in range(case.replicas)]
-    if case.strategy == "one":
-        return tf.distribute.OneDeviceStrategy("CPU:0")
-    return tf.distribute.MirroredStrategy(devices)
+    np.savez(case.output, **train(case, strategy))
 
 
 def make_model(case: argparse.Namespace) -> simclr_tf.SimCLR:
@@ -89,7 +90,7 @@ def make_optimizer(case: argparse.Namespace) -> tf.keras.optimizers.Optimizer:
     """A fresh optimizer."""
     if case.optimizer == "lars":
         return simclr_tf.LARS(0.5, weight_decay=1e-4)
-    return tf.keras.optimizers.SGD(0.05, momentum=0.9, nesterov=True)
+    return tf.keras.optimizers.SGD(RATE, momentum=0.9, nesterov=True)
 
 
 def dataset(case: argparse.Namespace, steps: int) -> tf.data.Dataset:
@@ -103,51 +104,86 @@ def dataset(case: argparse.Namespace, steps: int) -> tf.data.Dataset:
     )
 
 
-class _Losses(tf.keras.callbacks.Callback):
-    """The loss of each step, from the running mean that Keras keeps."""
+def distribute(
+    strategy: tf.distribute.Strategy, batches: tf.data.Dataset
+) -> tf.data.Dataset | tf.distribute.DistributedDataset:
+    """Batches for `fit`, which by itself splits them among replicas, not workers."""
+    if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
+        return batches
 
-    def __init__(self) -> None:
+    def shares(context: tf.distribute.InputContext) -> tf.data.Dataset:
+        share = context.get_per_replica_batch_size(GLOBAL_BATCH)
+        rebatched = batches.unbatch().batch(share, drop_remainder=True)
+        return rebatched.shard(context.num_input_pipelines, context.input_pipeline_id)
+
+    return strategy.distribute_datasets_from_function(shares)
+
+
+def make_views(model: simclr_tf.SimCLR, batches: tf.data.Dataset) -> tf.data.Dataset:
+    """The views that the step would make, made before it."""
+
+    def to_views(step: tf.Tensor, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        places = tf.range(GLOBAL_BATCH, dtype=tf.int64)
+        seeds = randomness.example_seeds(model.seed, step, places)
+        views = model.augmenter.two_views(batch["image"], seeds)
+        return {"views": views, "label": batch["label"]}
+
+    return batches.enumerate().map(to_views)
+
+
+class _Losses(tf.keras.callbacks.Callback):
+    """The loss of each step, from the running mean that Keras keeps.
+
+    And the gradient of the first: momentum, which began at 0, holds it times the
+    learning rate.
+    """
+
+    def __init__(self, rate: float) -> None:
         super().__init__()
         self.values = []
+        self.gradient = None
+        self._rate = rate
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         self.values.append(dict(logs))
         self.model.reset_metrics()
+        if batch == 0:
+            momentums = self.model.optimizer.momentums
+            self.gradient = -_vector(momentums) / self._rate
 
 
-def train(case: argparse.Namespace) -> dict[str, np.ndarray]:
-    """Losses of each step, gradients of the first, and all weights after the last."""
-    strategy = make_strategy(case)
+def train(
+    case: argparse.Namespace, strategy: tf.distribute.Strategy
+) -> dict[str, np.ndarray]:
+    """Losses of each step, all weights after the last, and sgd's first gradient."""
     with strategy.scope():
         model = make_model(case)
-        # At rate 1 and without momentum a step moves weights by the gradient.
-        model.compile(tf.keras.optimizers.SGD(1.0))
-        before = [v.numpy().astype(np.float64) for v in model.trainable_variables]
-        every = model.get_weights()
-    model.fit(dataset(case, 1), verbose=0)
-    gradients = [
-        old - new.numpy().astype(np.float64)
-        for old, new in zip(before, model.trainable_variables)
-    ]
-    model.set_weights(every)
-    with strategy.scope():
         model.compile(
             make_optimizer(case), steps_per_execution=case.steps_per_execution
         )
-    losses = _Losses()
-    model.fit(dataset(case, STEPS), verbose=0, callbacks=[losses])
+    batches = dataset(case, STEPS)
+    if case.views:
+        batches = make_views(model, batches)
+    losses = _Losses(RATE)
+    model.fit(
+        distribute(strategy, batches),
+        steps_per_epoch=STEPS,
+        verbose=0,
+        callbacks=[losses],
+    )
     result = {
         name: np.array([row[name] for row in losses.values])
         for name in losses.values[0]
     }
-    result["gradient"] = np.concatenate([g.ravel() for g in gradients])
-    result["moving"] = np.concatenate(
-        [v.numpy().ravel() for v in model.non_trainable_variables]
-    )
-    result["weights"] = np.concatenate(
-        [v.numpy().astype(np.float64).ravel() for v in model.trainable_variables]
-    )
+    if case.optimizer == "sgd" and case.steps_per_execution == 1:
+        result["gradient"] = losses.gradient
+    result["moving"] = _vector(model.non_trainable_variables)
+    result["weights"] = _vector(model.trainable_variables)
     return result
+
+
+def _vector(variables: Sequence[tf.Variable]) -> np.ndarray:
+    return np.concatenate([v.numpy().astype(np.float64).ravel() for v in variables])
 
 
 if __name__ == "__main__":

@@ -20,6 +20,24 @@ def replica_index() -> tf.Tensor:
     return tf.cast(tf.cast(context.replica_id_in_sync_group, tf.uint32), tf.int32)
 
 
+def require_equal_shares(images: tf.Tensor) -> None:
+    """Raises ValueError unless replicas surely hold equally many of a global batch.
+
+    A mean over replicas is the mean over the batch only then, and a gather of
+    unequal shares waits for ever or fails far from here.
+
+    Args:
+      images: `[B, ...]`, this replica's.
+    """
+    replicas = num_replicas()
+    if replicas > 1 and images.shape[0] is None:
+        raise ValueError(
+            f"{replicas} replicas must be given equally many images of each batch: "
+            "batch with drop_remainder=True, in batches of a multiple of "
+            f"{replicas}. (This replica's batch has no static size: {images.shape}.)"
+        )
+
+
 def gather(tensor: tf.Tensor) -> tf.Tensor:
     """Stacks a tensor over replicas, in the replicas' order.
 

@@ -1,0 +1,124 @@
+"""The machines that train together, as TF_CONFIG names them."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import socket
+import time
+from collections.abc import Callable
+
+from simclr_tf.distribution.addresses import host_and_port, require_answer
+
+_TRAINING = ("chief", "worker")
+# Between two attempts to reach a worker, in seconds.
+_PAUSE = 0.5
+# After so many seconds of waiting, say for whom.
+_PATIENCE = 5.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Cluster:
+    """Addresses of the workers in their order, and which of them this process is."""
+
+    workers: tuple[str, ...]
+    index: int
+
+
+def read_cluster(variable: str | None = None) -> Cluster | None:
+    """The cluster that TF_CONFIG describes, or None where it describes none.
+
+    Args:
+      variable: the text of TF_CONFIG; read from the environment where None.
+
+    Raises:
+      ValueError: where TF_CONFIG is not what TensorFlow documents.
+    """
+    text = os.environ.get("TF_CONFIG", "") if variable is None else variable
+    if not text.strip():
+        return None
+    try:
+        config = json.loads(text)
+        jobs = config.get("cluster", {})
+        workers = [(job, i, a) for job in _TRAINING for i, a in _addresses(jobs, job)]
+        if not workers:
+            return None
+        task = config["task"]
+        places = [(job, index) for job, index, _ in workers]
+        index = places.index((task["type"], int(task["index"])))
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"TF_CONFIG is wrong ({type(error).__name__}: {error}). It is JSON such as "
+            '{"cluster": {"worker": ["host0:2222", "host1:2222"]}, '
+            '"task": {"type": "worker", "index": 0}}, the index being each host\'s own.'
+        ) from error
+    return Cluster(tuple(address for _, _, address in workers), index)
+
+
+def _addresses(jobs: dict, job: str) -> list[tuple[int, str]]:
+    addresses = list(jobs.get(job, ()))
+    for address in addresses:
+        host_and_port(address)
+    return list(enumerate(addresses))
+
+
+def wait_for_workers(
+    cluster: Cluster, timeout: float, say: Callable[[str], None] = print
+) -> None:
+    """Returns once every worker of the cluster has been heard.
+
+    TensorFlow itself waits for ever. Each process listens on its own port while it
+    calls the others; a moment later TensorFlow's server takes the port over.
+
+    Args:
+      cluster: this process and the others.
+      timeout: how long to wait, in seconds.
+      say: called with whom we wait for.
+
+    Raises:
+      ValueError: where this process' port is taken, or a worker does not answer.
+    """
+    host, port = host_and_port(cluster.workers[cluster.index])
+    began = time.monotonic()
+    missing = [i for i in range(len(cluster.workers)) if i != cluster.index]
+    said = False
+    with _listening(host, port):
+        while missing:
+            missing = [i for i in missing if not _answers(cluster.workers[i])]
+            waited = time.monotonic() - began
+            names = ", ".join(f"worker {i} ({cluster.workers[i]})" for i in missing)
+            if missing and waited > timeout:
+                raise ValueError(
+                    f"No answer from {names} in {timeout:g} s. Start the same command "
+                    "there, with the same TF_CONFIG but its own task index, and see "
+                    "that its port is open."
+                )
+            if missing and waited > _PATIENCE and not said:
+                say(f"Waiting for {names}.")
+                said = True
+            if missing:
+                time.sleep(_PAUSE)
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind(("", port))
+    except OSError as error:
+        listener.close()
+        raise ValueError(
+            f"Port {port} of {host}, this worker's in TF_CONFIG, cannot be used: "
+            f"{error.strerror}. Another run may still hold it."
+        ) from error
+    listener.listen(128)
+    return listener
+
+
+def _answers(address: str) -> bool:
+    try:
+        require_answer(address, timeout=2.0)
+    except OSError:
+        return False
+    return True

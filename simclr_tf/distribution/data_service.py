@@ -1,0 +1,99 @@
+"""Servers of a tf.data service: one dispatcher, and workers that make batches."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Sequence
+
+import tensorflow as tf
+
+from simclr_tf.distribution.addresses import host_and_port, require_answer
+
+ROLES = ("both", "dispatcher", "worker")
+
+_PATIENCE = 60.0  # Seconds in which a worker must find its dispatcher.
+_service = tf.data.experimental.service
+
+
+def serve(
+    role: str,
+    *,
+    port: int = 5050,
+    workers: Sequence[str] = (),
+    dispatcher: str | None = None,
+    address: str | None = None,
+    say: Callable[[str], None] = print,
+    wait: bool = True,
+) -> list[object]:
+    """Runs a server of a tf.data service until the process is stopped.
+
+    The dispatcher is told its workers, so that each knows its share and batches come
+    in the same order at every run. They need the same data under the same paths.
+
+    Args:
+      role: "dispatcher", "worker", or "both" for a cluster of one machine.
+      port: to listen on; with "both" the dispatcher's, the worker taking a free one.
+      workers: of a dispatcher, HOST:PORT of each worker.
+      dispatcher: of a worker, HOST:PORT of the dispatcher.
+      address: of a worker, HOST:PORT that others reach it by; this host's name and
+        `port` where None.
+      say: called with what runs where.
+      wait: False to return at once; the servers run as long as they are held.
+
+    Returns:
+      The servers.
+
+    Raises:
+      ValueError: where an argument is missing or wrong, the port is taken, or the
+        dispatcher does not answer.
+    """
+    if role == "both":
+        worker_port = _free_port()
+        workers, address = [f"localhost:{worker_port}"], f"localhost:{worker_port}"
+        dispatcher = f"localhost:{port}"
+    elif role == "dispatcher" and not workers:
+        raise ValueError("A dispatcher needs workers=HOST:PORT,… of all its workers.")
+    elif role == "worker" and not dispatcher:
+        raise ValueError("A worker needs dispatcher=HOST:PORT.")
+    for named in [*workers, *filter(None, [dispatcher, address])]:
+        host_and_port(named)
+    servers = []
+    if role != "worker":
+        servers.append(_dispatcher(port, workers))
+        say(f"Dispatcher on port {port} of {', '.join(workers)}.")
+    if role != "dispatcher":
+        address = address or f"{socket.gethostname()}:{port}"
+        servers.append(_worker(dispatcher, address))
+        say(f"Worker {address} of dispatcher {dispatcher}.")
+    if wait:
+        servers[0].join()
+    return servers
+
+
+def _dispatcher(port: int, workers: Sequence[str]) -> object:
+    config = _service.DispatcherConfig(port=port, worker_addresses=list(workers))
+    try:
+        return _service.DispatchServer(config)
+    except (RuntimeError, tf.errors.OpError) as error:
+        raise ValueError(f"Port {port} cannot be used: {error}") from error
+
+
+def _worker(dispatcher: str, address: str) -> object:
+    try:
+        require_answer(dispatcher, _PATIENCE)
+    except OSError as error:
+        raise ValueError(f"No dispatcher answers at {dispatcher}: {error}.") from error
+    port = host_and_port(address)[1]
+    config = _service.WorkerConfig(
+        dispatcher_address=dispatcher, worker_address=address, port=port
+    )
+    try:
+        return _service.WorkerServer(config)
+    except (RuntimeError, tf.errors.OpError) as error:
+        raise ValueError(f"Port {port} cannot be used: {error}") from error
+
+
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("localhost", 0))
+        return listener.getsockname()[1]
