@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import socket
+import time
+
+# In seconds.
+_ATTEMPT, _PAUSE = 5.0, 0.2
 
 
 def host_and_port(address: str) -> tuple[str, int]:
@@ -17,6 +21,22 @@ def host_and_port(address: str) -> tuple[str, int]:
     return host, int(port)
 
 
-def require_answer(address: str, timeout: float) -> None:
-    """Raises OSError unless a server listens at HOST:PORT; `timeout` in seconds."""
-    socket.create_connection(host_and_port(address), timeout).close()
+def require_answer(address: str, timeout: float = 0.0) -> None:
+    """Returns once a server listens at HOST:PORT.
+
+    Args:
+      address: HOST:PORT, with or without a scheme.
+      timeout: how long to keep trying, in seconds; 0 tries once.
+
+    Raises:
+      OSError: where none does.
+    """
+    end = time.monotonic() + timeout
+    while True:
+        try:
+            socket.create_connection(host_and_port(address), _ATTEMPT).close()
+            return
+        except OSError:
+            if time.monotonic() > end:
+                raise
+        time.sleep(_PAUSE)

@@ -118,7 +118,7 @@ def _listening(host: str, port: int) -> socket.socket:
 
 def _answers(address: str) -> bool:
     try:
-        require_answer(address, timeout=2.0)
+        require_answer(address)
     except OSError:
         return False
     return True

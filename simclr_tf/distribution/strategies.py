@@ -48,9 +48,7 @@ def make_strategy(
     if name == "auto":
         kind = _choose(tpu, cluster, max(len(gpus), logical_devices or 1))
     if tpu is not None and kind != "tpu":
-        raise ValueError(
-            f"A TPU is named ({tpu}), and the strategy is {name}: use tpu."
-        )
+        raise ValueError(f"A TPU is named, {tpu}: strategy must be tpu, got {name}.")
     if kind == "tpu":
         strategy = _tpu(tpu or "local")
     elif kind == "multiworker":

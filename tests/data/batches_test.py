@@ -40,6 +40,25 @@ def folder(shared, tmp_path):
     return f"folder:{tmp_path / 'photos'}"
 
 
+@pytest.fixture
+def tfrecord(tmp_path):
+    """43 PNG images in three files."""
+    images = np.random.default_rng(0).integers(0, 256, [43, 20, 20, 3], np.uint8)
+    for part, places in enumerate(np.array_split(np.arange(43), 3)):
+        with tf.io.TFRecordWriter(str(tmp_path / f"part{part}.tfrecord")) as writer:
+            for place in places:
+                encoded = tf.io.encode_png(images[place]).numpy()
+                image = tf.train.BytesList(value=[encoded])
+                label = tf.train.Int64List(value=[place % 4])
+                feature = {
+                    "image": tf.train.Feature(bytes_list=image),
+                    "label": tf.train.Feature(int64_list=label),
+                }
+                example = tf.train.Example(features=tf.train.Features(feature=feature))
+                writer.write(example.SerializeToString())
+    return f"tfrecord:{tmp_path}/part*.tfrecord"
+
+
 def _take(source, count, **settings):
     settings = {"batch_size": 8, "seed": 3, **settings}
     return list(pretrain_batches(source, _AUGMENTER, **settings).take(count))
@@ -145,3 +164,57 @@ def test_a_test_dataset_of_its_own(npz, folder):
     assert len(train) == len(test) == 43
     with pytest.raises(DataError, match="different classes"):
         load_train_and_test(npz, folder)
+
+
+def _shares(source, count, hosts, replicas, **settings):
+    """Global batches put together again from what each host makes."""
+    per_host = replicas // hosts
+    made = []
+    for host in range(hosts):
+        context = tf.distribute.InputContext(hosts, host, replicas)
+        pieces = _take(source, count * per_host, context=context, **settings)
+        made.append([pieces[k : k + per_host] for k in range(0, len(pieces), per_host)])
+    return [
+        tf.nest.map_structure(
+            lambda *parts: np.concatenate(parts, axis=0),
+            *(piece for host in made for piece in host[step]),
+        )
+        for step in range(count)
+    ]
+
+
+@pytest.mark.parametrize("kind", ["npz", "tfrecord"])
+@pytest.mark.parametrize(("hosts", "replicas"), [(1, 4), (2, 2), (2, 8), (4, 4)])
+def test_hosts_and_replicas_share_the_batches_of_one_device(
+    kind, hosts, replicas, request
+):
+    source = load(request.getfixturevalue(kind), image_size=24)
+    whole = _take(source, 7, start_step=3)
+    _assert_same(whole, _shares(source, 7, hosts, replicas, start_step=3))
+
+
+def test_a_stream_that_starts_late_decodes_what_it_gives(tfrecord):
+    source = load(tfrecord, image_size=24)
+    whole = _take(source, 12)
+    _assert_same(whole[6:], _take(source, 6, start_step=6))
+
+
+def test_replicas_that_cannot_share_a_batch_are_told(npz):
+    context = tf.distribute.InputContext(1, 0, 3)
+    with pytest.raises(DataError, match=r"3 replicas cannot share.*choose 6 or 9"):
+        _take(load(npz), 1, context=context)
+
+
+@pytest.mark.parametrize("kind", ["npz", "folder"])
+def test_without_an_augmenter_the_model_is_sent_what_makes_the_same_views(
+    kind, request
+):
+    source = load(request.getfixturevalue(kind), image_size=24)
+    raw = pretrain_batches(source, None, batch_size=8, seed=3)
+    for expected, batch in zip(_take(source, 2), raw):
+        assert batch["image"].dtype == tf.uint8
+        views = _AUGMENTER.two_views(
+            batch["image"], batch["seeds"], sizes=batch.get("size")
+        )
+        # Compiled there and not here.
+        np.testing.assert_allclose(views, expected["views"], atol=2e-6)

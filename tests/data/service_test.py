@@ -1,0 +1,129 @@
+"""Batches made by a tf.data service of real processes are those made at home."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from simclr_tf.augmentation import SimCLRAugmenter
+from simclr_tf.data import DataError, load, pretrain_batches
+
+pytestmark = pytest.mark.slow
+
+_AUGMENTER = SimCLRAugmenter(16, color_strength=0.5, blur=False)
+_PATIENCE = 60
+
+
+def _free_port():
+    with socket.socket() as listener:
+        listener.bind(("localhost", 0))
+        return listener.getsockname()[1]
+
+
+def _serve(*arguments):
+    command = [sys.executable, "-m", "simclr_tf", "data_service", *arguments]
+    return subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+
+
+def _wait_for(port):
+    end = time.monotonic() + _PATIENCE
+    while time.monotonic() < end:
+        try:
+            socket.create_connection(("localhost", port), 1).close()
+            return
+        except OSError:
+            time.sleep(0.2)
+    raise AssertionError(f"nothing listens on {port}")
+
+
+@pytest.fixture(scope="module")
+def service():
+    """The address of a dispatcher with two workers, each a process."""
+    dispatcher, *workers = [_free_port() for _ in range(3)]
+    named = ",".join(f"localhost:{port}" for port in workers)
+    # The dispatcher last: workers wait for it.
+    processes = [
+        _serve(
+            "--role=worker",
+            f"--dispatcher=localhost:{dispatcher}",
+            f"--address=localhost:{port}",
+        )
+        for port in workers
+    ]
+    processes.append(
+        _serve("--role=dispatcher", f"--port={dispatcher}", f"--workers={named}")
+    )
+    try:
+        for port in (dispatcher, *workers):
+            _wait_for(port)
+        yield f"localhost:{dispatcher}"
+    finally:
+        for process in processes:
+            process.send_signal(signal.SIGTERM)
+        for process in processes:
+            process.wait(timeout=20)
+
+
+@pytest.fixture
+def tfrecord(tmp_path):
+    images = np.random.default_rng(1).integers(0, 256, [40, 20, 20, 3], np.uint8)
+    path = str(tmp_path / "images.tfrecord")
+    with tf.io.TFRecordWriter(path) as writer:
+        for image in images:
+            encoded = tf.train.BytesList(value=[tf.io.encode_png(image).numpy()])
+            feature = {"image": tf.train.Feature(bytes_list=encoded)}
+            example = tf.train.Example(features=tf.train.Features(feature=feature))
+            writer.write(example.SerializeToString())
+    return f"tfrecord:{path}"
+
+
+@pytest.mark.parametrize("kind", ["shapes", "tfrecord"])
+def test_batches_come_in_the_order_of_one_machine(service, kind, request):
+    spec = kind if kind == "shapes" else request.getfixturevalue(kind)
+    source = load(spec, image_size=20)
+    settings = {"batch_size": 8, "seed": 3, "start_step": 2}
+    settings["context"] = tf.distribute.InputContext(1, 0, 2)
+    here = pretrain_batches(source, _AUGMENTER, **settings).take(13)
+    there = pretrain_batches(source, _AUGMENTER, data_service=service, **settings)
+    count = 0
+    for expected, batch in zip(here, there):
+        assert expected.keys() == batch.keys()
+        for name, values in expected.items():
+            np.testing.assert_array_equal(batch[name], values)
+        count += 1
+    assert count == 13
+
+
+def test_a_service_that_is_not_there_is_told():
+    source = load("shapes")
+    address = f"localhost:{_free_port()}"
+    with pytest.raises(DataError, match=f"tf.data service at grpc://{address} makes"):
+        pretrain_batches(source, _AUGMENTER, batch_size=8, seed=0, data_service=address)
+
+
+def test_pretrain_uses_it(service, tmp_path):
+    """And the run is, to the last bit, the one whose batches were made at home."""
+    results = []
+    for run, more in (("home", []), ("away", [f"--data_service={service}"])):
+        command = [sys.executable, "-m", "simclr_tf", "pretrain", "--dataset=shapes"]
+        command += ["--encoder=resnet18x0.0625", "--image_size=16", "--epochs=1"]
+        command += ["--batch_size=2500", "--precision=float32", "--early_share=0"]
+        command += [f"--run={tmp_path / run}", *more]
+        environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
+        subprocess.run(command, check=True, env=environment, capture_output=True)
+        results.append((tmp_path / run / "metrics.jsonl").read_text())
+    for text in results:
+        assert text.count("\n") == 1
+    assert _without_speed(results[0]) == _without_speed(results[1])
+
+
+def _without_speed(text):
+    return text.partition('"images_per_second"')[0]

@@ -1,0 +1,81 @@
+"""The devices asked for are used, and told; those that are not there are named."""
+
+import json
+import subprocess
+import sys
+import time
+
+import pytest
+import tensorflow as tf
+
+from simclr_tf.distribution import make_strategy
+
+_TOLD = """
+import json, sys
+from simclr_tf.distribution import make_strategy
+said = []
+try:
+    strategy = make_strategy(say=said.append, **json.loads(sys.argv[1]))
+except ValueError as error:
+    print(json.dumps(["error", str(error)]))
+else:
+    made = [type(strategy).__name__, strategy.num_replicas_in_sync]
+    print(json.dumps([*made, *said]))
+"""
+
+
+def _made(**arguments):
+    """In a process of its own, since devices are cut before their first use."""
+    told = subprocess.run(
+        [sys.executable, "-c", _TOLD, json.dumps(arguments)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    return json.loads(told.stdout.strip().splitlines()[-1])
+
+
+def test_auto_takes_the_one_device_there_is():
+    said = []
+    strategy = make_strategy(say=said.append)
+    assert isinstance(strategy, tf.distribute.OneDeviceStrategy)
+    assert said == ["Devices: 1 replica (one); found no GPUs here, 1 host"]
+
+
+def test_auto_takes_all_logical_devices():
+    made = _made(logical_devices=4)
+    assert made[:2] == ["MirroredStrategy", 4]
+    assert made[2].startswith("Devices: 4 replicas (mirrored)")
+
+
+def test_one_device_of_many():
+    assert _made(name="one", logical_devices=2)[:2] == ["OneDeviceStrategy", 1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ({"name": "mirrored"}, "found no GPU"),
+        ({"name": "multiworker"}, "needs TF_CONFIG"),
+        ({"name": "tpu"}, "No TPU answers as 'local'"),
+        ({"tpu": "my-tpu"}, "No TPU answers as 'my-tpu'"),
+        ({"tpu": "grpc://localhost:1"}, "No TPU answers as 'grpc://localhost:1'"),
+        ({"name": "one", "tpu": "local"}, "strategy must be tpu, got one"),
+        ({"name": "several"}, "strategy must be one of"),
+        ({"logical_devices": 0}, "at least 1, got 0"),
+    ],
+)
+def test_what_is_not_there_is_told_within_seconds(arguments, told):
+    began = time.monotonic()
+    with pytest.raises(ValueError, match=told):
+        make_strategy(**arguments)
+    assert time.monotonic() - began < 20
+
+
+def test_devices_already_in_use_cannot_be_cut():
+    tf.constant(0)
+    if len(tf.config.list_logical_devices("CPU")) == 3:
+        pytest.skip("three is what there is")
+    with pytest.raises(ValueError, match="before TensorFlow first uses"):
+        make_strategy(logical_devices=3)

@@ -1,0 +1,149 @@
+"""Two worker processes train one run: together, stopped, killed, resumed."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+pytestmark = pytest.mark.slow
+
+_EPOCHS = 3
+
+
+def _free_ports(count):
+    sockets = [socket.socket() for _ in range(count)]
+    for each in sockets:
+        each.bind(("localhost", 0))
+    ports = [each.getsockname()[1] for each in sockets]
+    for each in sockets:
+        each.close()
+    return ports
+
+
+@pytest.fixture(scope="module")
+def command(shared, tmp_path_factory):
+    """A pretraining without its run folder, of eight steps an epoch."""
+    path = tmp_path_factory.mktemp("images") / "images.npz"
+    with np.load(shared / "data" / "cifar10_10k.npz") as arrays:
+        np.savez(path, images=arrays["x_train"][:256], labels=arrays["y_train"][:256])
+    settings = {
+        "dataset": f"npz:{path}",
+        "image_size": 16,
+        "encoder": "resnet18x0.0625",
+        "batch_size": 32,
+        "epochs": _EPOCHS,
+        "early_share": 0,
+        "precision": "float32",
+    }
+    flags = [f"--{name}={value}" for name, value in settings.items()]
+    return [sys.executable, "-m", "simclr_tf", "pretrain", *flags]
+
+
+def _start(command, run, count=2):
+    """The workers' processes, which append what they say to a file beside the run."""
+    workers = [f"localhost:{port}" for port in _free_ports(count)]
+    processes = []
+    for index in range(count):
+        config = {
+            "cluster": {"worker": workers},
+            "task": {"type": "worker", "index": index},
+        }
+        environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
+        if count > 1:
+            environment["TF_CONFIG"] = json.dumps(config)
+        with open(f"{run}.{index}.txt", "a") as said:
+            processes.append(
+                subprocess.Popen(
+                    [*command, f"--run={run}"],
+                    env=environment,
+                    stdout=said,
+                    stderr=subprocess.STDOUT,
+                )
+            )
+    return processes
+
+
+def _said(run, index=0):
+    with open(f"{run}.{index}.txt") as file:
+        return file.read()
+
+
+def _await(run, text, processes):
+    end = time.monotonic() + 240
+    while text not in _said(run):
+        assert time.monotonic() < end, _said(run)
+        assert all(process.poll() is None for process in processes), _said(run)
+        time.sleep(0.1)
+
+
+def _metrics(run):
+    rows = (run / "metrics.jsonl").read_text().splitlines()
+    rows = [json.loads(row) for row in rows]
+    for row in rows:
+        del row["images_per_second"]
+    return rows
+
+
+@pytest.fixture(scope="module")
+def whole(command, tmp_path_factory):
+    """A run of two workers that nothing disturbed."""
+    run = tmp_path_factory.mktemp("whole") / "run"
+    for process in _start(command, run):
+        assert process.wait(timeout=400) == 0, _said(run)
+    return run
+
+
+def test_two_workers_learn_what_one_does(command, whole, tmp_path):
+    run = tmp_path / "run"
+    (process,) = _start(command, run, count=1)
+    assert process.wait(timeout=400) == 0, _said(run)
+    assert len(_metrics(run)) == _EPOCHS
+    # The first epoch; later ones multiply what float32 rounded.
+    ours, theirs = _metrics(whole)[0], _metrics(run)[0]
+    assert ours.keys() == theirs.keys()
+    for name in ("contrastive_loss", "contrastive_entropy"):
+        assert ours[name] == pytest.approx(theirs[name], rel=1e-3), name
+
+
+def test_the_chief_speaks_and_writes(whole):
+    assert json.loads((whole / "result.json").read_text())["replicas"] == 2
+    assert f"epoch {_EPOCHS}/{_EPOCHS}" in _said(whole)
+    assert "worker 1 of 2" in _said(whole, 1)
+    assert "epoch" not in _said(whole, 1)
+
+
+@pytest.mark.parametrize("lost", [0, 1])
+def test_a_worker_killed_is_missed_and_both_resume(command, whole, tmp_path, lost):
+    run = tmp_path / "run"
+    processes = _start(command, run)
+    _await(run, "epoch 1/", processes)
+    processes[lost].kill()
+    began = time.monotonic()
+    assert processes[1 - lost].wait(timeout=60) == 75
+    assert time.monotonic() - began < 60
+    assert f"Worker {lost} of 2 is gone" in _said(run, 1 - lost)
+    assert "Traceback" not in _said(run, 1 - lost)
+
+    for process in _start(command, run):
+        assert process.wait(timeout=400) == 0, _said(run)
+    assert "Resuming after step" in _said(run)
+    assert _metrics(run) == _metrics(whole)
+
+
+def test_a_signal_to_one_stops_both_and_both_resume(command, whole, tmp_path):
+    run = tmp_path / "run"
+    processes = _start(command, run)
+    _await(run, "epoch 1/", processes)
+    processes[1].send_signal(signal.SIGTERM)
+    assert [process.wait(timeout=60) for process in processes] == [75, 75]
+    assert "Stopped after step" in _said(run)
+
+    for process in _start(command, run):
+        assert process.wait(timeout=400) == 0, _said(run)
+    assert _metrics(run) == _metrics(whole)
