@@ -11,6 +11,17 @@ bin=${SIMCLR_VENV:-.venv}/bin
 "$bin/ruff" check --quiet .
 "$bin/ruff" format --check --quiet .
 
+# The TPU compiler, for the tests of tpu_check, in an environment of its own.
+compiler=.venv-tpu-check
+wanted=$(cksum requirements-tpu-check.txt)
+if "$bin/python" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' &&
+    [ "$(cat $compiler/stamp 2>/dev/null)" != "$wanted" ]; then
+    "$bin/python" -m venv --clear $compiler
+    $compiler/bin/python -m pip install -qq --disable-pip-version-check \
+        -r requirements-tpu-check.txt
+    echo "$wanted" >$compiler/stamp
+fi
+
 tier=$("$bin/python" -c 'import sys; print("" if sys.version_info < (3, 12) else "not slow")')
 # Each worker would otherwise start a thread a core for every matrix product.
 export OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1

@@ -17,12 +17,16 @@ from simclr_tf.cli.knn import KNN
 from simclr_tf.cli.linear_eval import LINEAR_EVAL
 from simclr_tf.cli.pretrain import PRETRAIN
 from simclr_tf.cli.preview import PREVIEW
+from simclr_tf.cli.tpu_check import TPU_CHECK
 from simclr_tf.training import Stopped
 from simclr_tf.version import __version__
 
 COMMANDS: dict[str, Command] = {
     command.name: command
-    for command in (PRETRAIN, LINEAR_EVAL, KNN, EMBED, EXPORT, PREVIEW, DATA_SERVICE)
+    for command in (
+        *(PRETRAIN, LINEAR_EVAL, KNN, EMBED, EXPORT, PREVIEW),
+        *(TPU_CHECK, DATA_SERVICE),
+    )
 }
 
 DONE, MISTAKE, RESUMABLE = 0, 2, 75

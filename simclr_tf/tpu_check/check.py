@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from simclr_tf.model import SimCLR
+from simclr_tf.tpu_check import hlo_text
 from simclr_tf.tpu_check.bounds import Bounds, CollectiveTotal, bounds
 from simclr_tf.tpu_check.chips import Chip, chip_of
 from simclr_tf.tpu_check.fake_tpu import StepRefused
+from simclr_tf.tpu_check.hlo_text import Collective
 from simclr_tf.tpu_check.program import feed_bytes, recipe_program
 from simclr_tf.tpu_check.second_environment import (
     compile_for_tpu,
@@ -82,6 +85,22 @@ class TpuCheck:
         """No more than this can be reached, of all cores together."""
         return self.batch_size / self.bounds.seconds
 
+    def beyond(self, other: TpuCheck) -> str:
+        """What this step needs beyond another, in words."""
+        more_memory = (self.planned_bytes - other.planned_bytes) / _GIB
+        parts = [
+            f"{more_memory:+.2f} GiB a core",
+            f"{self.flops / other.flops - 1:+.1%} FLOPs",
+        ]
+        parts.append(
+            f"{self.traffic_bytes / other.traffic_bytes - 1:+.1%} memory traffic"
+        )
+        fed = (self.feed_bytes - other.feed_bytes) / 2**20
+        parts.append(f"{fed:+.2f} MiB fed a core and step")
+        slower = 1e3 * (self.bounds.seconds - other.bounds.seconds)
+        parts.append(f"{slower:+.2f} ms to the least time")
+        return ", ".join(parts)
+
     def to_dict(self) -> dict[str, Any]:
         """The same as plain numbers that `json` writes, and what they do not prove."""
         return {
@@ -105,8 +124,9 @@ class TpuCheck:
             ("augmentation", f"on the {self.augment_on}"),
             (
                 "planned memory",
-                f"{self.planned_bytes / _GIB:.2f} GiB of {self.hbm_bytes / _GIB:g} GiB a "
-                f"core, {self.planned_bytes / self.hbm_bytes:.0%}",
+                f"{self.planned_bytes / _GIB:.2f} GiB a core, "
+                f"{self.planned_bytes / self.hbm_bytes:.0%} of its "
+                f"{self.hbm_bytes / _GIB:g} GiB",
             ),
             ("FLOPs", f"{self.flops / 1e12:.4g} T a core and step"),
             ("fed by the host", f"{self.feed_bytes / 2**20:.2f} MiB a core and step"),
@@ -135,7 +155,6 @@ def tpu_check(
     recipe: Recipe,
     topology: str,
     *,
-    augment_on: str = "host",
     input_size: int | None = None,
     compiler_python: str | None = None,
     make_model: Callable[[Recipe], SimCLR] = build_model,
@@ -146,11 +165,11 @@ def tpu_check(
     exported as HLO and compiled by libtpu for every core of the topology.
 
     Args:
-      recipe: resolved; its `batch_size` is that of all cores together.
+      recipe: resolved; its `batch_size` is that of all cores together. With
+        `augment_on="device"` the step makes the views itself.
       topology: a generation and the chips of a slice, as "v3:8x8".
-      augment_on: "host" feeds the step views, "device" images, of which the step
-        makes the views.
-      input_size: side in pixels of the images fed with "device".
+      input_size: side in pixels of the images that a step which augments is fed;
+        256 for views of 224.
       compiler_python: see `second_environment.find_compiler`.
       make_model: from the recipe to a model with its variables made.
 
@@ -166,12 +185,11 @@ def tpu_check(
     machine = describe(python, topology)
     if "refused" in machine:
         raise ValueError(
-            f"topology {topology!r} is none of {chip.name}: {_brief(machine['refused'])}"
+            f"{topology!r} is no slice of {chip.name}: {_brief(machine['refused'])}"
         )
     program = recipe_program(
         recipe,
         machine["devices"],
-        augment_on=augment_on,
         input_size=input_size,
         make_model=make_model,
     )
@@ -183,7 +201,7 @@ def tpu_check(
         chip,
         topology=topology,
         batch_size=recipe.batch_size,
-        augment_on=augment_on,
+        augment_on=recipe.augment_on,
         feed_bytes=feed_bytes(program.inputs),
         sums_asked_for=program.operations["CrossReplicaSum"],
     )
@@ -191,7 +209,8 @@ def tpu_check(
 
 def _result(answer: dict[str, Any], chip: Chip, **known: Any) -> TpuCheck:
     cores_per_chip = answer["devices"] // answer["chips"]
-    totals = tuple(CollectiveTotal(**total) for total in answer["collectives"])
+    totals = _totals(hlo_text.collectives(answer["hlo"], answer["devices"]))
+    traffic = hlo_text.main_memory_traffic(answer["hlo"])
     memory = answer["memory"]
     planned = sum(memory.values()) - 2 * memory["aliased"]
     return TpuCheck(
@@ -201,14 +220,14 @@ def _result(answer: dict[str, Any], chip: Chip, **known: Any) -> TpuCheck:
         hbm_bytes=chip.hbm_bytes // cores_per_chip,
         memory=memory,
         flops=answer["flops"],
-        traffic_bytes=answer["hbm_bytes"],
+        traffic_bytes=traffic,
         bytes_accessed=answer["bytes_accessed"],
         collectives=totals,
         bounds=bounds(
             chip,
             cores_per_chip,
             flops=answer["flops"],
-            hbm_bytes=answer["hbm_bytes"],
+            hbm_bytes=traffic,
             collectives=totals,
         ),
         compile_seconds=answer["compile_seconds"],
@@ -217,18 +236,29 @@ def _result(answer: dict[str, Any], chip: Chip, **known: Any) -> TpuCheck:
     )
 
 
+def _totals(collectives: Iterable[Collective]) -> tuple[CollectiveTotal, ...]:
+    """Collectives of a kind and group size put together."""
+    grouped = collections.defaultdict(list)
+    for collective in collectives:
+        grouped[collective.kind, collective.group].append(collective.bytes)
+    return tuple(
+        CollectiveTotal(kind, group, len(sizes), sum(sizes))
+        for (kind, group), sizes in sorted(grouped.items())
+    )
+
+
 def _refusal(message: str, recipe: Recipe, cores: int) -> ValueError:
     """The error that a compiler's refusal is."""
-    used = re.search(r"Used ([\d.]+[KMGT]) of ([\d.]+[KMGT]) (\w+)", message)
-    if "RESOURCE_EXHAUSTED" in message or used:
-        needed = (
-            f"it needs {used[1]} of {used[3]} and {used[2]} are there"
-            if used
-            else _brief(message)
+    if "RESOURCE_EXHAUSTED" in message:
+        found = re.search(
+            r"\(([\d.]+[KMGT])\) exceeds available HBM \(([\d.]+\w)", message
         )
+        found = found or re.search(r"Used ([\d.]+[KMGT]) of ([\d.]+[KMGT])", message)
+        sizes = f"it needs {found[1]} of {found[2]}" if found else _brief(message)
         return OutOfMemory(
-            f"the step does not fit a core with {recipe.batch_size // cores} images: "
-            f"{needed}. Lower --batch_size, use more chips, or --precision=bfloat16."
+            f"the step does not fit a core's memory with {recipe.batch_size // cores} "
+            f"images: {sizes}. Lower --batch_size or use more chips"
+            f"{', or --precision=bfloat16' if recipe.precision == 'float32' else ''}."
         )
     return StepRefused(f"the TPU compiler refuses the step: {_brief(message)}")
 

@@ -3,14 +3,14 @@
 TensorFlow makes a `TPUStrategy` only where a TPU answers. Here a real one is made
 whose cores are this machine's CPU, so that variables, replica contexts and
 collectives are those of a TPU; it can trace a step, it cannot run one. It leans on
-private parts of TensorFlow 2.15 and says so where they are not as expected.
+private parts of TensorFlow 2.15; later versions have lost one it needs.
 """
 
 from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -68,28 +68,25 @@ def tpu_strategy(replicas: int, *, copies: int = 1) -> tf.distribute.TPUStrategy
         asks for `replicas`, each on a logical CPU of its own.
 
     Raises:
-      ValueError: where this TensorFlow's `TPUStrategy` is not made as that of 2.15.
+      ValueError: where this is not TensorFlow 2.15.
     """
-    try:
-        strategy = tpu_strategy_lib.TPUStrategyV2(_Resolver(replicas))
-        extended = strategy.extended
-        devices = [f"{_CPU}{place}" for place in range(copies)]
-        extended._tpu_devices = np.array([[device] for device in devices], dtype=object)
-        extended._host_device = devices[0]
-        for workers in (
-            extended._device_input_worker_devices,
-            extended._host_input_worker_devices,
-        ):
-            workers.clear()
-        extended._device_input_worker_devices[devices[0]] = devices
-        extended._host_input_worker_devices[devices[0]] = devices[:1] * copies
-        strategy._enable_packed_variable_in_eager_mode = False
-    except (AttributeError, TypeError) as error:
+    if not tf.__version__.startswith("2.15."):
         raise ValueError(
-            f"tpu_check knows the TPUStrategy of TensorFlow 2.15, and that of "
-            f"{tf.__version__} is made otherwise ({error}). Use Python 3.9 to 3.11 and "
-            "requirements.txt."
-        ) from error
+            f"tpu_check needs TensorFlow 2.15 and this is {tf.__version__}, which no "
+            "longer exports the sums over replicas. Use Python 3.9 to 3.11."
+        )
+    strategy = tpu_strategy_lib.TPUStrategyV2(_Resolver(replicas))
+    extended = strategy.extended
+    devices = [f"{_CPU}{place}" for place in range(copies)]
+    extended._tpu_devices = np.array([[device] for device in devices], dtype=object)
+    extended._host_device = devices[0]
+    for workers, values in (
+        (extended._device_input_worker_devices, devices),
+        (extended._host_input_worker_devices, devices[:1] * copies),
+    ):
+        workers.clear()
+        workers[devices[0]] = values
+    strategy._enable_packed_variable_in_eager_mode = False
     return strategy
 
 
@@ -99,9 +96,9 @@ class _ReplicaBody(tpu_replication.TPUReplicateContext):
     Notes operations that TensorFlow refuses on TPUs.
     """
 
-    def __init__(self, replicas: int) -> None:
+    def __init__(self, replicas: int, refused: list[tf.Operation]) -> None:
         super().__init__("cluster", replicas, control_flow_ops.no_op(name="pivot"))
-        self.refused: list[tf.Operation] = []
+        self.refused = refused
 
     def get_replicated_var_handle(
         self,
@@ -137,15 +134,14 @@ def replica_step(
       step: what one replica does; called in the strategy's replica context.
 
     Returns:
-      A `tf.function` of `step`'s arguments, for `get_concrete_function`; tracing it
-      raises `StepRefused` where `step` holds an operation that TensorFlow does not
-      place on TPUs.
+      A `tf.function` of `step`'s arguments, for `get_concrete_function` and `to_hlo`.
     """
     replicas = strategy.num_replicas_in_sync
+    refused: list[tf.Operation] = []
 
     def body(*arguments: Any) -> Any:
         place = tf.cast(xla.replica_id(), tf.int32)
-        context = _ReplicaBody(replicas)
+        context = _ReplicaBody(replicas, refused)
         context.Enter()
         try:
             with (
@@ -155,17 +151,13 @@ def replica_step(
                     strategy, replica_id_in_sync_group=place
                 ),
             ):
-                result = step(*arguments)
+                return step(*arguments)
         finally:
             context.Exit()
-        if context.refused:
-            named = sorted({f"{op.type} ({op.name})" for op in context.refused})
-            raise StepRefused(
-                f"the step holds operations that no TPU runs: {', '.join(named)}."
-            )
-        return result
 
-    return tf.function(body, jit_compile=True)
+    function = tf.function(body, jit_compile=True)
+    function.refused = refused
+    return function
 
 
 @contextlib.contextmanager
@@ -186,23 +178,27 @@ def to_hlo(function: Callable[..., Any], specs: Sequence[tf.TensorSpec]) -> byte
     Raises:
       StepRefused: where an operation has no lowering to a compiled program.
     """
+    function.get_concrete_function(*specs)
+    if function.refused:
+        raise StepRefused(_refusal((op.type, op.name) for op in function.refused))
     try:
         with _collectives_lowered():
             return function.experimental_get_compiler_ir(*specs)(
                 stage="hlo_serialized", device_name=f"{_CPU}0"
             )
     except (tf.errors.OpError, ValueError) as error:
-        if isinstance(error, StepRefused):
-            raise
         raise StepRefused(_named(str(error))) from error
 
 
 def _named(message: str) -> str:
     """The operations that XLA's account of a refusal names, or all of the account."""
-    # As in "EagerPyFunc (No registered 'EagerPyFunc' OpKernel …){{node PyFunc}}".
-    found = re.findall(r"(\w+) \(No registered .*?\)\{\{node ([^}]+)\}\}", message)
-    found += re.findall(r"op: (\w+)\(\) and op: \w+\(\) ()", message)
+    found = re.findall(r"(\w+) \(No registered .*?\{\{node ([^}]+)\}\}", message)
+    found += re.findall(r"Could not legalize op: tf\.(\w+)()", message)
     if not found:
-        return f"the step has no compiled form: {' '.join(message.split())[:500]}"
-    named = sorted({f"{kind} ({node})" for kind, node in found})
+        return f"the step has no compiled form: {' '.join(message.split())[:300]}"
+    return _refusal(found)
+
+
+def _refusal(operations: Iterable[tuple[str, str]]) -> str:
+    named = sorted({f"{kind} ({node})" if node else kind for kind, node in operations})
     return f"the step holds operations that no TPU runs: {', '.join(named)}."

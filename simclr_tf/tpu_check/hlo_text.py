@@ -1,7 +1,4 @@
-"""What a compiled program's HLO text says of its collectives and its memory traffic.
-
-Used beside the TPU compiler: it imports Python's own modules alone.
-"""
+"""What a compiled program's HLO text says of its collectives and its memory traffic."""
 
 from __future__ import annotations
 

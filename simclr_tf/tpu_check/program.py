@@ -17,7 +17,6 @@ from simclr_tf.tpu_check.fake_tpu import replica_step, to_hlo, tpu_strategy
 from simclr_tf.training.build import build_model, build_optimizer
 from simclr_tf.training.recipe import Recipe
 
-AUGMENT_ON = ("host", "device")
 # The length of a schedule is data of the program, not of its shape.
 _STEPS_PER_EPOCH = 1000
 
@@ -96,23 +95,21 @@ def recipe_program(
     recipe: Recipe,
     replicas: int,
     *,
-    augment_on: str = "host",
     input_size: int | None = None,
     make_model: Callable[[Recipe], SimCLR] = build_model,
 ) -> Program:
     """The program of a resolved recipe's training step.
 
     Args:
-      recipe: resolved; its `batch_size` is that of all cores together.
+      recipe: resolved; its `batch_size` is that of all cores together. With
+        `augment_on="host"` the step is fed float32 views, with "device" uint8 images
+        and seeds, of which it makes the views.
       replicas: cores that take a step together; they must divide the batch.
-      augment_on: "host" feeds float32 views, "device" feeds uint8 images and seeds,
-        and the step makes the views.
-      input_size: side in pixels of the images fed with "device".
+      input_size: side in pixels of the images fed to a step that augments.
       make_model: from the recipe to a model with its variables made.
 
     Raises:
-      ValueError: where the cores do not divide the batch, or `augment_on` is not
-        known.
+      ValueError: where the cores do not divide the batch.
       StepRefused: where the step holds what no TPU runs.
     """
     if recipe.batch_size % replicas:
@@ -121,12 +118,7 @@ def recipe_program(
             f"batch_size {recipe.batch_size} must be a multiple of the {replicas} "
             f"cores, such as {below or replicas} or {below + replicas}."
         )
-    specs = step_inputs(
-        recipe,
-        recipe.batch_size // replicas,
-        augment_on=augment_on,
-        input_size=input_size,
-    )
+    specs = step_inputs(recipe, recipe.batch_size // replicas, input_size)
     strategy = tpu_strategy(replicas)
     with strategy.scope():
         model = make_model(recipe)
@@ -135,16 +127,10 @@ def recipe_program(
 
 
 def step_inputs(
-    recipe: Recipe,
-    local_batch: int,
-    *,
-    augment_on: str = "host",
-    input_size: int | None = None,
+    recipe: Recipe, local_batch: int, input_size: int | None = None
 ) -> dict[str, tf.TensorSpec]:
     """What `SimCLR.train_step` is fed on one core; see `recipe_program`."""
-    if augment_on not in AUGMENT_ON:
-        raise ValueError(f"augment_on must be one of {AUGMENT_ON}, got {augment_on!r}.")
-    if augment_on == "device":
+    if recipe.augment_on == "device":
         size = input_size or default_input_size(recipe.image_size)
         return {
             "image": tf.TensorSpec([local_batch, size, size, 3], tf.uint8),

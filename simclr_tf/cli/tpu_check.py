@@ -1,0 +1,105 @@
+"""`simclr tpu_check`: compiles the training step for a TPU, without a TPU."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import tensorflow as tf
+from absl import flags
+
+from simclr_tf.cli import recipe_flags
+from simclr_tf.cli.command import Command
+from simclr_tf.tpu_check import NOT_PROVEN, TpuCheck, tpu_check
+
+# The settings that shape the step; the others are data or belong to the host.
+_SHAPING = (
+    "image_size",
+    "encoder",
+    "head_layers",
+    "head_hidden_dim",
+    "head_out_dim",
+    "color_strength",
+    "blur",
+    "optimizer",
+    "weight_decay",
+    "batch_size",
+    "precision",
+    "augment_on",
+)
+
+
+def _define(values: flags.FlagValues) -> None:
+    flags.DEFINE_string(
+        "topology",
+        "v3:8x8",
+        "TPU generation (v2, v3, v4, v5e, v5p, v6e) and chips along each axis of the "
+        "slice: v3:8x8, v5e:4x4, v4:2x2x1",
+        flag_values=values,
+    )
+    flags.DEFINE_integer(
+        "input_size",
+        None,
+        "side in pixels of the images sent to a device that augments; 256 for views "
+        "of 224 and in proportion for others above 64, else image_size",
+        lower_bound=8,
+        flag_values=values,
+    )
+    flags.DEFINE_boolean(
+        "show_augmentation",
+        False,
+        "with --augment_on=device, compile the step on views from the host as well "
+        "and show what augmentation adds",
+        flag_values=values,
+    )
+    flags.DEFINE_string(
+        "compiler_python",
+        None,
+        "Python of an environment with jax and libtpu; .venv-tpu-check/bin/python by "
+        "default, else this Python where it holds both",
+        flag_values=values,
+    )
+    flags.DEFINE_string(
+        "output", None, "JSON file to write the figures to", flag_values=values
+    )
+    recipe_flags.define(values, only=_SHAPING)
+
+
+def _run(values: flags.FlagValues) -> None:
+    recipe = recipe_flags.recipe(values, only=_SHAPING).resolved()
+    print(
+        f"{recipe.encoder}, views of {recipe.image_size} px, {recipe.precision}, "
+        f"{recipe.optimizer}, {recipe.batch_size} images a step; compiling takes "
+        "seconds to minutes",
+        flush=True,
+    )
+
+    def check(augment_on: str) -> TpuCheck:
+        return tpu_check(
+            dataclasses.replace(recipe, augment_on=augment_on),
+            values.topology,
+            input_size=values.input_size,
+            compiler_python=values.compiler_python,
+        )
+
+    result = check(recipe.augment_on)
+    print(result)
+    written = {"recipe": dataclasses.asdict(recipe), **result.to_dict()}
+    if values.show_augmentation and recipe.augment_on == "device":
+        without = check("host")
+        print(f"augmentation adds         {result.beyond(without)}")
+        written["on_views_from_the_host"] = without.to_dict()
+    print(NOT_PROVEN)
+    if values.output:
+        with tf.io.gfile.GFile(values.output, "w") as file:
+            file.write(json.dumps(written, indent=2) + "\n")
+
+
+TPU_CHECK = Command(
+    name="tpu_check",
+    summary="compiles the training step for a TPU, without a TPU",
+    define=_define,
+    run=_run,
+    example="simclr tpu_check --topology=v3:8x8 --batch_size=4096 "
+    "--precision=bfloat16 --augment_on=device",
+)
