@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -33,6 +34,11 @@ def steps_per_epoch(source: Source, batch_size: int) -> int:
     return len(source) // batch_size
 
 
+# Of a stream, in each global batch, and how many records of each wait to be decoded.
+_MOST_PARTS = 64
+_READ_AHEAD = 8
+
+
 class _Pieces(NamedTuple):
     """Which pieces of the global batches one pipeline makes.
 
@@ -50,12 +56,19 @@ class _Pieces(NamedTuple):
         """The numbers of the pieces, for ever."""
         return tf.data.Dataset.counter(self.first, tf.constant(self.stride, tf.int64))
 
+    def numbers_from(self, step: tf.Tensor) -> tf.data.Dataset:
+        """Those of a step and all after it."""
+        due = tf.maximum(step * self.per_step - self.first, 0)
+        skipped = -(-due // self.stride)
+        stride = tf.constant(self.stride, tf.int64)
+        return tf.data.Dataset.counter(self.first + skipped * self.stride, stride)
+
     def rows(self, number: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Step of a piece, and the first of its rows in the global batch."""
         part = number % self.per_step
         return number // self.per_step, self.first_row + part * self.size
 
-    def holds(self, step: tf.Tensor, row: tf.Tensor) -> tf.Tensor:
+    def hold(self, step: tf.Tensor, row: tf.Tensor) -> tf.Tensor:
         """Whether a row of a global batch belongs to one of the pieces."""
         part = (row - self.first_row) // self.size
         number = step * self.per_step + part
@@ -188,23 +201,50 @@ def _random_access(
 def _streamed(
     source: Source, pieces: _Pieces, batch_size: int, per_epoch: int, seed: int
 ) -> tf.data.Dataset:
-    """Pairs of epoch and piece, from one shuffled pass over the files an epoch."""
+    """Pairs of epoch and piece, from one shuffled pass over the files an epoch.
+
+    A global batch has rows from each of several parts of the dataset, as many as
+    divide both, so that a host reads the parts that its own rows come from.
+    """
+    parts = math.gcd(batch_size, _most_parts(source))
+    rows = batch_size // parts  # of a part in a global batch
+    last_row = pieces.first_row + pieces.per_step * pieces.size - 1
+    needed = range(pieces.first_row // rows, last_row // rows + 1)
 
     def one_epoch(epoch: tf.Tensor) -> tf.data.Dataset:
         mixed = randomness.example_seeds(seed, epoch, tf.constant([0], tf.int64))
         shuffle_seed = tf.cast(tf.abs(mixed[0, 0]), tf.int64)
 
-        def mine(place: tf.Tensor) -> tf.Tensor:
-            step, row = place // batch_size, place % batch_size
-            whole = step < per_epoch
-            return whole & pieces.holds(epoch * per_epoch + step, row)
+        def mine(part: int) -> tf.data.Dataset:
+            def wanted(place: tf.Tensor, *record: tf.Tensor) -> tf.Tensor:
+                step, row = place // rows, part * rows + place % rows
+                mine = pieces.hold(epoch * per_epoch + step, row)
+                return (step < per_epoch) & mine
 
-        examples = source.stream(shuffle_seed, keep=mine)
+            records = source.records(shuffle_seed, part, parts)
+            records = records.enumerate().filter(wanted)
+            return records.map(lambda place, record: record).prefetch(_READ_AHEAD)
+
+        # The part that each row of each of our pieces comes from.
+        turns = pieces.numbers_from(epoch * per_epoch).flat_map(
+            lambda number: tf.data.Dataset.range(pieces.size).map(
+                lambda row: (pieces.rows(number)[1] + row) // rows - needed[0]
+            )
+        )
+        records = tf.data.Dataset.choose_from_datasets([mine(p) for p in needed], turns)
+        examples = records.map(
+            source.example, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
+        )
         batches = examples.batch(pieces.size, drop_remainder=True)
         return batches.map(lambda batch: (epoch, batch))
 
     epoch = pieces.rows(pieces.first)[0] // per_epoch
     return tf.data.Dataset.counter(epoch).flat_map(one_epoch)
+
+
+def _most_parts(source: Source) -> int:
+    """A power of two, no more than there are files: parts begin near their files'."""
+    return 2 ** int(math.log2(min(source.num_files, _MOST_PARTS)))
 
 
 def evaluation_batches(

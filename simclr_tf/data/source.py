@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import tensorflow as tf
 
@@ -40,16 +40,6 @@ def shuffle(
     return tf.data.Dataset.from_tensors(tf.cast(seed, tf.int64)).flat_map(shuffled)
 
 
-def kept(
-    records: tf.data.Dataset, keep: Callable[[tf.Tensor], tf.Tensor] | None
-) -> tf.data.Dataset:
-    """The records at those places that `keep`, see `Source.stream`, wants."""
-    if keep is None:
-        return records
-    wanted = records.enumerate().filter(lambda place, _: keep(place))
-    return wanted.map(lambda _, record: record)
-
-
 class Source:
     """Images of one split of one dataset.
 
@@ -59,7 +49,7 @@ class Source:
     where images of many sizes were stretched to one canvas.
 
     A source either has random access and overrides `read`, or is a stream and
-    overrides `stream`.
+    overrides `records` and `example`.
 
     Args:
       spec: what the user named it by, for messages.
@@ -69,6 +59,7 @@ class Source:
       num_classes: how many classes its labels have, or None without labels.
       class_names: the classes' names in the labels' order, where known.
       skipped: files that were passed over, and why.
+      num_files: of a stream, in how many parts of about one size it is stored.
       paths: the images' files, in the dataset's order, where each has its own.
     """
 
@@ -84,6 +75,7 @@ class Source:
         num_classes: int | None = None,
         class_names: Sequence[str] | None = None,
         skipped: Mapping[str, str] | None = None,
+        num_files: int = 1,
         paths: Sequence[str] | None = None,
     ) -> None:
         self.spec = spec
@@ -93,6 +85,7 @@ class Source:
         self.num_classes = num_classes
         self.class_names = None if class_names is None else list(class_names)
         self.skipped = dict(skipped or {})
+        self.num_files = num_files
         self.paths = paths
 
     def __len__(self) -> int:
@@ -117,20 +110,37 @@ class Source:
         """
         raise NotImplementedError(f"{type(self).__name__} has no random access.")
 
-    def stream(
-        self,
-        shuffle_seed: int | tf.Tensor | None,
-        keep: Callable[[tf.Tensor], tf.Tensor] | None = None,
+    def records(
+        self, shuffle_seed: int | tf.Tensor | None, part: int = 0, parts: int = 1
     ) -> tf.data.Dataset:
-        """All images once, one by one, shuffled where a seed is given.
+        """One of several equal parts of a stream, read without decoding.
 
         Args:
           shuffle_seed: of the order, or None for the files' own.
-          keep: given a place in that order, an int64 scalar, whether the image there
-            is wanted; the others are not decoded.
+          part: which part, from 0; image i is in part `i * parts // N`, or the next.
+          parts: how many.
+
+        Returns:
+          What `example` decodes, one by one, each image of the part once.
+        """
+        raise NotImplementedError(f"{type(self).__name__} is not read as a stream.")
+
+    def example(self, *record: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Decodes one of `records`: a batch without its first axis."""
+        raise NotImplementedError(f"{type(self).__name__} is not read as a stream.")
+
+    def stream(self, shuffle_seed: int | tf.Tensor | None) -> tf.data.Dataset:
+        """All images once, one by one, shuffled where a seed is given.
 
         Returns:
           Examples: batches without their first axis. An example's `"index"` is
           its place in the files, whatever the order.
         """
-        raise NotImplementedError(f"{type(self).__name__} is not read as a stream.")
+        return self.records(shuffle_seed).map(
+            self.example, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
+        )
+
+    def bounds(self, part: int, parts: int) -> tuple[int, int]:
+        """The first image of a part of `records`, and the first beyond it."""
+        count = len(self)
+        return part * count // parts, (part + 1) * count // parts

@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from simclr_tf.data.image_files import canvas_size, decode, to_canvas
-from simclr_tf.data.source import DataError, MissingSplit, Source, kept, shuffle
+from simclr_tf.data.source import DataError, MissingSplit, Source, shuffle
 
 if TYPE_CHECKING:
     import tensorflow_datasets as tfds
@@ -27,34 +27,37 @@ class TFDSSource(Source):
     order is a function of the seed.
 
     Args:
-      records: examples of `image`, an encoded image, and `label`, an integer, if
-        labels are to be given.
+      read: gives the records from one place to before another: dicts of `image`, an
+        encoded image, and `label`, an integer, if labels are to be given.
       canvas: side of the square that images are stretched to, in pixels; None
         where all have the size that `image_shape` says.
       **about: of `Source`.
     """
 
-    def __init__(self, records: tf.data.Dataset, canvas: int | None, **about) -> None:
+    def __init__(
+        self,
+        read: Callable[[int, int], tf.data.Dataset],
+        canvas: int | None,
+        **about,
+    ) -> None:
         super().__init__(**about)
-        self._records = records
+        self._read = read
         self._canvas = canvas
 
-    def stream(
-        self,
-        shuffle_seed: int | tf.Tensor | None,
-        keep: Callable[[tf.Tensor], tf.Tensor] | None = None,
+    def records(
+        self, shuffle_seed: int | tf.Tensor | None, part: int = 0, parts: int = 1
     ) -> tf.data.Dataset:
-        """See `Source`."""
-        records = self._records.enumerate()
+        """See `Source`; pairs of place and record."""
+        first, end = self.bounds(part, parts)
+        records = self._read(first, end).enumerate(first)
         if shuffle_seed is not None:
-            records = shuffle(records, SHUFFLE_BUFFER, shuffle_seed)
-        return kept(records, keep).map(
-            self._example, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
-        )
+            records = shuffle(records, max(SHUFFLE_BUFFER // parts, 1), shuffle_seed)
+        return records
 
-    def _example(
+    def example(
         self, index: tf.Tensor, record: dict[str, tf.Tensor]
     ) -> dict[str, tf.Tensor]:
+        """See `Source`."""
         image = decode(record["image"])
         if self._canvas is None:
             example = {"image": tf.ensure_shape(image, self.image_shape)}
@@ -111,12 +114,8 @@ def load_tfds(
             num_examples = builder.info.splits[candidate].num_examples
             if num_examples < 1:
                 raise ValueError("it holds no images")
-            records = builder.as_dataset(
-                split=candidate,
-                shuffle_files=False,
-                decoders=decoders,
-                read_config=tfds.ReadConfig(try_autocache=False),
-            )
+            read = _Reader(tfds, builder, candidate, decoders)
+            records = read(0, num_examples)
         except ValueError as error:  # A part of a split that there is not.
             raise DataError(
                 f"tfds:{name}, split {candidate}: {_first_line(error)}"
@@ -128,17 +127,47 @@ def load_tfds(
         if split == "test":
             raise MissingSplit(f"tfds:{name} has no {split} split with labels.")
         has_labels = False
-        records = records.map(lambda record: {"image": record["image"]})
+        read.labels = False
     return TFDSSource(
-        records,
+        read,
         canvas,
         spec=f"tfds:{name}",
         split=split,
         image_shape=(canvas or height, canvas or width, 3),
         num_examples=num_examples,
+        num_files=1 if read.is_slice else builder.info.splits[candidate].num_shards,
         num_classes=features["label"].num_classes if has_labels else None,
         class_names=features["label"].names if has_labels else None,
     )
+
+
+class _Reader:
+    """Reads the records of a split from one place to before another."""
+
+    def __init__(
+        self,
+        tfds,  # noqa: ANN001
+        builder: tfds.core.DatasetBuilder,
+        split: str,
+        decoders: tfds.decode.PartialDecoding,
+    ) -> None:
+        self._builder = builder
+        self._split = split
+        self._decoders = decoders
+        self._config = tfds.ReadConfig(try_autocache=False)
+        self.is_slice = "[" in split  # Of which no slice can be named.
+        self.labels = True
+
+    def __call__(self, first: int, end: int) -> tf.data.Dataset:
+        records = self._builder.as_dataset(
+            split=self._split if self.is_slice else f"{self._split}[{first}:{end}]",
+            shuffle_files=False,
+            decoders=self._decoders,
+            read_config=self._config,
+        )
+        if self.labels:
+            return records
+        return records.map(lambda record: {"image": record["image"]})
 
 
 def _builder(tfds, name: str) -> tfds.core.DatasetBuilder:  # noqa: ANN001

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import concurrent.futures
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
+import numpy as np
 import tensorflow as tf
 from google.protobuf.message import DecodeError
 
 from simclr_tf.data.image_files import canvas_size, decode, to_canvas
-from simclr_tf.data.source import DataError, MissingSplit, Source, kept, reason, shuffle
+from simclr_tf.data.source import DataError, MissingSplit, Source, reason, shuffle
 
 # Encoded images held to shuffle among: half a gigabyte of ImageNet's.
 SHUFFLE_BUFFER = 4096
@@ -48,39 +49,55 @@ class TFRecordSource(Source):
         **about,
     ) -> None:
         super().__init__(
-            num_examples=sum(counts), image_shape=(canvas, canvas, 3), **about
+            num_examples=sum(counts),
+            num_files=len(files),
+            image_shape=(canvas, canvas, 3),
+            **about,
         )
-        with tf.device("CPU:0"):
-            self._files = tf.constant(files)
-            self._firsts = tf.cumsum(tf.constant(counts, tf.int64), exclusive=True)
+        self._files = list(files)
+        self._firsts = np.cumsum([0, *counts])
         self._image_key = image_key
         self._label_key = label_key
         self._canvas = canvas
 
-    def stream(
-        self,
-        shuffle_seed: int | tf.Tensor | None,
-        keep: Callable[[tf.Tensor], tf.Tensor] | None = None,
+    def records(
+        self, shuffle_seed: int | tf.Tensor | None, part: int = 0, parts: int = 1
     ) -> tf.data.Dataset:
-        """See `Source`; an image damaged inside its record stops the reading."""
+        """See `Source`; pairs of place and record."""
         shuffled = shuffle_seed is not None
-        files = tf.data.Dataset.from_tensor_slices((self._files, self._firsts))
+        first, end = self.bounds(part, parts)
+        # Each file's share: its name, the place of its first record, from where to
+        # where we want it.
+        shares = [
+            (file, start, max(first - start, 0), min(end, stop) - start)
+            for file, start, stop in zip(self._files, self._firsts, self._firsts[1:])
+            if start < end and stop > first
+        ]
+        with tf.device("CPU:0"):
+            names, *places = zip(*shares)
+            columns = [tf.constant(column, tf.int64) for column in places]
+        files = tf.data.Dataset.from_tensor_slices((tf.constant(names), *columns))
         if shuffled:
-            count = tf.size(self._files, out_type=tf.int64)
-            files = shuffle(files, count, shuffle_seed)
+            files = shuffle(files, len(shares), shuffle_seed)
+
+        def read(
+            file: tf.Tensor, start: tf.Tensor, skip: tf.Tensor, stop: tf.Tensor
+        ) -> tf.data.Dataset:
+            records = tf.data.TFRecordDataset(file).enumerate(start)
+            return records.take(stop).skip(skip)
+
         records = files.interleave(
-            lambda file, first: tf.data.TFRecordDataset(file).enumerate(first),
-            cycle_length=_READERS if shuffled else 1,
+            read,
+            cycle_length=max(_READERS // parts, 2) if shuffled else 1,
             num_parallel_calls=tf.data.AUTOTUNE,
             deterministic=True,
         )
         if shuffled:
-            records = shuffle(records, SHUFFLE_BUFFER, shuffle_seed)
-        return kept(records, keep).map(
-            self._example, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
-        )
+            records = shuffle(records, max(SHUFFLE_BUFFER // parts, 1), shuffle_seed)
+        return records
 
-    def _example(self, index: tf.Tensor, record: tf.Tensor) -> dict[str, tf.Tensor]:
+    def example(self, index: tf.Tensor, record: tf.Tensor) -> dict[str, tf.Tensor]:
+        """See `Source`; an image damaged inside its record stops the reading."""
         features = _features(self._image_key, self._label_key)
         parsed = tf.io.parse_single_example(record, features)
         image, size = to_canvas(decode(parsed[self._image_key]), self._canvas)

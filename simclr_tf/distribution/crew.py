@@ -20,15 +20,14 @@ class Crew:
     def __init__(self, strategy: tf.distribute.Strategy) -> None:
         self._strategy = strategy
         self.count, self.is_chief = 1, True
+        self.task = ("worker", 0)
         if isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
             resolver = strategy.cluster_resolver
             jobs = resolver.cluster_spec().as_dict()
             self.count = sum(len(jobs.get(job, ())) for job in ("chief", "worker"))
-            # The first of the workers is chief where no task bears that name.
-            first = resolver.task_type == "worker" and resolver.task_id == 0
-            self.is_chief = resolver.task_type == "chief" or (
-                first and "chief" not in jobs
-            )
+            self.task = (resolver.task_type, resolver.task_id)
+            # The first worker is chief where no task bears that name.
+            self.is_chief = self.task == ("chief" if "chief" in jobs else "worker", 0)
         self._met = (None, 0)
         self._next = 0
 

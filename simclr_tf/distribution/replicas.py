@@ -34,7 +34,9 @@ def require_equal_shares(images: tf.Tensor) -> None:
         raise ValueError(
             f"{replicas} replicas must be given equally many images of each batch: "
             "batch with drop_remainder=True, in batches of a multiple of "
-            f"{replicas}. (This replica's batch has no static size: {images.shape}.)"
+            f"{replicas}; with several hosts also repeat() the dataset and give fit "
+            "steps_per_epoch, lest one host run out before another. (This replica's "
+            f"batch has no static size: {images.shape}.)"
         )
 
 

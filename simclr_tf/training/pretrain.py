@@ -198,11 +198,12 @@ def _watching(crew: Crew, run: RunFolder) -> Iterator[None]:
     ) as error:
         if crew.count == 1:
             raise
-        named = re.search(r"/task:(\d+)", error.message)
-        lost = f"Worker {named[1]}" if named else "Another worker"
+        tasks = re.findall(r"/job:(\w+)(?:/replica:\d+)?/task:(\d+)", error.message)
+        others = {(job, int(task)) for job, task in tasks} - {crew.task}
+        lost = "{} {}".format(*min(others)) if others else "another worker"
         raise WorkerLost(
-            f"{lost} of {crew.count} is gone. Start the same command on every host "
-            f"again: it resumes from the newest state in {run.path}."
+            f"Of {crew.count} workers {lost} is gone. Start the same command on every "
+            f"host again: it resumes from the newest state in {run.path}."
         ) from error
 
 

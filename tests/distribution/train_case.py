@@ -35,6 +35,7 @@ def main() -> None:
     parser.add_argument("--floatx", default="float64")
     parser.add_argument("--policy", default=None)
     parser.add_argument("--encoder", choices=("plain", "selective"), default="plain")
+    parser.add_argument("--groups", type=int, default=4, help="of the encoder's four")
     parser.add_argument("--optimizer", choices=("sgd", "lars"), default="sgd")
     parser.add_argument("--probe", action="store_true")
     parser.add_argument(
@@ -64,6 +65,8 @@ def make_model(case: argparse.Namespace) -> simclr_tf.SimCLR:
         cifar_stem=case.encoder == "plain",
         sk_ratio=0.0625 if case.encoder == "selective" else 0.0,
     )
+    # Replicas are traced one by one: with many of them, depth takes its time.
+    encoder.groups = encoder.groups[: getattr(case, "groups", 4)]
     model = simclr_tf.SimCLR(
         encoder,
         simclr_tf.ProjectionHead(num_layers=2, out_dim=32),
@@ -113,7 +116,8 @@ def distribute(
 
     def shares(context: tf.distribute.InputContext) -> tf.data.Dataset:
         share = context.get_per_replica_batch_size(GLOBAL_BATCH)
-        rebatched = batches.unbatch().batch(share, drop_remainder=True)
+        # Else workers might run out of images at different steps.
+        rebatched = batches.repeat().unbatch().batch(share, drop_remainder=True)
         return rebatched.shard(context.num_input_pipelines, context.input_pipeline_id)
 
     return strategy.distribute_datasets_from_function(shares)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -99,16 +100,17 @@ def whole(command, tmp_path_factory):
     return run
 
 
-def test_two_workers_learn_what_one_does(command, whole, tmp_path):
-    run = tmp_path / "run"
-    (process,) = _start(command, run, count=1)
-    assert process.wait(timeout=400) == 0, _said(run)
-    assert len(_metrics(run)) == _EPOCHS
-    # The first epoch; later ones multiply what float32 rounded.
-    ours, theirs = _metrics(whole)[0], _metrics(run)[0]
-    assert ours.keys() == theirs.keys()
-    for name in ("contrastive_loss", "contrastive_entropy"):
-        assert ours[name] == pytest.approx(theirs[name], rel=1e-3), name
+@pytest.mark.parametrize(
+    ("count", "more"), [(2, []), (1, ["--logical_devices=4", "--augment_on=device"])]
+)
+def test_a_step_is_the_same_wherever_it_is_taken(command, tmp_path, count, more):
+    """Later steps multiply what float32 rounded."""
+    command = [*command, "--batch_size=256", "--epochs=1"]
+    for run, places, flags in (("alone", 1, []), ("shared", count, more)):
+        for process in _start([*command, *flags], tmp_path / run, places):
+            assert process.wait(timeout=400) == 0, _said(tmp_path / run)
+    (ours,), (theirs,) = _metrics(tmp_path / "shared"), _metrics(tmp_path / "alone")
+    assert ours == pytest.approx(theirs, rel=1e-5)
 
 
 def test_the_chief_speaks_and_writes(whole):
@@ -118,17 +120,14 @@ def test_the_chief_speaks_and_writes(whole):
     assert "epoch" not in _said(whole, 1)
 
 
-@pytest.mark.parametrize("lost", [0, 1])
-def test_a_worker_killed_is_missed_and_both_resume(command, whole, tmp_path, lost):
+def test_a_worker_killed_is_missed_and_both_resume(command, whole, tmp_path):
     run = tmp_path / "run"
     processes = _start(command, run)
     _await(run, "epoch 1/", processes)
-    processes[lost].kill()
-    began = time.monotonic()
-    assert processes[1 - lost].wait(timeout=60) == 75
-    assert time.monotonic() - began < 60
-    assert f"Worker {lost} of 2 is gone" in _said(run, 1 - lost)
-    assert "Traceback" not in _said(run, 1 - lost)
+    processes[1].kill()
+    assert processes[0].wait(timeout=60) == 75
+    assert re.search("Of 2 workers (worker 1|another worker) is gone", _said(run))
+    assert "Traceback" not in _said(run)
 
     for process in _start(command, run):
         assert process.wait(timeout=400) == 0, _said(run)
