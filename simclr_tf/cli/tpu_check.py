@@ -12,22 +12,6 @@ from simclr_tf.cli import recipe_flags
 from simclr_tf.cli.command import Command
 from simclr_tf.tpu_check import NOT_PROVEN, TpuCheck, tpu_check
 
-# The settings that shape the step; the others are data or belong to the host.
-_SHAPING = (
-    "image_size",
-    "encoder",
-    "head_layers",
-    "head_hidden_dim",
-    "head_out_dim",
-    "color_strength",
-    "blur",
-    "optimizer",
-    "weight_decay",
-    "batch_size",
-    "precision",
-    "augment_on",
-)
-
 
 def _define(values: flags.FlagValues) -> None:
     flags.DEFINE_string(
@@ -43,6 +27,13 @@ def _define(values: flags.FlagValues) -> None:
         "side in pixels of the images sent to a device that augments; 256 for views "
         "of 224 and in proportion for others above 64, else image_size",
         lower_bound=8,
+        flag_values=values,
+    )
+    flags.DEFINE_integer(
+        "num_classes",
+        None,
+        "classes of the dataset's labels, where a probe learns from them along the way",
+        lower_bound=2,
         flag_values=values,
     )
     flags.DEFINE_boolean(
@@ -62,11 +53,12 @@ def _define(values: flags.FlagValues) -> None:
     flags.DEFINE_string(
         "output", None, "JSON file to write the figures to", flag_values=values
     )
-    recipe_flags.define(values, only=_SHAPING)
+    # All of them, so that the flag file of a run can be checked as it stands.
+    recipe_flags.define(values)
 
 
 def _run(values: flags.FlagValues) -> None:
-    recipe = recipe_flags.recipe(values, only=_SHAPING).resolved()
+    recipe = recipe_flags.recipe(values).resolved()
     print(
         f"{recipe.encoder}, views of {recipe.image_size} px, {recipe.precision}, "
         f"{recipe.optimizer}, {recipe.batch_size} images a step; compiling takes "
@@ -79,6 +71,7 @@ def _run(values: flags.FlagValues) -> None:
             dataclasses.replace(recipe, augment_on=augment_on),
             values.topology,
             input_size=values.input_size,
+            num_classes=values.num_classes,
             compiler_python=values.compiler_python,
         )
 
@@ -100,6 +93,6 @@ TPU_CHECK = Command(
     summary="compiles the training step for a TPU, without a TPU",
     define=_define,
     run=_run,
-    example="simclr tpu_check --topology=v3:8x8 --batch_size=4096 "
-    "--precision=bfloat16 --augment_on=device",
+    example="simclr tpu_check --flagfile=experiments/imagenet/resnet50_1x.txt "
+    "--topology=v3:8x8",
 )

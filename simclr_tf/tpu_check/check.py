@@ -156,8 +156,9 @@ def tpu_check(
     topology: str,
     *,
     input_size: int | None = None,
+    num_classes: int | None = None,
     compiler_python: str | None = None,
-    make_model: Callable[[Recipe], SimCLR] = build_model,
+    make_model: Callable[..., SimCLR] = build_model,
 ) -> TpuCheck:
     """Compiles a recipe's training step for a TPU topology; no TPU is needed.
 
@@ -170,8 +171,9 @@ def tpu_check(
       topology: a generation and the chips of a slice, as "v3:8x8".
       input_size: side in pixels of the images that a step which augments is fed;
         256 for views of 224.
+      num_classes: classes of the online probe, or None for no probe.
       compiler_python: see `second_environment.find_compiler`.
-      make_model: from the recipe to a model with its variables made.
+      make_model: makes the model, as `build_model` does from its arguments.
 
     Raises:
       ValueError: where the topology is not known, or its cores do not divide the
@@ -191,6 +193,7 @@ def tpu_check(
         recipe,
         machine["devices"],
         input_size=input_size,
+        num_classes=num_classes,
         make_model=make_model,
     )
     answer = compile_for_tpu(python, topology, program)

@@ -96,7 +96,8 @@ def recipe_program(
     replicas: int,
     *,
     input_size: int | None = None,
-    make_model: Callable[[Recipe], SimCLR] = build_model,
+    num_classes: int | None = None,
+    make_model: Callable[..., SimCLR] = build_model,
 ) -> Program:
     """The program of a resolved recipe's training step.
 
@@ -106,7 +107,8 @@ def recipe_program(
         and seeds, of which it makes the views.
       replicas: cores that take a step together; they must divide the batch.
       input_size: side in pixels of the images fed to a step that augments.
-      make_model: from the recipe to a model with its variables made.
+      num_classes: classes of the online probe, or None for no probe.
+      make_model: makes the model, as `build_model` does from its arguments.
 
     Raises:
       ValueError: where the cores do not divide the batch.
@@ -118,10 +120,13 @@ def recipe_program(
             f"batch_size {recipe.batch_size} must be a multiple of the {replicas} "
             f"cores, such as {below or replicas} or {below + replicas}."
         )
-    specs = step_inputs(recipe, recipe.batch_size // replicas, input_size)
+    local_batch = recipe.batch_size // replicas
+    specs = step_inputs(recipe, local_batch, input_size)
+    if num_classes is not None:
+        specs["label"] = tf.TensorSpec([local_batch], tf.int32)
     strategy = tpu_strategy(replicas)
     with strategy.scope():
-        model = make_model(recipe)
+        model = make_model(recipe, num_classes=num_classes)
         model.compile(build_optimizer(recipe, _STEPS_PER_EPOCH))
     return export_step(strategy, model, specs)
 

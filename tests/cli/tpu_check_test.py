@@ -70,7 +70,8 @@ def test_the_way_to_the_compiler_is_shown_where_it_is_absent(capsys, tmp_path):
         ("--topology=v99:2x2", "v2, v3, v4, v5e, v5p, v6e"),
         ("--precision=float8", "float16"),
         ("--input_size=1", "input_size"),
-        ("--dataset=shapes", "dataset"),
+        ("--head_layers=4", "head_layers must be 0 to 3"),
+        ("--run=here", "run"),
     ],
 )
 def test_a_bad_value_is_named(capsys, argument, words):

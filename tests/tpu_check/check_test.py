@@ -31,7 +31,9 @@ RECIPE = Recipe(
 def result(compiler):
     """A step that makes its own views, for the eight cores of four chips."""
     recipe = dataclasses.replace(RECIPE, augment_on="device")
-    return tpu_check(recipe, "v3:2x2", input_size=40, compiler_python=compiler)
+    return tpu_check(
+        recipe, "v3:2x2", input_size=40, num_classes=7, compiler_python=compiler
+    )
 
 
 def test_a_step_compiles_and_its_figures_are_plausible(result):
@@ -40,8 +42,8 @@ def test_a_step_compiles_and_its_figures_are_plausible(result):
     assert 1e6 < result.planned_bytes < result.hbm_bytes
     assert 1e8 < result.flops < 1e11
     assert 1e6 < result.traffic_bytes < result.bytes_accessed
-    # Images of eight examples, and their seeds.
-    assert result.feed_bytes == 8 * (40 * 40 * 3 + 2 * 4)
+    # Images of eight examples, their seeds and labels.
+    assert result.feed_bytes == 8 * (40 * 40 * 3 + 2 * 4 + 4)
     assert result.bounds.seconds > 0
     assert result.images_per_second == pytest.approx(64 / result.bounds.seconds)
 
@@ -105,8 +107,8 @@ class UnknownKernel(CallingBack):
     ],
 )
 def test_a_step_that_no_tpu_runs_is_refused(compiler, head, words):
-    def make_model(recipe):
-        model = build_model(recipe)
+    def make_model(recipe, num_classes):
+        model = build_model(recipe, num_classes=num_classes)
         model.projection_head = head(model.projection_head)
         return model
 
