@@ -92,6 +92,9 @@ class SimCLR(tf.keras.Model):
                 name="probe",
             )
         self._make_metrics()
+        # They are of all replicas already; Keras would add them up once more where
+        # workers are several.
+        self.distribute_reduction_method = "first"
 
     # Running means are no weights of the model: Keras would save and set them too.
     @tf.__internal__.tracking.no_automatic_dependency_tracking
