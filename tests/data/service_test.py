@@ -13,17 +13,12 @@ import tensorflow as tf
 
 from simclr_tf.augmentation import SimCLRAugmenter
 from simclr_tf.data import DataError, load, pretrain_batches
+from tests.distribution.local_cluster import free_ports
 
 pytestmark = pytest.mark.slow
 
 _AUGMENTER = SimCLRAugmenter(16, color_strength=0.5, blur=False)
 _PATIENCE = 60
-
-
-def _free_port():
-    with socket.socket() as listener:
-        listener.bind(("localhost", 0))
-        return listener.getsockname()[1]
 
 
 def _serve(*arguments):
@@ -47,7 +42,7 @@ def _wait_for(port):
 @pytest.fixture(scope="module")
 def service():
     """The address of a dispatcher with two workers, each a process."""
-    dispatcher, *workers = [_free_port() for _ in range(3)]
+    dispatcher, *workers = free_ports(3)
     named = ",".join(f"localhost:{port}" for port in workers)
     # The dispatcher last: workers wait for it.
     processes = [
@@ -104,7 +99,7 @@ def test_batches_come_in_the_order_of_one_machine(service, kind, request):
 
 def test_a_service_that_is_not_there_is_told():
     source = load("shapes")
-    address = f"localhost:{_free_port()}"
+    address = f"localhost:{free_ports(1)[0]}"
     with pytest.raises(DataError, match=f"tf.data service at grpc://{address} makes"):
         pretrain_batches(source, _AUGMENTER, batch_size=8, seed=0, data_service=address)
 

@@ -8,16 +8,7 @@ import time
 import pytest
 
 from simclr_tf.distribution.cluster import Cluster, read_cluster, wait_for_workers
-
-
-def _free_ports(count):
-    sockets = [socket.socket() for _ in range(count)]
-    for each in sockets:
-        each.bind(("localhost", 0))
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports
+from tests.distribution.local_cluster import free_ports
 
 
 def _config(task, **jobs):
@@ -65,7 +56,7 @@ def test_a_wrong_config_is_told_with_an_example(config):
 
 
 def test_workers_that_start_one_after_the_other_find_each_other():
-    workers = tuple(f"localhost:{port}" for port in _free_ports(3))
+    workers = tuple(f"localhost:{port}" for port in free_ports(3))
     found = []
 
     def start(index):
@@ -85,7 +76,7 @@ def test_workers_that_start_one_after_the_other_find_each_other():
 
 
 def test_a_worker_that_does_not_answer_is_named_in_time():
-    mine, other = _free_ports(2)
+    mine, other = free_ports(2)
     cluster = Cluster((f"localhost:{mine}", f"localhost:{other}"), index=0)
     began = time.monotonic()
     with pytest.raises(ValueError, match=rf"worker 1 \(localhost:{other}\) in 1 s"):
@@ -94,7 +85,7 @@ def test_a_worker_that_does_not_answer_is_named_in_time():
 
 
 def test_a_port_in_use_is_named():
-    (port,) = _free_ports(1)
+    (port,) = free_ports(1)
     cluster = Cluster((f"localhost:{port}", "localhost:1"), index=0)
     told = pytest.raises(ValueError, match=f"Port {port} of localhost")
     with socket.create_server(("", port)), told:

@@ -6,15 +6,15 @@ step, so that only the first step can be held to a tolerance that means somethin
 The TPU program has the same test in `tests/tpu_check/conformance_test.py`.
 """
 
-import json
 import os
 import pathlib
-import socket
 import subprocess
 import sys
 
 import numpy as np
 import pytest
+
+from tests.distribution.local_cluster import configs
 
 pytestmark = pytest.mark.slow
 
@@ -37,27 +37,6 @@ def _start(arguments, output, environment=None):
     )
 
 
-def _cluster(count):
-    """TF_CONFIG of each of some workers on this machine."""
-    sockets = [socket.socket() for _ in range(count)]
-    for each in sockets:
-        each.bind(("localhost", 0))
-    workers = [f"localhost:{each.getsockname()[1]}" for each in sockets]
-    for each in sockets:
-        each.close()
-    return [
-        {
-            "TF_CONFIG": json.dumps(
-                {
-                    "cluster": {"worker": workers},
-                    "task": {"type": "worker", "index": index},
-                }
-            )
-        }
-        for index in range(count)
-    ]
-
-
 @pytest.fixture(scope="module")
 def train(shared, tmp_path_factory):
     """Runs a case in a process of its own, once however often it is asked for."""
@@ -73,7 +52,8 @@ def train(shared, tmp_path_factory):
         strategy, replicas = "one", 1
         environments = [None]
         if devices == "two workers":
-            strategy, replicas, environments = "multiworker", 2, _cluster(2)
+            strategy, replicas = "multiworker", 2
+            environments = [{"TF_CONFIG": config} for config in configs(2)]
         elif devices != "one":
             strategy, replicas = "mirrored", _DEVICES[devices]
         case = [f"--strategy={strategy}", f"--replicas={replicas}", *arguments]

@@ -6,16 +6,11 @@ import pytest
 
 from simclr_tf.data import load, pretrain_batches
 from simclr_tf.distribution.data_service import serve
-
-
-def _free_port():
-    with socket.socket() as listener:
-        listener.bind(("localhost", 0))
-        return listener.getsockname()[1]
+from tests.distribution.local_cluster import free_ports
 
 
 def test_both_servers_in_one_process_make_batches():
-    port, said = _free_port(), []
+    (port,), said = free_ports(1), []
     servers = serve("both", port=port, say=said.append, wait=False)
     assert len(servers) == len(said) == 2
     source = load("shapes", image_size=16)

@@ -4,7 +4,6 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -13,19 +12,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.distribution.local_cluster import configs
+
 pytestmark = pytest.mark.slow
 
 _EPOCHS = 3
-
-
-def _free_ports(count):
-    sockets = [socket.socket() for _ in range(count)]
-    for each in sockets:
-        each.bind(("localhost", 0))
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports
 
 
 @pytest.fixture(scope="module")
@@ -49,16 +40,11 @@ def command(shared, tmp_path_factory):
 
 def _start(command, run, count=2):
     """The workers' processes, which append what they say to a file beside the run."""
-    workers = [f"localhost:{port}" for port in _free_ports(count)]
     processes = []
-    for index in range(count):
-        config = {
-            "cluster": {"worker": workers},
-            "task": {"type": "worker", "index": index},
-        }
+    for index, config in enumerate(configs(count)):
         environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
         if count > 1:
-            environment["TF_CONFIG"] = json.dumps(config)
+            environment["TF_CONFIG"] = config
         with open(f"{run}.{index}.txt", "a") as said:
             processes.append(
                 subprocess.Popen(
