@@ -24,7 +24,7 @@ def _define(values: flags.FlagValues) -> None:
     flags.DEFINE_integer(
         "input_size",
         None,
-        "side in pixels of the images sent to a device that augments; 256 for views "
+        "side in pixels of the images sent to a device that augments; 336 for views "
         "of 224 and in proportion for others above 64, else image_size",
         lower_bound=8,
         flag_values=values,

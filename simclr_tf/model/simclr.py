@@ -128,6 +128,20 @@ class SimCLR(tf.keras.Model):
             features = tf.reduce_mean(features, axis=[1, 2])
         return tf.cast(features, tf.keras.backend.floatx())
 
+    def fit(self, *args, **kwargs) -> tf.keras.callbacks.History:
+        """As Keras' own, whose arguments it takes."""
+        try:
+            return super().fit(*args, **kwargs)
+        except ValueError as error:
+            replicas = self.distribute_strategy.num_replicas_in_sync
+            if replicas == 1 or "Empty logs" not in str(error):
+                raise
+            # TensorFlow drops whole batches that it cannot split without a remainder.
+            raise ValueError(
+                f"No batch is left to train on: batches must be of a multiple of "
+                f"{replicas} images, which {replicas} replicas share equally."
+            ) from error
+
     def train_step(self, data: Any) -> dict[str, tf.Tensor]:
         """One step on a batch; see the class for what `data` may be."""
         self.learn(data)

@@ -12,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.compiler.xla.service import hlo_pb2
 
+from simclr_tf.data.image_files import canvas_size
 from simclr_tf.model import SimCLR
 from simclr_tf.tpu_check.fake_tpu import replica_step, to_hlo, tpu_strategy
 from simclr_tf.training.build import build_model, build_optimizer
@@ -146,8 +147,11 @@ def step_inputs(
 
 
 def default_input_size(image_size: int) -> int:
-    """Side of the images that crops are cut from on the device, in pixels."""
-    return image_size if image_size <= 64 else round(image_size * 256 / 224)
+    """Side of the images that `pretrain` has the device cut crops from, in pixels.
+
+    Small ones are commonly of one size; photographs are stretched to a square.
+    """
+    return image_size if image_size <= 64 else canvas_size(image_size)
 
 
 def export_step(

@@ -142,11 +142,11 @@ def pretrain(
                 steps = min(recipe.steps_per_execution, epoch_end - step)
                 train(batches, steps)
                 step += steps
-                stopping = crew.agree(step, stop.requested)
                 if crew.is_chief and progress.due():
                     # To read metrics is an exchange, which takes all workers.
                     seen = _results(model) if crew.count == 1 else {}
                     progress.show(step * batch, _shown(seen))
+                stopping = crew.agree(step, stop.requested)
             if step < epoch_end:
                 progress.clear()
                 checkpoints.save(step, seconds())

@@ -97,7 +97,7 @@ def test_ten_steps_are_those_of_one_device(train, devices, encoder):
 
 
 def test_views_made_by_replicas_with_lars_a_probe_and_steps_at_once(train):
-    case = ["--optimizer=lars", "--probe", "--steps-per-execution=5"]
+    case = ["--optimizer=lars", "--probe", "--steps-per-execution=5", "--groups=2"]
     ours, theirs = train("mirrored x2", *case), train("one", *case)
     assert len(theirs["probe_loss"]) == 2
     assert theirs["probe_accuracy"].max() > 0
@@ -106,7 +106,7 @@ def test_views_made_by_replicas_with_lars_a_probe_and_steps_at_once(train):
 
 
 def test_the_first_step_in_float32(train):
-    case = ["--floatx=float32", "--views"]
+    case = ["--floatx=float32", "--views", "--groups=2"]
     ours, theirs = train("mirrored x2", *case), train("one", *case)
     assert _error(ours["gradient"], theirs["gradient"]) < _ROUNDED
     np.testing.assert_allclose(ours["loss"][0], theirs["loss"][0], rtol=_ROUNDED)
@@ -114,7 +114,7 @@ def test_the_first_step_in_float32(train):
 
 def test_the_first_step_in_bfloat16(train):
     """Replicas round other sums, and stray from float32 no farther than one does."""
-    case = ["--floatx=float32", "--views"]
+    case = ["--floatx=float32", "--views", "--groups=2"]
     exact = train("one", *case)["gradient"]
     case += ["--policy=mixed_bfloat16"]
     ours, theirs = train("mirrored x2", *case), train("one", *case)

@@ -12,7 +12,7 @@ _SMALL = {"width_multiplier": 0.0625, "cifar_stem": True}
 _FORMS = {
     "basic": {"depth": 18, **_SMALL},
     "bottleneck": {"depth": 50, **_SMALL},
-    "selective": {"depth": 50, **_SMALL, "sk_ratio": 0.0625},
+    "selective": {"depth": 18, **_SMALL, "sk_ratio": 0.0625},
 }
 _SLOW = pytest.mark.slow
 

@@ -91,6 +91,8 @@ def test_what_is_said_is_kept_and_changes_no_other_default(size):
         "batch_size": 2,
         "warmup_epochs": 0.0,
         "precision": "float16",
+        "augment_on": "device",
+        "steps_per_execution": 3,
         "seed": 5,
     }
     plain = dataclasses.asdict(Recipe(image_size=size).resolved())
