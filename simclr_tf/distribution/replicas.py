@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import tensorflow as tf
 
+_UNEQUAL = "Replicas must be given equally many images of each batch"
+
 
 def num_replicas() -> int:
     """Replicas that take this step together; 1 outside a replica context."""
@@ -18,26 +20,6 @@ def replica_index() -> tf.Tensor:
         return tf.constant(0)
     # uint32 on TPU, and TPUs convert it to int32 only from uint32.
     return tf.cast(tf.cast(context.replica_id_in_sync_group, tf.uint32), tf.int32)
-
-
-def require_equal_shares(images: tf.Tensor) -> None:
-    """Raises ValueError unless replicas surely hold equally many of a global batch.
-
-    A mean over replicas is the mean over the batch only then, and a gather of
-    unequal shares waits for ever or fails far from here.
-
-    Args:
-      images: `[B, ...]`, this replica's.
-    """
-    replicas = num_replicas()
-    if replicas > 1 and images.shape[0] is None:
-        raise ValueError(
-            f"{replicas} replicas must be given equally many images of each batch: "
-            "batch with drop_remainder=True, in batches of a multiple of "
-            f"{replicas}; with several hosts also repeat() the dataset and give fit "
-            "steps_per_epoch, lest one host run out before another. (This replica's "
-            f"batch has no static size: {images.shape}.)"
-        )
 
 
 def gather(tensor: tf.Tensor) -> tf.Tensor:
@@ -61,3 +43,31 @@ def gather(tensor: tf.Tensor) -> tf.Tensor:
     # Zero but for this replica's row: the sum over replicas is the gather.
     context = tf.distribute.get_replica_context()
     return context.all_reduce(tf.distribute.ReduceOp.SUM, mine * tensor[None])
+
+
+def require_equal_shares(sizes: tf.Tensor) -> tf.Operation:
+    """Fails unless replicas hold equally many images of a global batch.
+
+    A mean over replicas is the mean over the batch only then. Where a replica's batch
+    has a static size, as on TPUs it must, all have that size.
+
+    Args:
+      sizes: `[R]`, gathered from the replicas.
+    """
+    equal = tf.reduce_all((sizes == sizes[0]) & (sizes > 0))
+    return tf.debugging.Assert(equal, [_UNEQUAL, sizes])
+
+
+def explain_unequal_shares(error: tf.errors.OpError) -> None:
+    """Raises ValueError, saying what to do, where unequal shares were the cause.
+
+    A replica may come to a collective with a shape of its own before
+    `require_equal_shares` is heard.
+    """
+    if _UNEQUAL in error.message or "Shape mismatch in the collective" in error.message:
+        raise ValueError(
+            f"{_UNEQUAL}: batch with drop_remainder=True, in batches of a multiple of "
+            f"their number, {tf.distribute.get_strategy().num_replicas_in_sync}; with "
+            "several hosts also repeat() the dataset and give fit steps_per_epoch, "
+            "lest one run out before another."
+        ) from error

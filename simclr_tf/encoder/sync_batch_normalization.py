@@ -22,17 +22,13 @@ class SyncBatchNormalization(tf.keras.layers.BatchNormalization):
     E[x^2] - E[x]^2 would cancel; gradients go back the same way. Statistics are
     computed in float32 at least.
 
-    Replicas must hold equally many examples, which static batch shapes ensure.
-
-    Raises:
-      ValueError: called to train on several replicas with a batch of unknown size.
+    Replicas must hold equally many examples: `InvalidArgumentError` where they do not.
     """
 
     def call(self, inputs: tf.Tensor, training: bool | None = None) -> tf.Tensor:
         """Floating point `[..., C]` to the same shape and dtype."""
         if num_replicas() == 1 or not training or not self.trainable:
             return super().call(inputs, training=training)
-        require_equal_shares(inputs)
         dtype = tf.float64 if inputs.dtype == tf.float64 else tf.float32
         wide = tf.cast(inputs, dtype)
         axis = self.axis[0] % wide.shape.rank
@@ -72,9 +68,14 @@ def _global_moments(
     local = tf.cast(tf.reduce_prod(sizes), inputs.dtype)
     local_mean = tf.reduce_mean(inputs, axis=axes, keepdims=True)
     centred = tf.reduce_sum(tf.square(inputs - local_mean), axis=axes)
-    means, moments = tf.unstack(
-        gather(tf.stack([tf.reshape(local_mean, [-1]), centred])), axis=1
-    )
+    # The size travels with them, to be compared.
+    moments = tf.stack([tf.reshape(local_mean, [-1]), centred])
+    moments = gather(tf.concat([moments, tf.fill([2, 1], local)], axis=1))
+    if inputs.shape[0] is None:
+        with tf.control_dependencies([require_equal_shares(moments[:, 0, -1])]):
+            moments = tf.identity(moments)
+    moments = moments[..., :-1]
+    means, moments = tf.unstack(moments, axis=1)
     mean = tf.reduce_mean(means, axis=0)
     between = local * tf.reduce_sum(tf.square(means - mean), axis=0)
     count = local * num_replicas()

@@ -10,7 +10,6 @@ from simclr_tf.distribution.replicas import (
     gather,
     num_replicas,
     replica_index,
-    require_equal_shares,
 )
 from simclr_tf.loss import contrastive_metrics
 from simclr_tf.loss.tiled_logsumexp import RowStatistics, tiled_logsumexp
@@ -59,8 +58,8 @@ def nt_xent(
       A scalar, computed in float32, or in float64 when given float64.
 
     Raises:
-      ValueError: where shapes differ, `temperature` or `block_size` is not
-        positive, or replicas' shares have no static size.
+      ValueError: where shapes differ, or `temperature` or `block_size` is not
+        positive.
     """
     z_a, z_b = _checked(z_a, z_b, temperature, block_size)
     if block_size is None:
@@ -158,7 +157,6 @@ def _checked(
         raise ValueError(f"temperature must be greater than 0, got {temperature}.")
     if block_size is not None and block_size < 1:
         raise ValueError(f"block_size must be at least 1 or None, got {block_size}.")
-    require_equal_shares(z_a)
     dtype = tf.float64 if z_a.dtype == tf.float64 else tf.float32
     return tf.cast(z_a, dtype), tf.cast(z_b, dtype)
 

@@ -8,7 +8,11 @@ import tensorflow as tf
 
 from simclr_tf import randomness
 from simclr_tf.augmentation import SimCLRAugmenter, to_unit_range
-from simclr_tf.distribution.replicas import num_replicas, replica_index
+from simclr_tf.distribution.replicas import (
+    explain_unequal_shares,
+    num_replicas,
+    replica_index,
+)
 from simclr_tf.loss.nt_xent import contrast
 
 # Stands for the epoch in the seeds of evaluation, which no training step has.
@@ -113,8 +117,9 @@ class SimCLR(tf.keras.Model):
         """Makes all variables, for images of a shape `[B, H, W, C]`."""
         shape = [size or 32 for size in tf.TensorShape(input_shape).as_list()[1:]]
         images = tf.keras.Input(shape)
-        features = self.call(images)
-        self.projection_head(features)
+        # Not as in training, where replicas would have to meet.
+        features = self.call(images, training=False)
+        self.projection_head(features, training=False)
         if self.probe is not None:
             self.probe(features)
         self.built = True
@@ -129,18 +134,13 @@ class SimCLR(tf.keras.Model):
         return tf.cast(features, tf.keras.backend.floatx())
 
     def fit(self, *args, **kwargs) -> tf.keras.callbacks.History:
-        """As Keras' own, whose arguments it takes."""
+        """As Keras' own; ValueError where replicas are given unequal shares."""
         try:
             return super().fit(*args, **kwargs)
-        except ValueError as error:
-            replicas = self.distribute_strategy.num_replicas_in_sync
-            if replicas == 1 or "Empty logs" not in str(error):
-                raise
-            # TensorFlow drops whole batches that it cannot split without a remainder.
-            raise ValueError(
-                f"No batch is left to train on: batches must be of a multiple of "
-                f"{replicas} images, which {replicas} replicas share equally."
-            ) from error
+        except tf.errors.OpError as error:
+            with self.distribute_strategy.scope():
+                explain_unequal_shares(error)
+            raise
 
     def train_step(self, data: Any) -> dict[str, tf.Tensor]:
         """One step on a batch; see the class for what `data` may be."""
