@@ -40,7 +40,11 @@ def _model(optimizer, precision, seed):
         model = SimCLR(encoder, head, num_classes=10)
         model.build((None, 16, 16, 3))
     rate = WarmupCosineDecay(0.05, total_steps=8, warmup_steps=3)
-    model.compile(make_optimizer(optimizer, rate, weight_decay=1e-3))
+    try:
+        model.compile(make_optimizer(optimizer, rate, weight_decay=1e-3))
+    except ValueError as error:  # The newer stack has no LAMB.
+        assert optimizer == "lamb"
+        pytest.skip(str(error))
     return model
 
 
