@@ -3,7 +3,7 @@
 from simclr_tf.data.batches import (
     evaluation_batches,
     pretrain_batches,
-    require_equal_shares,
+    require_divisible,
     sample,
     steps_per_epoch,
 )
@@ -21,7 +21,7 @@ __all__ = [
     "load",
     "load_train_and_test",
     "pretrain_batches",
-    "require_equal_shares",
+    "require_divisible",
     "sample",
     "steps_per_epoch",
 ]

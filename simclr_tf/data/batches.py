@@ -14,6 +14,11 @@ from simclr_tf.data.service import from_service
 from simclr_tf.data.source import DataError, Source
 from simclr_tf.data.subset import Subset, shuffled_places
 
+# Parts of a stream in each global batch, and how many records of each wait to be
+# decoded.
+_MOST_PARTS = 64
+_READ_AHEAD = 8
+
 
 def steps_per_epoch(source: Source, batch_size: int) -> int:
     """Whole batches in an epoch; the images left over wait for another epoch.
@@ -32,11 +37,6 @@ def steps_per_epoch(source: Source, batch_size: int) -> int:
             f"{len(source):,} images: choose a batch of at most that many."
         )
     return len(source) // batch_size
-
-
-# Of a stream, in each global batch, and how many records of each wait to be decoded.
-_MOST_PARTS = 64
-_READ_AHEAD = 8
 
 
 class _Pieces(NamedTuple):
@@ -119,7 +119,7 @@ def pretrain_batches(
     per_epoch = steps_per_epoch(source, batch_size)
     context = context or tf.distribute.InputContext()
     replicas = context.num_replicas_in_sync
-    require_equal_shares(batch_size, replicas)
+    require_divisible(batch_size, replicas)
     per_step = replicas // context.num_input_pipelines
     size = batch_size // replicas
 
@@ -146,7 +146,7 @@ def pretrain_batches(
     return batches.prefetch(tf.data.AUTOTUNE)
 
 
-def require_equal_shares(batch_size: int, replicas: int) -> None:
+def require_divisible(batch_size: int, replicas: int) -> None:
     """Raises DataError unless replicas get equally many images of a batch."""
     if batch_size % replicas:
         lower = batch_size - batch_size % replicas

@@ -19,7 +19,7 @@ from simclr_tf.data import (
     load,
     load_train_and_test,
     pretrain_batches,
-    require_equal_shares,
+    require_divisible,
     steps_per_epoch,
 )
 from simclr_tf.distribution.crew import Crew
@@ -95,7 +95,7 @@ def pretrain(
     )
     recipe = recipe.resolved(native_size=min(source.image_shape[:2]))
     per_epoch = steps_per_epoch(source, recipe.batch_size)
-    require_equal_shares(recipe.batch_size, strategy.num_replicas_in_sync)
+    require_divisible(recipe.batch_size, strategy.num_replicas_in_sync)
     total = recipe.epochs * per_epoch
     monitor = _monitor(recipe, source)
     with strategy.scope():
