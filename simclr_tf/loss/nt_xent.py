@@ -12,7 +12,12 @@ from simclr_tf.distribution.replicas import (
     replica_index,
 )
 from simclr_tf.loss import contrastive_metrics
-from simclr_tf.loss.tiled_logsumexp import RowStatistics, tiled_logsumexp
+from simclr_tf.loss.symmetric_logsumexp import is_bounded, symmetric_logsumexp
+from simclr_tf.loss.tiled_logsumexp import tiled_logsumexp
+
+# From here on blocks are the faster too, and a matrix would take 8 MiB and more.
+_MOST_AT_ONCE = 2**21
+_BLOCK = 1024
 
 
 class Contrast(NamedTuple):
@@ -44,15 +49,22 @@ def nt_xent(
     masks an anchor's similarity to itself by subtracting 1e9, and we do too in
     effect: the term is a finite number far below all others.
 
+    On TPUs and on GPUs with TF32, TensorFlow multiplies float32 numbers in fewer
+    bits unless `tf.config.experimental.enable_tensor_float_32_execution(False)`
+    was called, as the command line does.
+
     Args:
       z_a: projections of the first views, floating point `[n, d]`.
       z_b: projections of the second views, `[n, d]`; row i is the positive of
         row i of `z_a`.
       temperature: what similarities are divided by, > 0.
       normalize: whether rows are first scaled to length 1.
-      block_size: None compares all at once, in memory `2n x 2N`; a number
-        compares that many columns at a time and never holds the matrix, with
-        the same values and gradients within rounding.
+      block_size: a number compares that many candidates at a time and never
+        holds the matrix `2n x 2N`, with the same values and gradients within
+        rounding. On one replica, unless temperatures are below 0.025, each pair
+        is then computed once for both its images, in half the time. None
+        chooses: all at once up to 2 million similarities, blocks of 1,024
+        beyond.
 
     Returns:
       A scalar, computed in float32, or in float64 when given float64.
@@ -62,11 +74,11 @@ def nt_xent(
         positive.
     """
     z_a, z_b = _checked(z_a, z_b, temperature, block_size)
-    if block_size is None:
-        return _compare(z_a, z_b, temperature, normalize)[0]
-    return _compare_tiled(z_a, z_b, temperature, normalize, block_size)[0]
+    settings = _Settings(temperature, normalize, block_size, metrics=False)
+    return _compare(_sides(z_a, z_b, settings), settings).loss
 
 
+@tf.autograph.experimental.do_not_convert
 def contrast(
     z_a: tf.Tensor,
     z_b: tf.Tensor,
@@ -86,18 +98,8 @@ def contrast(
       view's N candidates alone.
     """
     z_a, z_b = _checked(z_a, z_b, temperature, block_size)
-    if block_size is None:
-        loss, logits, labels = _compare(z_a, z_b, temperature, normalize)
-        logits = tf.stop_gradient(logits)
-        return Contrast(
-            loss,
-            contrastive_metrics.accuracy(logits, labels),
-            contrastive_metrics.entropy(logits),
-        )
-    loss, rows = _compare_tiled(z_a, z_b, temperature, normalize, block_size)
-    wins = tf.cast(rows.positive > rows.rival, loss.dtype)
-    entropies = tf.stop_gradient(rows.logsumexp) - rows.expectation
-    return Contrast(loss, tf.reduce_mean(wins), tf.reduce_mean(entropies))
+    settings = _Settings(temperature, normalize, block_size, metrics=True)
+    return _compare(_sides(z_a, z_b, settings), settings)
 
 
 @tf.keras.utils.register_keras_serializable(package="simclr_tf")
@@ -161,6 +163,13 @@ def _checked(
     return tf.cast(z_a, dtype), tf.cast(z_b, dtype)
 
 
+class _Settings(NamedTuple):
+    temperature: float
+    normalize: bool
+    block_size: int | None
+    metrics: bool
+
+
 class _Sides(NamedTuple):
     """The two sides of the comparison.
 
@@ -175,30 +184,40 @@ class _Sides(NamedTuple):
     positive: tf.Tensor
 
 
-def _sides(
-    z_a: tf.Tensor, z_b: tf.Tensor, temperature: float, normalize: bool
-) -> _Sides:
+def _sides(z_a: tf.Tensor, z_b: tf.Tensor, settings: _Settings) -> _Sides:
     both = tf.stack([z_a, z_b])
-    if normalize:
+    if settings.normalize:
         both = tf.math.l2_normalize(both, axis=-1)
-    local = tf.shape(z_a)[0]
+    local = z_a.shape[0] or tf.shape(z_a)[0]
     width = both.shape[-1]
-    candidates = tf.reshape(tf.transpose(gather(both), [1, 0, 2, 3]), [-1, width])
+    candidates = tf.transpose(gather(both), [1, 0, 2, 3])
     first = tf.range(local) + replica_index() * local
     second = first + local * num_replicas()
     return _Sides(
-        anchors=tf.reshape(both, [-1, width]) / temperature,
-        candidates=candidates,
+        anchors=tf.reshape(both, [2 * local, width]) / settings.temperature,
+        candidates=tf.reshape(candidates, [2 * local * num_replicas(), width]),
         own=tf.concat([first, second], axis=0),
         positive=tf.concat([second, first], axis=0),
     )
 
 
-def _compare(
-    z_a: tf.Tensor, z_b: tf.Tensor, temperature: float, normalize: bool
-) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """The loss, its masked logits `[2n, 2N]`, and positives' columns `[2n]`."""
-    sides = _sides(z_a, z_b, temperature, normalize)
+def _compare(sides: _Sides, settings: _Settings) -> Contrast:
+    if settings.block_size is not None:
+        return _compare_tiled(sides, settings, settings.block_size)
+    rows, columns = sides.anchors.shape[0], sides.candidates.shape[0]
+    if rows is None or columns is None:
+        size = tf.size(sides.own, tf.int64) * tf.size(sides.candidates[:, 0], tf.int64)
+        return tf.cond(
+            size > _MOST_AT_ONCE,
+            lambda: _compare_tiled(sides, settings, _BLOCK),
+            lambda: _compare_whole(sides, settings),
+        )
+    if rows * columns > _MOST_AT_ONCE:
+        return _compare_tiled(sides, settings, _BLOCK)
+    return _compare_whole(sides, settings)
+
+
+def _compare_whole(sides: _Sides, settings: _Settings) -> Contrast:
     logits = tf.matmul(sides.anchors, sides.candidates, transpose_b=True)
     columns = tf.shape(sides.candidates)[0]
     itself = tf.one_hot(
@@ -206,22 +225,31 @@ def _compare(
     )
     logits = tf.where(itself, tf.constant(-1e9, logits.dtype), logits)
     losses = tf.nn.sparse_softmax_cross_entropy_with_logits(sides.positive, logits)
-    return tf.reduce_mean(losses), logits, sides.positive
+    loss = tf.reduce_mean(losses)
+    if not settings.metrics:
+        return Contrast(loss, tf.zeros_like(loss), tf.zeros_like(loss))
+    logits = tf.stop_gradient(logits)
+    return Contrast(
+        loss,
+        contrastive_metrics.accuracy(logits, sides.positive),
+        contrastive_metrics.entropy(logits),
+    )
 
 
-def _compare_tiled(
-    z_a: tf.Tensor,
-    z_b: tf.Tensor,
-    temperature: float,
-    normalize: bool,
-    block_size: int,
-) -> tuple[tf.Tensor, RowStatistics]:
-    """The loss, and each anchor's statistics."""
-    sides = _sides(z_a, z_b, temperature, normalize)
-    rows = tiled_logsumexp(*sides, block_size)
-    local = tf.shape(z_a)[0]
+def _compare_tiled(sides: _Sides, settings: _Settings, block_size: int) -> Contrast:
+    temperature = settings.temperature
+    symmetric = num_replicas() == 1 and settings.normalize and is_bounded(temperature)
+    if symmetric:
+        rows = symmetric_logsumexp(
+            sides.candidates, temperature, block_size, metrics=settings.metrics
+        )
+    else:
+        rows = tiled_logsumexp(*sides, block_size)
     # The two halves of the anchors are one another's positives; the temperature
     # has already divided both.
-    first, second = sides.anchors[:local], sides.anchors[local:]
+    first, second = tf.split(sides.anchors, 2, axis=0)
     positives = tf.reduce_sum(first * second, axis=-1) * temperature
-    return tf.reduce_mean(rows.logsumexp) - tf.reduce_mean(positives), rows
+    loss = tf.reduce_mean(rows.logsumexp) - tf.reduce_mean(positives)
+    wins = tf.cast(rows.positive > rows.rival, loss.dtype)
+    entropies = tf.stop_gradient(rows.logsumexp) - rows.expectation
+    return Contrast(loss, tf.reduce_mean(wins), tf.reduce_mean(entropies))

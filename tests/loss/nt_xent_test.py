@@ -74,6 +74,35 @@ def test_agrees_with_the_formula_in_float64(count, temperature, block_size):
     _assert_is_reference(got, z_a, z_b, temperature, 1e-12)
 
 
+@pytest.mark.parametrize("known", [True, False])
+@pytest.mark.parametrize("temperature", [0.01, 0.1])
+def test_a_large_matrix_is_never_held_unless_asked_for(known, temperature):
+    z_a, z_b = _projections(900)
+    spec = tf.TensorSpec([900 if known else None, 32], tf.float64)
+
+    def compare(z_a, z_b):
+        with tf.GradientTape() as tape:
+            tape.watch([z_a, z_b])
+            compared = contrast(z_a, z_b, temperature=temperature)
+        return compared, tape.gradient(compared.loss, [z_a, z_b])
+
+    traced = tf.function(compare).get_concrete_function(spec, spec)
+    if known:
+        held = {
+            tuple(tensor.shape)
+            for operation in traced.graph.get_operations()
+            for tensor in operation.outputs
+            if tensor.shape.rank == 2
+        }
+        assert (1800, 32) in held
+        assert (1800, 1800) not in held
+    (loss, accuracy, entropy), gradients = traced(tf.constant(z_a), tf.constant(z_b))
+    whole = contrast(z_a, z_b, temperature=temperature, block_size=1800)
+    _assert_is_reference((loss, *gradients), z_a, z_b, temperature, 1e-12)
+    assert float(accuracy) == float(whole.accuracy)
+    assert float(entropy) == pytest.approx(float(whole.entropy), rel=1e-9)
+
+
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])
 @pytest.mark.parametrize("temperature", [0.01, 0.1, 1.0])
 @pytest.mark.parametrize("count", [2, 64, 512])
@@ -118,20 +147,21 @@ def test_collapsed_projections_cost_the_log_of_the_candidates(block_size):
     assert float(compared.accuracy) == 0.0
 
 
+@pytest.mark.parametrize("temperature", [0.02, 0.1])
 @pytest.mark.parametrize("block_size", [None, 7, 64, 1000])
-def test_metrics_are_what_a_plain_loop_counts(block_size):
+def test_metrics_are_what_a_plain_loop_counts(block_size, temperature):
     z_a, z_b = _projections(32, width=6)
     z = np.concatenate([z_a, z_b])
     u = z / np.linalg.norm(z, axis=1, keepdims=True)
     hits, entropies = [], []
     for anchor in range(64):
         others = [other for other in range(64) if other != anchor]
-        similarity = u[others] @ u[anchor] / 0.1
+        similarity = u[others] @ u[anchor] / temperature
         hits.append(others[int(np.argmax(similarity))] == (anchor + 32) % 64)
         probability = np.exp(similarity - similarity.max())
         probability /= probability.sum()
         entropies.append(-np.sum(probability * np.log(probability)))
-    compared = contrast(z_a, z_b, temperature=0.1, block_size=block_size)
+    compared = contrast(z_a, z_b, temperature=temperature, block_size=block_size)
     assert float(compared.accuracy) == pytest.approx(np.mean(hits))
     assert float(compared.entropy) == pytest.approx(np.mean(entropies), rel=1e-9)
 
