@@ -36,7 +36,8 @@ class StatelessAugmentation(keras_cv.layers.VectorizedBaseImageAugmentationLayer
     draws from, and writes two methods: `sample`, which turns seeds into a dict
     of parameters with one row per example, and `augment_images`, which applies
     them to the batch. The two are apart so that either can be tested, replaced
-    or repeated alone.
+    or repeated alone. A third, `augment_one`, may say how a CPU does one image
+    faster; see `host_views`.
 
     Call it on images `[B, H, W, C]` or `[H, W, C]`, uint8 or floating point in
     [0, 1], or on a dict with `"images"` and optionally `"seeds"` (int32
@@ -68,6 +69,24 @@ class StatelessAugmentation(keras_cv.layers.VectorizedBaseImageAugmentationLayer
           A dict of tensors whose first axis is the batch.
         """
         raise NotImplementedError(f"{type(self).__name__} must define sample().")
+
+    def augment_one(
+        self, image: tf.Tensor, transformations: Transformations
+    ) -> tf.Tensor:
+        """`augment_images` of one image whose channels are planes of each column.
+
+        Here branches pay, which a batch of many images cannot take.
+
+        Args:
+          image: floating point `[1, W, C, H]` of static shape.
+          transformations: a row of those of `sample`, the first axis being 1.
+
+        Returns:
+          The same shape and values as `augment_images`, within rounding.
+        """
+        image = tf.transpose(image, [0, 3, 1, 2])
+        image = self.augment_images(image, transformations)
+        return tf.transpose(image, [0, 2, 3, 1])
 
     def fresh_seeds(self, batch_size: int | tf.Tensor) -> tf.Tensor:
         """New int32 seeds `[batch_size, 2]`, different at each call."""

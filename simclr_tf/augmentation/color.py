@@ -1,7 +1,8 @@
 """Colour arithmetic on RGB batches, one parameter per image.
 
 Each function takes floating-point images `[B, H, W, 3]` and parameters `[B]`,
-returns images of the same shape and does not clip. Values agree with the
+returns images of the same shape and does not clip. Where channels are another axis
+than the last, `channels` says which: `[B, H, 3, W]` with 2. Values agree with the
 `tf.image` ops that the published code uses; hue and saturation are written as
 rotations and scalings about the largest channel, which spares the way through
 HSV and back.
@@ -27,51 +28,62 @@ def add_brightness(images: tf.Tensor, delta: tf.Tensor) -> tf.Tensor:
     return images + per_image(delta)
 
 
-def adjust_contrast(images: tf.Tensor, factor: tf.Tensor) -> tf.Tensor:
+def adjust_contrast(
+    images: tf.Tensor, factor: tf.Tensor, channels: int = 3
+) -> tf.Tensor:
     """Scales the distance to each channel's mean over the image by `factor`."""
-    mean = tf.reduce_mean(images, axis=[1, 2], keepdims=True)
+    mean = tf.reduce_mean(images, axis=[1, 5 - channels], keepdims=True)
     return mean + (images - mean) * per_image(factor)
 
 
-def adjust_saturation(images: tf.Tensor, factor: tf.Tensor) -> tf.Tensor:
+def adjust_saturation(
+    images: tf.Tensor, factor: tf.Tensor, channels: int = 3
+) -> tf.Tensor:
     """Multiplies the HSV saturation by `factor` >= 0, capped at 1."""
-    value = tf.reduce_max(images, axis=-1, keepdims=True)
-    chroma = value - tf.reduce_min(images, axis=-1, keepdims=True)
+    planes = tf.unstack(images, axis=channels)
+    value, chroma = _value_and_chroma(*planes)
     # S' / S = min(factor, 1 / S), and 1 / S = value / chroma.
     cap = tf.math.divide_no_nan(value, chroma)
-    scale = tf.minimum(per_image(factor), cap)
-    return value - (value - images) * scale
+    scale = tf.minimum(factor[:, None, None], cap)
+    return tf.stack([value - (value - x) * scale for x in planes], axis=channels)
 
 
-def adjust_hue(images: tf.Tensor, delta: tf.Tensor) -> tf.Tensor:
+def adjust_hue(images: tf.Tensor, delta: tf.Tensor, channels: int = 3) -> tf.Tensor:
     """Rotates the HSV hue by `delta`, in turns of the colour circle."""
-    red, green, blue = tf.unstack(images, axis=-1)
-    value = tf.maximum(tf.maximum(red, green), blue)
-    chroma = value - tf.minimum(tf.minimum(red, green), blue)
-    # Hue in sixths of a turn, on the sector of the largest channel.
-    inverse = tf.math.divide_no_nan(tf.ones_like(chroma), chroma)
+    red, green, blue = tf.unstack(images, axis=channels)
+    value, chroma = _value_and_chroma(red, green, blue)
+    # Hue in sixths of a turn, on the sector of the largest channel; here and below
+    # times chroma, by which nothing need then be divided.
     hue = tf.where(
         value == red,
-        (green - blue) * inverse,
-        tf.where(
-            value == green,
-            (blue - red) * inverse + 2.0,
-            (red - green) * inverse + 4.0,
-        ),
+        green - blue,
+        tf.where(value == green, blue - red + 2.0 * chroma, red - green + 4.0 * chroma),
     )
-    hue = hue + 6.0 * delta[:, None, None]
+    hue += 6.0 * (delta - tf.round(delta))[:, None, None] * chroma
+    turn = 6.0 * chroma
+    hue = tf.where(hue < 0.0, hue + turn, tf.where(hue < turn, hue, hue - turn))
 
-    def channel(offset: float) -> tf.Tensor:
-        sector = hue + offset
-        sector = sector - 6.0 * tf.floor(sector / 6.0)
-        share = tf.clip_by_value(tf.minimum(sector, 4.0 - sector), 0.0, 1.0)
-        return value - chroma * share
+    def lit(amount: tf.Tensor) -> tf.Tensor:
+        return value - chroma + tf.clip_by_value(amount, 0.0, chroma)
 
-    return tf.stack([channel(5.0), channel(3.0), channel(1.0)], axis=-1)
+    turned = [
+        lit(tf.abs(hue - 3.0 * chroma) - chroma),
+        lit(2.0 * chroma - tf.abs(hue - 2.0 * chroma)),
+        lit(2.0 * chroma - tf.abs(hue - 4.0 * chroma)),
+    ]
+    return tf.stack(turned, axis=channels)
 
 
-def to_grayscale(images: tf.Tensor) -> tf.Tensor:
+def _value_and_chroma(
+    red: tf.Tensor, green: tf.Tensor, blue: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """The largest channel, and by how much it exceeds the smallest."""
+    value = tf.maximum(tf.maximum(red, green), blue)
+    return value, value - tf.minimum(tf.minimum(red, green), blue)
+
+
+def to_grayscale(images: tf.Tensor, channels: int = 3) -> tf.Tensor:
     """Luma in all three channels."""
-    luma = tf.constant(_LUMA, images.dtype)
-    gray = tf.reduce_sum(images * luma, axis=-1, keepdims=True)
-    return tf.broadcast_to(gray, tf.shape(images))
+    planes = tf.split(images, 3, axis=channels)
+    gray = tf.add_n([share * plane for share, plane in zip(_LUMA, planes)])
+    return tf.concat([gray] * 3, axis=channels)

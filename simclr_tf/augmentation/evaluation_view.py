@@ -30,7 +30,7 @@ def evaluation_view(
         unknown until the graph runs.
       image_size: side of the result, in pixels.
       sizes: int32 `[B, 2]`, heights and widths of the originals where `images`
-        are canvases that the originals were stretched to.
+        are canvases that hold them, see `scale_boxes`.
       crop_proportion: the square's side as a share of the image's shorter side;
         by default 0.875, or 1 where `image_size` is 32 or less, as published.
       antialias: whether each pixel counts, however much the square shrinks.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import tensorflow as tf
 
 from simclr_tf import randomness
@@ -98,32 +100,55 @@ class RandomColorJitter(StatelessAugmentation):
     ) -> tf.Tensor:
         """RGB images `[B, H, W, 3]` in [0, 1] to the same."""
         require_rgb(images, self)
+
+        def step(slot: tf.Tensor, images: tf.Tensor) -> tf.Tensor:
+            operation = tf.gather(transformations["order"], slot, axis=1)
+            operation = per_image(operation)
+            bright, contrast, saturated, turned = (
+                made() for made in self._operations(images, transformations)
+            )
+            return tf.where(
+                operation < 2,
+                tf.where(operation < 1, bright, contrast),
+                tf.where(operation < 3, saturated, turned),
+            )
+
+        jittered = _in_turn(step, images)
+        return tf.where(per_image(transformations["apply"]), jittered, images)
+
+    def augment_one(
+        self, image: tf.Tensor, transformations: Transformations
+    ) -> tf.Tensor:
+        """See `StatelessAugmentation`."""
+
+        def step(slot: tf.Tensor, image: tf.Tensor) -> tf.Tensor:
+            return tf.switch_case(
+                tf.gather(transformations["order"][0], slot),
+                self._operations(image, transformations, channels=2),
+            )
+
+        slots = tf.where(transformations["apply"][0], 4, 0)
+        # Where two follow each other in a turn, neither result is copied.
+        return _in_turn(step, image, slots, together=2)
+
+    def _operations(
+        self, images: tf.Tensor, drawn: Transformations, channels: int = 3
+    ) -> list[Callable[[], tf.Tensor]]:
+        """What each operation makes, clipped, by its number in `order`."""
         brighten = (
             color.add_brightness
             if self.brightness_rule == "additive"
             else color.scale_brightness
         )
-        order = transformations["order"]
-
-        def step(slot: tf.Tensor, images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-            operation = per_image(tf.gather(order, slot, axis=1))
-            bright = brighten(images, transformations["brightness"])
-            contrast = color.adjust_contrast(images, transformations["contrast"])
-            saturated = color.adjust_saturation(images, transformations["saturation"])
-            turned = color.adjust_hue(images, transformations["hue"])
-            images = tf.where(
-                operation < 2,
-                tf.where(operation < 1, bright, contrast),
-                tf.where(operation < 3, saturated, turned),
-            )
-            return slot + 1, tf.clip_by_value(images, 0.0, 1.0)
-
-        # A loop, not four copies: XLA would fuse the copies into one another and
-        # compute the first of them once for every use of the last.
-        _, jittered = tf.while_loop(
-            lambda slot, _: slot < 4, step, (0, images), maximum_iterations=4
-        )
-        return tf.where(per_image(transformations["apply"]), jittered, images)
+        operations = [
+            lambda: brighten(images, drawn["brightness"]),
+            lambda: color.adjust_contrast(images, drawn["contrast"], channels),
+            lambda: color.adjust_saturation(images, drawn["saturation"], channels),
+            lambda: color.adjust_hue(images, drawn["hue"], channels),
+        ]
+        return [
+            lambda made=made: tf.clip_by_value(made(), 0.0, 1.0) for made in operations
+        ]
 
     def get_config(self) -> dict:
         return {
@@ -132,6 +157,26 @@ class RandomColorJitter(StatelessAugmentation):
             "probability": self.probability,
             "brightness_rule": self.brightness_rule,
         }
+
+
+def _in_turn(
+    step: Callable[[tf.Tensor, tf.Tensor], tf.Tensor],
+    images: tf.Tensor,
+    slots: int | tf.Tensor = 4,
+    together: int = 1,
+) -> tf.Tensor:
+    """Takes the steps of slots 0, 1, … one after the other, some in each turn."""
+
+    def body(slot: tf.Tensor, images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        for place in range(together):
+            images = step(slot + place, images)
+        return slot + together, images
+
+    # A loop, not four copies: XLA would fuse the copies into one another and
+    # compute the first of them once for every use of the last.
+    return tf.while_loop(
+        lambda slot, _: slot < slots, body, (0, images), maximum_iterations=4
+    )[1]
 
 
 def _random_order(draws: tf.Tensor) -> tf.Tensor:

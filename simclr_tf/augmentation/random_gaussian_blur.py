@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
+
+import numpy as np
 import tensorflow as tf
 
 from simclr_tf import randomness
@@ -11,6 +15,7 @@ from simclr_tf.augmentation.base import (
     per_image,
     require_probability,
 )
+from simclr_tf.augmentation.loops import change_if, one_by_one
 
 
 @tf.keras.utils.register_keras_serializable(package="simclr_tf")
@@ -67,8 +72,19 @@ class RandomGaussianBlur(StatelessAugmentation):
     ) -> tf.Tensor:
         """Images `[B, H, W, C]`, static height, to the same shape."""
         radius = (self.kernel_size or images.shape[1] // 10) // 2
-        blurred = gaussian_blur(images, transformations["sigma"], radius)
+        blurred = gaussian_blur(_cut(images), transformations["sigma"], radius)
         return tf.where(per_image(transformations["blur"]), blurred, images)
+
+    def augment_one(
+        self, image: tf.Tensor, transformations: Transformations
+    ) -> tf.Tensor:
+        """See `StatelessAugmentation`."""
+        radius = (self.kernel_size or image.shape[1] // 10) // 2
+        return change_if(
+            transformations["blur"][0],
+            lambda image: _blur_one(_cut(image), transformations["sigma"], radius),
+            image,
+        )
 
     def get_config(self) -> dict:
         return {
@@ -79,6 +95,11 @@ class RandomGaussianBlur(StatelessAugmentation):
         }
 
 
+def _cut(images: tf.Tensor) -> tf.Tensor:
+    """Cuts the overshoot of a bicubic crop, where the published code cuts it."""
+    return tf.clip_by_value(images, 0.0, 1.0)
+
+
 def gaussian_blur(images: tf.Tensor, sigma: tf.Tensor, radius: int) -> tf.Tensor:
     """Separable Gaussian blur with a sigma per image, black beyond the edge.
 
@@ -87,10 +108,7 @@ def gaussian_blur(images: tf.Tensor, sigma: tf.Tensor, radius: int) -> tf.Tensor
       sigma: `[B]`, in pixels, > 0.
       radius: taps on either side of the centre, in pixels, >= 0.
     """
-    taps = tf.range(-radius, radius + 1, dtype=images.dtype)
-    sigma = tf.cast(sigma, images.dtype)[:, None]
-    kernel = tf.exp(-tf.square(taps) / (2.0 * tf.square(sigma)))
-    kernel = kernel / tf.reduce_sum(kernel, axis=1, keepdims=True)
+    kernel = _kernel(sigma, radius, images.dtype)
     for axis in (1, 2):
         paddings = [[0, 0]] * 4
         paddings[axis] = [radius, radius]
@@ -107,3 +125,39 @@ def gaussian_blur(images: tf.Tensor, sigma: tf.Tensor, radius: int) -> tf.Tensor
             ]
         )
     return images
+
+
+def _kernel(sigma: tf.Tensor, radius: int, dtype: tf.DType) -> tf.Tensor:
+    """Weights `[B, 2 * radius + 1]`, whose rows sum to 1."""
+    taps = tf.range(-radius, radius + 1, dtype=dtype)
+    sigma = tf.cast(sigma, dtype)[:, None]
+    kernel = tf.exp(-tf.square(taps) / (2.0 * tf.square(sigma)))
+    return kernel / tf.reduce_sum(kernel, axis=1, keepdims=True)
+
+
+def _blur_one(image: tf.Tensor, sigma: tf.Tensor, radius: int) -> tf.Tensor:
+    """`gaussian_blur` of one image `[1, H, C, W]`, by the taps its sigma needs."""
+    _, height, channels, width = image.shape
+    dtype = image.dtype
+    kernel = _kernel(sigma, radius, dtype)[0, radius:]
+    # A tap farther out weighs less than half a unit in the last place of the sum.
+    reach = math.sqrt(2.0 * math.log(2.0 / np.finfo(dtype.as_numpy_dtype).eps))
+    needed = tf.cast(tf.math.ceil(reach * tf.cast(sigma[0], dtype)), tf.int32)
+    needed = tf.minimum(needed, radius)
+
+    def weighted(shifted: Callable[[tf.Tensor], tf.Tensor]) -> tf.Tensor:
+        def body(tap: tf.Tensor, total: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            pair = shifted(radius - tap) + shifted(radius + tap)
+            return tap + 1, total + tf.gather(kernel, tap) * pair
+
+        start = (1, kernel[0] * shifted(tf.constant(radius)))
+        return tf.while_loop(lambda tap, _: tap <= needed, body, start)[1]
+
+    padded = tf.pad(image[0], [[radius, radius], [0, 0], [0, 0]])
+
+    def row(place: tf.Tensor) -> tf.Tensor:
+        down = weighted(lambda shift: tf.gather(padded, place + shift))
+        down = tf.pad(down, [[0, 0], [radius, radius]])
+        return weighted(lambda shift: tf.slice(down, [0, shift], [channels, width]))
+
+    return one_by_one(row, height, [channels, width], dtype)[None]

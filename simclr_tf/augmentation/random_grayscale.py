@@ -13,6 +13,7 @@ from simclr_tf.augmentation.base import (
     require_probability,
     require_rgb,
 )
+from simclr_tf.augmentation.loops import change_if
 
 
 @tf.keras.utils.register_keras_serializable(package="simclr_tf")
@@ -48,6 +49,16 @@ class RandomGrayscale(StatelessAugmentation):
         require_rgb(images, self)
         gray = per_image(transformations["gray"])
         return tf.where(gray, color.to_grayscale(images), images)
+
+    def augment_one(
+        self, image: tf.Tensor, transformations: Transformations
+    ) -> tf.Tensor:
+        """See `StatelessAugmentation`."""
+        return change_if(
+            transformations["gray"][0],
+            lambda image: color.to_grayscale(image, channels=2),
+            image,
+        )
 
     def get_config(self) -> dict:
         return {**super().get_config(), "probability": self.probability}

@@ -6,7 +6,11 @@ batch; here each image has its own box, and everything compiles anywhere.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import tensorflow as tf
+
+from simclr_tf.augmentation.loops import one_by_one
 
 # The published code's resize op looks its cubic weights up in a table of 1,024
 # steps; rounding the offset alike keeps us within float rounding of it.
@@ -108,8 +112,111 @@ def crop_and_resize(
     return tf.transpose(resized, [0, 2, 1, 3])
 
 
+class CropTaps(NamedTuple):
+    """What `bicubic_weights` hold but their zeros, for crops without antialiasing.
+
+    Pixels are int32 `[B, 4, out_size]` and lie inside the crop; weights are alike.
+    """
+
+    rows: tf.Tensor
+    row_weights: tf.Tensor
+    columns: tf.Tensor
+    column_weights: tf.Tensor
+
+
+def crop_taps(
+    boxes: tf.Tensor,
+    flip: tf.Tensor,
+    height: int,
+    width: int,
+    dtype: tf.DType = tf.float32,
+    *,
+    scale: float = 1.0,
+) -> CropTaps:
+    """Which pixels make each row and column of crops, and with what weights.
+
+    Args:
+      boxes: int32 `[B, 4]`, rows `(y, x, h, w)` in pixels.
+      flip: bool `[B]`, whether the result's columns run from right to left.
+      height: rows of the results.
+      width: columns of the results.
+      dtype: a floating dtype of the weights.
+      scale: what the result's values are multiplied by.
+    """
+    y, x, h, w = tf.unstack(boxes, axis=1)
+    columns = [
+        tf.where(flip[:, None, None], tf.reverse(each, axis=[2]), each)
+        for each in _taps(x, w, width, dtype)
+    ]
+    rows, row_weights = _taps(y, h, height, dtype)
+    return CropTaps(rows, scale * row_weights, *columns)
+
+
+def _taps(
+    start: tf.Tensor, length: tf.Tensor, out_size: int, dtype: tf.DType
+) -> tuple[tf.Tensor, tf.Tensor]:
+    length = tf.cast(length, dtype)[:, None]
+    centre = tf.range(out_size, dtype=dtype) + 0.5
+    position = centre * (length / float(out_size)) - 0.5
+    whole = tf.floor(position)
+    offset = tf.round((position - whole) * _TABLE_STEPS) / _TABLE_STEPS
+    neighbour = tf.constant([[-1.0], [0.0], [1.0], [2.0]], dtype)
+    pixel = whole[:, None] + neighbour
+    inside = tf.cast((pixel >= 0.0) & (pixel < length[:, None]), dtype)
+    weights = _cubic(tf.abs(neighbour - offset[:, None])) * inside
+    weights /= tf.reduce_sum(weights, axis=1, keepdims=True)
+    pixel = tf.clip_by_value(pixel, 0.0, length[:, None] - 1.0)
+    return tf.cast(pixel, tf.int32) + start[:, None, None], weights
+
+
+def crop_and_resize_one(image: tf.Tensor, taps: CropTaps) -> tf.Tensor:
+    """`crop_and_resize` of one image, which touches only the pixels that count.
+
+    Four rows make a row and four columns a column, where matrix products multiply
+    mostly by zeros. Columns are mixed where they lie as rows: a compiler for CPUs
+    makes vector instructions of sums of rows, and none of gathers along a row.
+
+    Args:
+      image: `[H, W, C]` of static shape and any dtype.
+      taps: of one crop, each `[4, out_size]`; no results of the computation that
+        calls this, lest XLA compute them anew for every pixel.
+
+    Returns:
+      `[width, C, height]` in the weights' dtype: the channels as planes of each
+      column.
+    """
+    in_height, in_width, channels = image.shape
+    height, width = taps.rows.shape[1], taps.columns.shape[1]
+    rows = tf.reshape(image, [in_height, in_width * channels])
+    rows = _mix_rows(rows, taps.rows, taps.row_weights)
+    columns = tf.reshape(tf.transpose(rows), [in_width, channels * height])
+    columns = _mix_rows(columns, taps.columns, taps.column_weights)
+    return tf.reshape(columns, [width, channels, height])
+
+
+def _mix_rows(rows: tf.Tensor, pixels: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
+    """Weighted sums `[out_size, n]` of four rows each of `[size, n]`."""
+
+    def mixed(place: tf.Tensor) -> tf.Tensor:
+        taps, shares = (
+            tf.slice(each, [0, place], [4, 1])[:, 0] for each in (pixels, weights)
+        )
+        # Not slices, whose begin XLA takes for a constant: it would compile anew for
+        # every crop.
+        parts = [
+            shares[tap] * tf.cast(tf.gather(rows, taps[tap]), weights.dtype)
+            for tap in range(4)
+        ]
+        return tf.add_n(parts)
+
+    return one_by_one(mixed, pixels.shape[1], [rows.shape[1]], weights.dtype)
+
+
 def scale_boxes(boxes: tf.Tensor, sizes: tf.Tensor, canvas: tf.Tensor) -> tf.Tensor:
-    """Boxes on originals to boxes on canvases the originals were stretched to.
+    """Boxes on originals to boxes on canvases that hold them.
+
+    An original lies in the first rows and columns of its canvas, shrunk along each
+    side that is longer than the canvas.
 
     Args:
       boxes: int32 `[B, 4]`, `(y, x, h, w)` in pixels of the original.
@@ -120,6 +227,7 @@ def scale_boxes(boxes: tf.Tensor, sizes: tf.Tensor, canvas: tf.Tensor) -> tf.Ten
       int32 `[B, 4]`, at least one pixel each way; the same boxes where the
       sizes are the same.
     """
+    canvas = tf.minimum(sizes, canvas)
     ratio = tf.cast(canvas, tf.float32) / tf.cast(sizes, tf.float32)
     begin = tf.cast(boxes[:, :2], tf.float32) * ratio
     end = tf.cast(boxes[:, :2] + boxes[:, 2:], tf.float32) * ratio

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 from typing import NamedTuple
@@ -9,7 +10,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from simclr_tf import randomness
-from simclr_tf.augmentation import SimCLRAugmenter, evaluation_view
+from simclr_tf.augmentation import SimCLRAugmenter, evaluation_view, host_two_views
 from simclr_tf.data.service import from_service
 from simclr_tf.data.source import DataError, Source
 from simclr_tf.data.subset import Subset, shuffled_places
@@ -162,8 +163,11 @@ def _prepare(
 ) -> Callable[[tf.Tensor, dict[str, tf.Tensor]], dict[str, tf.Tensor]]:
     """What turns an epoch and raw images into what the model is sent."""
     if augmenter is not None:
-        two_views = tf.function(augmenter.two_views, jit_compile=True)
+        two_views = functools.partial(host_two_views, augmenter)
+        two_views = tf.function(two_views, jit_compile=True, autograph=False)
 
+    # Converting what has no Python control flow on tensors takes seconds.
+    @tf.autograph.experimental.do_not_convert
     def prepared(epoch: tf.Tensor, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         seeds = randomness.example_seeds(seed, epoch, batch["index"])
         if augmenter is None:

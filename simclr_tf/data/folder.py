@@ -26,7 +26,7 @@ class FolderSource(Source):
     Args:
       paths: the files.
       labels: integers, one a file, or None.
-      canvas: side of the square that images are stretched to, in pixels.
+      canvas: side of the square that images are put on, in pixels.
       **about: of `Source`.
     """
 
@@ -54,8 +54,8 @@ class FolderSource(Source):
         """See `Source`."""
 
         def read_one(index: tf.Tensor) -> dict[str, tf.Tensor]:
-            image = decode(tf.io.read_file(tf.gather(self._paths, index)))
-            image, size = to_canvas(image, self._canvas)
+            contents = tf.io.read_file(tf.gather(self._paths, index))
+            image, size = to_canvas(contents, self._canvas)
             example = {"image": image, "size": size, "index": index}
             if self._labels is not None:
                 example["label"] = tf.gather(self._labels, index)
@@ -90,7 +90,7 @@ def load_folder(
         are the splits; where it has none of them, it is the split "train".
       split: "train" or "test".
       image_size: side of the views the images are for, in pixels; they are
-        stretched to a square half again as wide.
+        put on a square half again as wide.
       labels: whether the first folder below names each image's class.
 
     Raises:

@@ -10,10 +10,12 @@ EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".gif")
 # crop of 4/9 of the area still has a pixel for each of the view's.
 _CANVAS_RATIO = 1.5
 _DEFAULT_SIDE = 224
+# By which a JPEG's sides can be divided while it is decoded.
+_JPEG_RATIOS = (1, 2, 4, 8)
 
 
 def canvas_size(image_size: int | None) -> int:
-    """Side of the square that images of many sizes are stretched to, in pixels."""
+    """Side of the square that images of many sizes are put on, in pixels."""
     return round(_CANVAS_RATIO * (image_size or _DEFAULT_SIDE))
 
 
@@ -58,17 +60,58 @@ def _bmp_palette(contents: tf.Tensor) -> tf.Tensor:
     return blue_green_red[:, 2::-1]
 
 
-def to_canvas(image: tf.Tensor, canvas: int) -> tuple[tf.Tensor, tf.Tensor]:
-    """An image stretched to a square, once, whatever its proportions.
+def to_canvas(contents: tf.Tensor, canvas: int) -> tuple[tf.Tensor, tf.Tensor]:
+    """The image of a file in the first rows and columns of a square.
+
+    A side longer than the canvas is shrunk to it, whatever the other is, each pixel
+    the mean of those it covers; a shorter one keeps its pixels, and the rest of the
+    canvas is black. Of a large JPEG no more pixels are decoded than that takes: the
+    first means are taken of its blocks.
 
     Args:
-      image: uint8 `[h, w, 3]`.
+      contents: the file's bytes, a scalar string, of a kind that `decode` takes.
       canvas: side of the square, in pixels.
 
     Returns:
-      uint8 `[canvas, canvas, 3]`, antialiased, and int32 `[2]`, the image's height
-      and width, which keep its proportions known.
+      uint8 `[canvas, canvas, 3]`, and int32 `[2]`, height and width in the file.
     """
-    stretched = tf.image.resize(image, [canvas, canvas], antialias=True)
-    stretched = tf.cast(tf.clip_by_value(tf.round(stretched), 0.0, 255.0), tf.uint8)
-    return tf.ensure_shape(stretched, [canvas, canvas, 3]), tf.shape(image)[:2]
+    is_jpeg = tf.strings.substr(contents, 0, 3) == b"\xff\xd8\xff"
+    image, size = tf.cond(
+        is_jpeg, lambda: _decode_jpeg(contents, canvas), lambda: _decode_all(contents)
+    )
+    kept = tf.minimum(size, canvas)
+    image = tf.cond(
+        tf.reduce_all(tf.shape(image)[:2] == kept),
+        lambda: image,
+        lambda: _shrink(image, kept),
+    )
+    image = tf.image.pad_to_bounding_box(image, 0, 0, canvas, canvas)
+    return tf.ensure_shape(image, [canvas, canvas, 3]), size
+
+
+def _decode_all(contents: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    image = decode(contents)
+    return image, tf.shape(image)[:2]
+
+
+def _decode_jpeg(contents: tf.Tensor, canvas: int) -> tuple[tf.Tensor, tf.Tensor]:
+    """An image no smaller than it is on the canvas, and the size of the whole."""
+    size = tf.io.extract_jpeg_shape(contents)[:2]
+    # Of the ratios, how many leave enough; a larger one leaves less.
+    enough = [
+        tf.reduce_all(-(-size // ratio) >= tf.minimum(size, canvas))
+        for ratio in _JPEG_RATIOS[1:]
+    ]
+    image = tf.switch_case(
+        tf.math.count_nonzero(tf.stack(enough), dtype=tf.int32),
+        [
+            lambda ratio=ratio: tf.io.decode_jpeg(contents, channels=3, ratio=ratio)
+            for ratio in _JPEG_RATIOS
+        ],
+    )
+    return image, size
+
+
+def _shrink(image: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
+    image = tf.image.resize(image, size, "area")
+    return tf.cast(tf.clip_by_value(tf.round(image), 0.0, 255.0), tf.uint8)

@@ -225,7 +225,7 @@ def _flat_colours(seeds: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     return figure + chroma[:, :2] @ axes, ground + chroma[:, 2:] @ axes
 
 
-@tf.function(jit_compile=True)
+@tf.function(jit_compile=True, autograph=False)
 def _draw(index: tf.Tensor, seed: int, size: int) -> tf.Tensor:
     seeds = example_seeds(seed, 0, index)
     label = tf.cast(index % len(CLASS_NAMES), tf.int32)

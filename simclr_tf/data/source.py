@@ -46,7 +46,7 @@ class Source:
     A batch is a dict of `"image"`, uint8 `[B, H, W, 3]`; `"index"`, int64 `[B]`,
     each image's place in the dataset; `"label"`, int32 `[B]`, where the source has
     labels; and `"size"`, int32 `[B, 2]`, heights and widths of the originals,
-    where images of many sizes were stretched to one canvas.
+    where images of many sizes were put on canvases, see `image_files.to_canvas`.
 
     A source either has random access and overrides `read`, or is a stream and
     overrides `records` and `example`.

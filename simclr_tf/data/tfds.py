@@ -29,7 +29,7 @@ class TFDSSource(Source):
     Args:
       read: gives the records from one place to before another: dicts of `image`, an
         encoded image, and `label`, an integer, if labels are to be given.
-      canvas: side of the square that images are stretched to, in pixels; None
+      canvas: side of the square that images are put on, in pixels; None
         where all have the size that `image_shape` says.
       **about: of `Source`.
     """
@@ -58,11 +58,11 @@ class TFDSSource(Source):
         self, index: tf.Tensor, record: dict[str, tf.Tensor]
     ) -> dict[str, tf.Tensor]:
         """See `Source`."""
-        image = decode(record["image"])
         if self._canvas is None:
-            example = {"image": tf.ensure_shape(image, self.image_shape)}
+            image = tf.ensure_shape(decode(record["image"]), self.image_shape)
+            example = {"image": image}
         else:
-            image, size = to_canvas(image, self._canvas)
+            image, size = to_canvas(record["image"], self._canvas)
             example = {"image": image, "size": size}
         example["index"] = index
         if "label" in record:
@@ -85,8 +85,7 @@ def load_tfds(
         `val` where there is no labelled test split. A part of a split, such as
         "train[:10%]", is one too.
       image_size: side of the views the images are for, in pixels. Images of many
-        sizes are stretched to a square half again as wide; images of one size keep
-        it.
+        sizes are put on a square half again as wide; images of one size keep it.
       labels: whether to give labels, where `label` is a `ClassLabel`.
 
     Raises:

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 from google.protobuf.message import DecodeError
 
-from simclr_tf.data.image_files import canvas_size, decode, to_canvas
+from simclr_tf.data.image_files import canvas_size, to_canvas
 from simclr_tf.data.source import DataError, MissingSplit, Source, reason, shuffle
 
 # Encoded images held to shuffle among: half a gigabyte of ImageNet's.
@@ -35,7 +35,7 @@ class TFRecordSource(Source):
       counts: how many images each holds.
       image_key: the feature that holds the encoded image.
       label_key: the feature that holds the label, or None.
-      canvas: side of the square that images are stretched to, in pixels.
+      canvas: side of the square that images are put on, in pixels.
       **about: of `Source`.
     """
 
@@ -100,7 +100,7 @@ class TFRecordSource(Source):
         """See `Source`; an image damaged inside its record stops the reading."""
         features = _features(self._image_key, self._label_key)
         parsed = tf.io.parse_single_example(record, features)
-        image, size = to_canvas(decode(parsed[self._image_key]), self._canvas)
+        image, size = to_canvas(parsed[self._image_key], self._canvas)
         example = {"image": image, "size": size, "index": index}
         if self._label_key is not None:
             example["label"] = tf.cast(parsed[self._label_key], tf.int32)
@@ -124,7 +124,7 @@ def load_tfrecord(
         `validation`).
       split: "train" or "test".
       image_size: side of the views the images are for, in pixels; they are
-        stretched to a square half again as wide.
+        put on a square half again as wide.
       labels: whether to give labels, where there are any.
 
     Raises:

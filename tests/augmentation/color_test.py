@@ -49,3 +49,12 @@ def test_black_white_and_grey_survive_hue_and_saturation():
     )
     for operation in (color.adjust_hue, color.adjust_saturation):
         np.testing.assert_allclose(operation(grey, tf.fill([3], 0.37)), grey, atol=1e-7)
+
+
+def test_hue_turns_by_any_share_of_the_circle():
+    images = tf.constant(np.random.default_rng(0).random([1, 16, 16, 3], np.float32))
+    for delta in (-1.0, -0.7, -0.5, -0.01, 0.49, 0.5, 0.51, 0.99):
+        expected = tf.image.adjust_hue(images, delta)
+        for turns in (0.0, 1.0, -2.0):
+            got = color.adjust_hue(images, tf.constant([delta + turns]))
+            np.testing.assert_allclose(got, expected, atol=5e-6, err_msg=str(delta))

@@ -51,12 +51,17 @@ def test_compiles_for_xla_with_the_same_values():
     )
 
 
-def test_boxes_follow_images_stretched_to_a_canvas():
+def test_boxes_follow_images_to_a_canvas():
     boxes = tf.constant([[0, 0, 100, 300], [50, 150, 50, 150], [99, 299, 1, 1]])
     sizes = tf.constant([[100, 300]] * 3)
     canvas = tf.constant([[40, 40]] * 3)
     scaled = resize.scale_boxes(boxes, sizes, canvas)
     np.testing.assert_array_equal(
         scaled, [[0, 0, 40, 40], [20, 20, 20, 20], [39, 39, 1, 1]]
+    )
+    # A side that the canvas holds keeps its pixels.
+    scaled = resize.scale_boxes(boxes, sizes, tf.constant([[150, 150]] * 3))
+    np.testing.assert_array_equal(
+        scaled, [[0, 0, 100, 150], [50, 75, 50, 75], [99, 149, 1, 1]]
     )
     np.testing.assert_array_equal(resize.scale_boxes(boxes, sizes, sizes), boxes)

@@ -50,13 +50,13 @@ def test_views_without_seeds_are_new_each_time():
 
 
 def test_a_flag_leaves_its_operation_out():
-    names = [
-        type(layer).__name__
-        for layer in SimCLRAugmenter(20, color_strength=0.0, blur=False).after_crop
-    ]
-    assert names == ["RandomHorizontalFlip"]
-    names = [type(layer).__name__ for layer in SimCLRAugmenter(20).after_crop]
+    without = SimCLRAugmenter(20, color_strength=0.0, blur=False)
+    sizes = tf.constant([[32, 32]])
+    names = list(without.sample(tf.constant([[1, 2]]), sizes))
+    assert names == ["RandomResizedCrop", "RandomHorizontalFlip"]
+    names = list(SimCLRAugmenter(20).sample(tf.constant([[1, 2]]), sizes))
     assert names == [
+        "RandomResizedCrop",
         "RandomHorizontalFlip",
         "RandomColorJitter",
         "RandomGrayscale",
@@ -64,10 +64,11 @@ def test_a_flag_leaves_its_operation_out():
     ]
 
 
-def test_stretched_images_give_the_views_of_their_originals():
+def test_canvases_give_the_views_of_their_originals():
     original = tf.image.resize(_images(6, 8, 16), [120, 240])
     original = tf.cast(original, tf.uint8)
-    canvas = tf.cast(tf.image.resize(original, [180, 180]), tf.uint8)
+    canvas = tf.cast(tf.image.resize(original, [120, 180]), tf.uint8)
+    canvas = tf.image.pad_to_bounding_box(canvas, 0, 0, 180, 180)
     augmenter = SimCLRAugmenter(32, blur=False)
     expected = augmenter.two_views(original, _seeds(6))
     got = augmenter.two_views(canvas, _seeds(6), sizes=tf.constant([[120, 240]] * 6))

@@ -211,14 +211,64 @@ def test_the_canvas_is_half_again_as_wide_as_the_views():
     assert canvas_size(None) == canvas_size(224) == 336
 
 
-@pytest.mark.parametrize("shape", [(40, 10), (3, 500), (1, 1), (24, 24)])
-def test_a_canvas_is_the_whole_picture_stretched(shape):
+def _shares(side, held):
+    """How much of each of `held` pixels comes from each of `side` ones."""
+    edges = np.linspace(0, side, held + 1)[:, None]
+    covered = np.clip(edges - np.arange(side), 0, 1)
+    return np.diff(covered, axis=0) * held / side
+
+
+def _on_canvas(image, canvas):
+    """Means of areas, in the corner of a black square."""
+    shares = [_shares(side, min(side, canvas)) for side in image.shape[:2]]
+    shrunk = np.einsum("ih,hwc,jw->ijc", shares[0], image, shares[1], optimize=True)
+    expected = np.zeros([canvas, canvas, 3])
+    expected[: shrunk.shape[0], : shrunk.shape[1]] = shrunk
+    return expected
+
+
+@pytest.mark.parametrize("shape", [(40, 10), (3, 500), (1, 1), (24, 24), (20, 9)])
+def test_a_canvas_holds_the_picture_and_shrinks_no_side_that_fits(shape):
     rows, columns = np.meshgrid(*(np.linspace(0, 200, n) for n in shape), indexing="ij")
     image = np.stack([rows, columns, np.full(shape, 90)], -1).astype(np.uint8)
-    canvas, size = to_canvas(tf.constant(image), 24)
+    canvas, size = to_canvas(_file(image, "PNG"), 24)
     assert canvas.dtype == tf.uint8
     assert canvas.shape == [24, 24, 3]
     np.testing.assert_array_equal(size, shape)
-    expected = Image.fromarray(image).resize((24, 24), Image.Resampling.BILINEAR)
-    apart = np.abs(canvas.numpy().astype(int) - np.asarray(expected))
-    assert apart.max() <= 2
+    apart = np.abs(canvas.numpy() - _on_canvas(image, 24))
+    assert apart.max() <= 0.51
+
+
+@pytest.fixture(scope="module")
+def wall(shared):
+    """A photograph of 1,100 x 2,300 pixels, put together from smaller ones."""
+    paths = sorted((shared / "data" / "caltech101" / "train").glob("*/*.jpg"))[::5]
+    tiles = [Image.open(path).convert("RGB").crop((0, 0, 230, 220)) for path in paths]
+    tiles = [tile for tile in tiles if tile.getbbox() == (0, 0, 230, 220)][:50]
+    rows = [np.concatenate(tiles[k : k + 10], axis=1) for k in range(0, 50, 10)]
+    return np.concatenate(rows, axis=0)
+
+
+@pytest.mark.parametrize("canvas", [48, 192, 336, 700, 1200])
+@pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
+def test_a_large_jpeg_decoded_in_part_is_the_whole_one_shrunk(wall, canvas, mode):
+    contents = _file(wall, "JPEG", mode, quality=90)
+    got, size = to_canvas(contents, canvas)
+    np.testing.assert_array_equal(size, [1100, 2300])
+    expected = _on_canvas(decode(contents).numpy(), canvas)
+    apart = np.abs(got.numpy() - expected)
+    assert expected.std() > 40
+    assert apart.mean() < 0.1 * expected.std()
+    means = [
+        x.reshape(canvas // 4, 4, -1, 4, 3).mean((1, 3))
+        for x in (got.numpy(), expected)
+    ]
+    # The last blocks, in part beyond the edge, shift it by less than a pixel.
+    assert np.abs(means[0] - means[1]).mean() < 2
+
+
+def test_a_damaged_large_jpeg_is_an_error(wall):
+    contents = _file(wall, "JPEG", quality=90)
+    for share in (0.0, 0.0001, 0.02, 0.5):
+        with pytest.raises(tf.errors.InvalidArgumentError):
+            to_canvas(contents[: int(share * len(contents))], 48)

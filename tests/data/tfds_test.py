@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from simclr_tf.data.image_files import canvas_size, decode, to_canvas
+from simclr_tf.data.image_files import canvas_size, to_canvas
 from simclr_tf.data.source import DataError, MissingSplit
 from simclr_tf.data.tfds import load_tfds
 
@@ -124,7 +124,7 @@ def test_images_of_many_sizes(prepared):
     assert source.num_classes == 3
     expected = {}
     for place in range(12):
-        image, size = to_canvas(decode(_jpegs[place]), canvas)
+        image, size = to_canvas(_jpegs[place], canvas)
         expected[image.numpy().tobytes()] = (place % 3, tuple(size.numpy()))
     seen = {}
     for example in source.stream(5):

@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from simclr_tf.data.image_files import canvas_size, decode, to_canvas
+from simclr_tf.data.image_files import canvas_size, to_canvas
 from simclr_tf.data.source import DataError, MissingSplit
 from simclr_tf.data.tfrecord import load_tfrecord
 
@@ -71,7 +71,7 @@ def test_images_labels_and_indices_belong_together(folder, jpegs, seed):
     seen = set()
     for example in _load(folder).stream(seed):
         index = int(example["index"])
-        image, size = to_canvas(decode(jpegs[index]), canvas_size(_SIZE))
+        image, size = to_canvas(jpegs[index], canvas_size(_SIZE))
         np.testing.assert_array_equal(example["image"], image)
         np.testing.assert_array_equal(example["size"], size)
         assert int(example["label"]) == index + 1
@@ -154,8 +154,9 @@ def test_records_hold_files_of_every_kind(tmp_path, jpegs):
     for example in examples:
         np.testing.assert_array_equal(example["size"], image.shape[:2])
     first = examples[0]["image"].numpy().astype(int)
-    for place in (1, 2):
-        np.testing.assert_array_equal(examples[place]["image"], first)
+    np.testing.assert_array_equal(examples[2]["image"], first)
+    # Of a JPEG no more is decoded than the canvas takes.
+    assert np.abs(examples[1]["image"].numpy() - first).mean() < 3
 
 
 def test_an_image_damaged_inside_its_record_stops_the_reading(folder, jpegs):

@@ -1,0 +1,61 @@
+"""Two views of each image, as the host's CPU makes them fastest."""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+from simclr_tf.augmentation.base import require_rgb
+from simclr_tf.augmentation.loops import one_by_one, row_at, unsplit
+from simclr_tf.augmentation.resize import crop_taps
+from simclr_tf.augmentation.simclr_augmenter import SimCLRAugmenter
+
+
+def host_two_views(
+    augmenter: SimCLRAugmenter,
+    images: tf.Tensor,
+    seeds: tf.Tensor,
+    *,
+    sizes: tf.Tensor | None = None,
+) -> tf.Tensor:
+    """`SimCLRAugmenter.two_views`, to be compiled by XLA for a CPU.
+
+    The same views within rounding, image by image in one compiled loop: an image is
+    in the cache from its crop to its last clip, a blur or a jitter that was not drawn
+    takes no time, and operations of the jitter run in the order drawn, where a whole
+    batch at once must compute all four each time and choose.
+
+    Args:
+      augmenter: draws the parameters.
+      images: `[B, H, W, 3]`, uint8 or floating point in [0, 1].
+      seeds: int32 `[B, 2]`.
+      sizes: see `SimCLRAugmenter.two_views`.
+
+    Returns:
+      `[B, 2, image_size, image_size, 3]` in [0, 1], in the augmenter's dtype.
+    """
+    require_rgb(images, augmenter)
+    batch = images.shape[0] or tf.shape(images)[0]
+    size = augmenter.image_size
+    dtype = augmenter.compute_dtype
+    drawn = dict(augmenter.sample_two(seeds, images, sizes))
+    boxes = drawn.pop("RandomResizedCrop")["boxes"]
+    flip = drawn.pop("RandomHorizontalFlip")["flip"]
+    unit = 1.0 if images.dtype.is_floating else 1.0 / images.dtype.max
+    taps = crop_taps(boxes, flip, size, size, dtype, scale=unit)
+
+    def one(place: tf.Tensor) -> tf.Tensor:
+        image, view = place // 2, place % 2
+        of_crop, of_view = tf.nest.map_structure(
+            lambda rows: row_at(rows, view * batch + image), (taps, drawn)
+        )
+        of_crop = tf.nest.map_structure(lambda rows: rows[0], of_crop)
+        return augmenter.view_of_one(row_at(images, image)[0], of_crop, of_view)
+
+    shape = [size, size, 3]
+    views = unsplit(
+        lambda: one_by_one(one, 2 * batch, shape, dtype),
+        boxes[0, 2] > 0,  # A crop has rows.
+        [2 * batch, *shape],
+        dtype,
+    )
+    return tf.reshape(views, [batch, 2, size, size, 3])

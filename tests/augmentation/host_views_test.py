@@ -1,0 +1,103 @@
+"""Views made image by image are those of the whole batch."""
+
+import functools
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from simclr_tf.augmentation import (
+    SimCLRAugmenter,
+    StatelessAugmentation,
+    host_two_views,
+)
+
+_SEEDS = tf.constant(np.random.default_rng(0).integers(-(2**31), 2**31, [48, 2]))
+# Between them the images meet every branch: each order, blur, grey, flip and none.
+_CASES = {
+    "small": {"image_size": 20, "blur": False, "color_strength": 0.5},
+    "additive": {"image_size": 24, "brightness_rule": "additive"},
+    "colour left alone": {"image_size": 16, "color_strength": 0.0, "blur": False},
+    "large": {"image_size": 64},
+}
+
+
+def _compiled(augmenter):
+    return tf.function(functools.partial(host_two_views, augmenter), jit_compile=True)
+
+
+@pytest.fixture(scope="module")
+def images(shared):
+    with np.load(shared / "data" / "cifar10_10k.npz") as arrays:
+        return tf.constant(arrays["x_train"][:48])
+
+
+@pytest.mark.parametrize("case", _CASES)
+def test_views_are_those_of_the_batch(images, case):
+    augmenter = SimCLRAugmenter(**_CASES[case])
+    got = _compiled(augmenter)(images, _SEEDS)
+    expected = augmenter.two_views(images, _SEEDS)
+    assert got.dtype == tf.float32
+    np.testing.assert_allclose(got, expected, atol=5e-6)
+
+
+def test_in_float64_they_are_the_same_to_its_rounding(images):
+    tf.keras.backend.set_floatx("float64")
+    try:
+        augmenter = SimCLRAugmenter(64)
+        got = _compiled(augmenter)(images, _SEEDS)
+        expected = augmenter.two_views(images, _SEEDS)
+    finally:
+        tf.keras.backend.set_floatx("float32")
+    assert got.dtype == tf.float64
+    # Cutting the blur where a tap no longer counts is all that differs.
+    np.testing.assert_allclose(got, expected, atol=1e-13)
+
+
+def test_crops_are_drawn_on_the_originals_of_canvases(images):
+    augmenter = SimCLRAugmenter(24, blur=False)
+    sizes = tf.constant([[64, 20]] * 48)
+    got = _compiled(augmenter)(images, _SEEDS, sizes=sizes)
+    expected = augmenter.two_views(images, _SEEDS, sizes=sizes)
+    np.testing.assert_allclose(got, expected, atol=5e-6)
+
+
+@pytest.mark.parametrize("blur", [False, True])
+def test_no_draw_is_a_constant_that_is_compiled_for(images, blur):
+    """Else each batch would be: what is constant is no parameter of the program."""
+    made = _compiled(SimCLRAugmenter(24, blur=blur))
+    sizes = tf.constant([[64, 20]] * 48)
+    hlo = made.experimental_get_compiler_ir(images, _SEEDS, sizes=sizes)(stage="hlo")
+    entry = hlo[hlo.index("ENTRY") :]
+    assert entry.count(" parameter(") == 3  # images, seeds, sizes
+
+
+def test_floating_point_images_are_taken_as_they_are(images):
+    augmenter = SimCLRAugmenter(20, blur=False)
+    made = _compiled(augmenter)
+    unit = tf.cast(images, tf.float32) / 255.0
+    np.testing.assert_allclose(made(unit, _SEEDS), made(images, _SEEDS), atol=1e-6)
+
+
+def test_grey_images_are_refused(images):
+    with pytest.raises(ValueError, match="needs RGB"):
+        host_two_views(SimCLRAugmenter(20), images[..., :1], _SEEDS)
+
+
+class _Negative(StatelessAugmentation):
+    """An augmentation that says nothing of single images."""
+
+    def sample(self, seeds, sizes):
+        return {"negative": seeds[:, 0] > 0}
+
+    def augment_images(self, images, transformations, **_):
+        negative = transformations["negative"][:, None, None, None]
+        return tf.where(negative, 1.0 - images, images)
+
+
+def test_a_layer_that_knows_batches_alone_will_do(images):
+    augmenter = SimCLRAugmenter(20, blur=False)
+    augmenter.after_flip = [_Negative()]
+    got = _compiled(augmenter)(images, _SEEDS)
+    expected = augmenter.two_views(images, _SEEDS)
+    np.testing.assert_allclose(got, expected, atol=5e-6)
