@@ -5,6 +5,7 @@ from __future__ import annotations
 import tensorflow as tf
 
 from simclr_tf.encoder.convolution import BatchNormRelu, Convolution, fixed_padding
+from simclr_tf.encoder.rematerialize import rematerialize
 from simclr_tf.encoder.selective_kernel import SelectiveKernel
 
 
@@ -13,8 +14,14 @@ class _Block(tf.keras.layers.Layer):
 
     branch: tf.keras.Sequential
     shortcut: tf.keras.Sequential | None
+    rematerialize: bool
 
     def call(self, images: tf.Tensor, training: bool | None = None) -> tf.Tensor:
+        if self.rematerialize and training:
+            return rematerialize(lambda images: self._added(images, True), images)
+        return self._added(images, training)
+
+    def _added(self, images: tf.Tensor, training: bool | None) -> tf.Tensor:
         kept = images
         if self.shortcut is not None:
             kept = self.shortcut(images, training=training)
@@ -31,6 +38,7 @@ class BasicBlock(_Block):
       sk_ratio: of selective kernels; here it picks the ResNet-D shortcut alone,
         as in the published code.
       momentum: of batch norm's moving statistics.
+      rematerialize: whether to compute activations again in the backward pass.
       **kwargs: of `tf.keras.layers.Layer`.
     """
 
@@ -44,9 +52,11 @@ class BasicBlock(_Block):
         project: bool,
         sk_ratio: float,
         momentum: float,
+        rematerialize: bool = False,
         **kwargs,
     ) -> None:
         super().__init__(**kwargs)
+        self.rematerialize = rematerialize
         self.shortcut = _projection(filters, strides, sk_ratio, momentum, project)
         self.branch = tf.keras.Sequential(
             [
@@ -69,6 +79,7 @@ class BottleneckBlock(_Block):
       project: whether the shortcut is a projection.
       sk_ratio: of selective kernels in place of the 3x3; 0 for none.
       momentum: of batch norm's moving statistics.
+      rematerialize: whether to compute activations again in the backward pass.
       **kwargs: of `tf.keras.layers.Layer`.
     """
 
@@ -82,9 +93,11 @@ class BottleneckBlock(_Block):
         project: bool,
         sk_ratio: float,
         momentum: float,
+        rematerialize: bool = False,
         **kwargs,
     ) -> None:
         super().__init__(**kwargs)
+        self.rematerialize = rematerialize
         wide = self.expansion * filters
         self.shortcut = _projection(wide, strides, sk_ratio, momentum, project)
         if sk_ratio > 0:

@@ -18,7 +18,11 @@ _RESNET = re.compile(
 
 
 def make_encoder(
-    name: str, *, image_size: int, cifar_stem: bool | None = None
+    name: str,
+    *,
+    image_size: int,
+    cifar_stem: bool | None = None,
+    rematerialize: bool = False,
 ) -> tf.keras.Model:
     """An encoder with new weights.
 
@@ -28,13 +32,15 @@ def make_encoder(
         model such as "EfficientNetB0".
       image_size: side of the images it will see, in pixels.
       cifar_stem: of `ResNet`; by default where images have 32 pixels or less.
+      rematerialize: of `ResNet`.
 
     Returns:
       A Keras model from floating-point images `[B, H, W, 3]` in [0, 1] to
       features `[B, D]`.
 
     Raises:
-      ValueError: where the name is unknown; it names the nearest ones.
+      ValueError: where the name is unknown; it names the nearest ones. Or where
+        `rematerialize` is asked of another model than a ResNet.
     """
     match = _RESNET.fullmatch(name)
     if match and int(match["depth"]) in DEPTHS:
@@ -46,10 +52,13 @@ def make_encoder(
             width_multiplier=int(width) if width.is_integer() else width,
             sk_ratio=_SK_RATIO if match["sk"] else 0.0,
             cifar_stem=cifar_stem,
+            rematerialize=rematerialize,
             name="encoder",
         )
     applications = _applications()
     if name in applications:
+        if rematerialize:
+            require_rematerializable(name)
         return _application(applications[name], name, image_size)
     known = [f"resnet{depth}" for depth in DEPTHS] + list(applications)
     close = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
@@ -59,6 +68,20 @@ def make_encoder(
         "a width as in resnet18x0.25 and selective kernels as in resnet50-sk, or the "
         f"name of a tf.keras.applications model.{hint}"
     )
+
+
+def is_resnet(name: str) -> bool:
+    """Whether an encoder's name asks for a `ResNet`."""
+    return name.startswith("resnet")
+
+
+def require_rematerializable(name: str) -> None:
+    """Raises ValueError where `make_encoder` cannot rematerialize."""
+    if not is_resnet(name):
+        raise ValueError(
+            f"rematerialize is for resnets, and the encoder is {name}: leave it "
+            "out, or save memory with micro_batches."
+        )
 
 
 def _applications() -> dict[str, type]:

@@ -36,6 +36,9 @@ class ResNet(tf.keras.Model):
       cifar_stem: a 3x3 convolution of stride 1 without pooling, for images of
         some 32 pixels, in place of the 7x7 one with pooling.
       batch_norm_momentum: of the moving statistics; the published code uses 0.9.
+      rematerialize: keep each residual block's input alone for the backward pass,
+        and compute its activations again there: less memory, the same training,
+        about a third more time.
       **kwargs: of `tf.keras.Model`.
 
     Raises:
@@ -50,6 +53,7 @@ class ResNet(tf.keras.Model):
         sk_ratio: float = 0.0,
         cifar_stem: bool = False,
         batch_norm_momentum: float = 0.9,
+        rematerialize: bool = False,
         **kwargs,
     ) -> None:
         super().__init__(**kwargs)
@@ -66,6 +70,7 @@ class ResNet(tf.keras.Model):
         self.sk_ratio = sk_ratio
         self.cifar_stem = cifar_stem
         self.batch_norm_momentum = batch_norm_momentum
+        self.rematerialize = rematerialize
 
         self.stem = tf.keras.Sequential(self._stem_layers(), name="stem")
         block, counts = _GROUPS[depth]
@@ -79,6 +84,7 @@ class ResNet(tf.keras.Model):
                     project=place == 0,
                     sk_ratio=sk_ratio,
                     momentum=batch_norm_momentum,
+                    rematerialize=rematerialize,
                     name=f"block_{place + 1}",
                 )
                 for place in range(count)
@@ -108,6 +114,12 @@ class ResNet(tf.keras.Model):
 
     def call(self, images: tf.Tensor, training: bool | None = None) -> tf.Tensor:
         """Images `[B, H, W, C]` to features `[B, D]`."""
+        return self._features(images, training)
+
+    # Converting what has no Python control flow on tensors takes seconds. Keras would
+    # not know the arguments of a `call` that is marked so.
+    @tf.autograph.experimental.do_not_convert
+    def _features(self, images: tf.Tensor, training: bool | None) -> tf.Tensor:
         features = self.stem(images, training=training)
         for group in self.groups:
             features = group(features, training=training)
@@ -125,6 +137,7 @@ class ResNet(tf.keras.Model):
             "sk_ratio": self.sk_ratio,
             "cifar_stem": self.cifar_stem,
             "batch_norm_momentum": self.batch_norm_momentum,
+            "rematerialize": self.rematerialize,
         }
 
     @classmethod

@@ -9,6 +9,7 @@ from simclr_tf.distribution.replicas import (
     num_replicas,
     require_equal_shares,
 )
+from simclr_tf.encoder.rematerialize import recomputing
 
 
 @tf.keras.utils.register_keras_serializable(package="simclr_tf")
@@ -34,7 +35,8 @@ class SyncBatchNormalization(tf.keras.layers.BatchNormalization):
         axis = self.axis[0] % wide.shape.rank
         others = [place for place in range(wide.shape.rank) if place != axis]
         mean, variance, count = _global_moments(wide, others)
-        self._move_averages(mean, variance, count)
+        if not recomputing():
+            self._move_averages(mean, variance, count)
 
         shape = [1] * wide.shape.rank
         shape[axis] = -1
@@ -45,6 +47,11 @@ class SyncBatchNormalization(tf.keras.layers.BatchNormalization):
         if self.center:
             normalised += tf.reshape(tf.cast(self.beta, dtype), shape)
         return tf.cast(normalised, inputs.dtype)
+
+    def add_update(self, updates: object) -> None:
+        """Keras' way to move the averages."""
+        if not recomputing():
+            super().add_update(updates)
 
     def _move_averages(
         self, mean: tf.Tensor, variance: tf.Tensor, count: tf.Tensor

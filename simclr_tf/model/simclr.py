@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import tensorflow as tf
 
@@ -14,17 +14,15 @@ from simclr_tf.distribution.replicas import (
     replica_index,
 )
 from simclr_tf.loss.nt_xent import contrast
+from simclr_tf.model.batch import Batch, unpack
+from simclr_tf.model.gradient_cache import (
+    gradients_in_pieces,
+    represent_in_pieces,
+    require_repeatable,
+)
 
 # Stands for the epoch in the seeds of evaluation, which no training step has.
 _EVALUATION = -1
-
-
-class _Batch(NamedTuple):
-    images: tf.Tensor | None
-    views: tf.Tensor | None
-    labels: tf.Tensor | None
-    seeds: tf.Tensor | None
-    sizes: tf.Tensor | None
 
 
 @tf.keras.utils.register_keras_serializable(package="simclr_tf")
@@ -52,6 +50,15 @@ class SimCLR(tf.keras.Model):
       num_classes: classes of the online linear probe, or None for no probe. It
         learns from stopped gradients, with the model's optimizer.
       block_size: of `nt_xent`.
+      micro_batches: pieces a batch is trained in, one after the other, for batches
+        whose activations do not fit in memory. The gradient is that of the whole
+        batch's loss. Batch norm in the encoder takes its statistics over a piece
+        (of all replicas), and its moving averages move by the mean of the pieces';
+        the projection head's are those of the whole batch. It costs another forward
+        pass. Statistics of the whole batch would take a forward and a backward pass
+        for each batch norm layer; `ResNet(rematerialize=True)` saves memory and keeps
+        them. Penalties that layers of encoder and head add count, those that are
+        added to the model itself do not.
       seed: of the views made inside the step.
       **kwargs: of `tf.keras.Model`.
 
@@ -69,6 +76,7 @@ class SimCLR(tf.keras.Model):
         loss_scale: float = 1.0,
         num_classes: int | None = None,
         block_size: int | None = None,
+        micro_batches: int = 1,
         seed: int = 0,
         **kwargs,
     ) -> None:
@@ -79,6 +87,8 @@ class SimCLR(tf.keras.Model):
             raise ValueError(
                 f"num_classes must be at least 2 or None, got {num_classes}."
             )
+        if micro_batches < 1:
+            raise ValueError(f"micro_batches must be at least 1, got {micro_batches}.")
         self.encoder = encoder
         self.projection_head = projection_head
         self.augmenter = augmenter
@@ -86,6 +96,7 @@ class SimCLR(tf.keras.Model):
         self.loss_scale = loss_scale
         self.num_classes = num_classes
         self.block_size = block_size
+        self.micro_batches = micro_batches
         self.seed = seed
         self.probe = None
         if num_classes is not None:
@@ -119,6 +130,7 @@ class SimCLR(tf.keras.Model):
         images = tf.keras.Input(shape)
         # Not as in training, where replicas would have to meet.
         features = self.call(images, training=False)
+        self._feature_dim = features.shape[-1]
         self.projection_head(features, training=False)
         if self.probe is not None:
             self.probe(features)
@@ -135,6 +147,11 @@ class SimCLR(tf.keras.Model):
 
     def fit(self, *args, **kwargs) -> tf.keras.callbacks.History:
         """As Keras' own; ValueError where replicas are given unequal shares."""
+        optimizer = getattr(self, "optimizer", None)
+        if self.built and hasattr(optimizer, "build"):
+            # Else its variables are made in the first step, and that is traced twice.
+            with self.distribute_strategy.scope():
+                optimizer.build(self.trainable_variables)
         try:
             return super().fit(*args, **kwargs)
         except tf.errors.OpError as error:
@@ -153,53 +170,74 @@ class SimCLR(tf.keras.Model):
         Reading one is an exchange among replicas, of which a training loop that
         asks now and then has no need at every step.
         """
-        views, labels = self._views(data, self.optimizer.iterations)
-        with tf.GradientTape() as tape:
-            values = self._compare(views, labels, training=True)
-            # Keras sums gradients over replicas; our loss is their mean.
-            loss = values["loss"] / num_replicas()
-        self.optimizer.minimize(loss, self.trainable_variables, tape=tape)
-        self._update_metrics(values, views)
+        batch = self._batch(data, self.optimizer.iterations)
+        if self.micro_batches > 1:
+            values = self._learn_in_pieces(batch)
+        else:
+            with tf.GradientTape() as tape:
+                values = self._compare(batch, training=True)
+                # Keras sums gradients over replicas; our loss is their mean.
+                loss = values["loss"] / num_replicas()
+            self.optimizer.minimize(loss, self.trainable_variables, tape=tape)
+        self._update_metrics(values, batch)
 
     def test_step(self, data: Any) -> dict[str, tf.Tensor]:
         """The loss and metrics of a batch in inference mode."""
-        views, labels = self._views(data, tf.constant(_EVALUATION, tf.int64))
-        self._update_metrics(self._compare(views, labels, training=False), views)
+        batch = self._batch(data, tf.constant(_EVALUATION, tf.int64))
+        self._update_metrics(self._compare(batch, training=False), batch)
         return self._results()
 
     def predict_step(self, data: Any) -> tf.Tensor:
         """Representations of a batch of images."""
-        images = _unpack(data).images
+        images = unpack(data).images
         if images is None:
             raise ValueError('predict needs images; the data holds only "views".')
         return self(images, training=False)
 
-    def _views(self, data: Any, step: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor | None]:
-        """Views `[B, 2, H, W, C]` and labels of a batch."""
-        batch = _unpack(data)
+    def _batch(self, data: Any, step: tf.Tensor) -> Batch:
+        """A batch with views, or with images and the seeds of their views."""
+        batch = unpack(data)
         if batch.views is not None:
-            return batch.views, batch.labels
+            return batch
         if self.augmenter is None:
             raise ValueError(
                 "The data holds images, and SimCLR was made without an augmenter. "
                 "Pass augmenter=SimCLRAugmenter(image_size), or data with "
                 '{"views": [B, 2, H, W, C]}.'
             )
-        seeds = batch.seeds
-        if seeds is None:
-            local = tf.shape(batch.images)[0]
-            place = tf.range(local) + replica_index() * local
-            seeds = randomness.example_seeds(self.seed, step, place)
-        views = self.augmenter.two_views(batch.images, seeds, sizes=batch.sizes)
-        return views, batch.labels
+        if batch.seeds is not None:
+            return batch
+        local = tf.shape(batch.images)[0]
+        place = tf.range(local) + replica_index() * local
+        seeds = randomness.example_seeds(self.seed, step, place)
+        return batch._replace(seeds=seeds)
 
-    def _compare(
-        self, views: tf.Tensor, labels: tf.Tensor | None, training: bool
-    ) -> dict[str, tf.Tensor]:
-        """Losses and metrics of this replica's views; `loss` is what is minimised."""
-        # First views, then second: the halves that the loss compares.
+    def _view_shape(self, batch: Batch) -> list[int | None]:
+        if batch.views is not None:
+            return batch.views.shape[2:].as_list()
+        size = self.augmenter.image_size
+        return [size, size, batch.images.shape[-1]]
+
+    def _represent(self, batch: Batch, training: bool) -> tf.Tensor:
+        """Representations `[2n, D]`: of the first views, then of the second."""
+        views = batch.views
+        if views is None:
+            views = self.augmenter.two_views(
+                batch.images, batch.seeds, sizes=batch.sizes
+            )
         images = tf.concat([views[:, 0], views[:, 1]], axis=0)
-        features = self(images, training=training)
+        return self(images, training=training)
+
+    def _compare(self, batch: Batch, training: bool) -> dict[str, tf.Tensor]:
+        """Losses and metrics of this replica's views; `loss` is what is minimised."""
+        features = self._represent(batch, training)
+        values = self._compare_features(features, batch.labels, training)
+        return _with_losses(values, self.losses)
+
+    def _compare_features(
+        self, features: tf.Tensor, labels: tf.Tensor | None, training: bool
+    ) -> dict[str, tf.Tensor]:
+        """`_compare` of representations `[2n, D]`, without layers' own losses."""
         projections = self.projection_head(features, training=training)
         z_a, z_b = tf.split(projections, 2, axis=0)
         compared = contrast(
@@ -211,8 +249,6 @@ class SimCLR(tf.keras.Model):
             "contrastive_entropy": compared.entropy,
         }
         loss = self.loss_scale * compared.loss
-        if self.losses:
-            loss += tf.cast(tf.add_n(self.losses), loss.dtype)
         if self.probe is not None:
             if labels is None:
                 raise ValueError(
@@ -223,6 +259,58 @@ class SimCLR(tf.keras.Model):
             values.update(probed)
             loss += tf.cast(probed["probe_loss"], loss.dtype)
         return {"loss": loss, **values}
+
+    def _learn_in_pieces(self, batch: Batch) -> dict[str, tf.Tensor]:
+        """The step of a whole batch that holds the activations of one piece.
+
+        Gradient caching (Gao et al. 2021, "Scaling Deep Contrastive Learning Batch
+        Size under Memory Limited Setup"): representations first; then the loss of
+        all of them and its gradient by them; then each piece again with its part of
+        that gradient.
+        """
+        if not self.built:
+            self.build((None, *self._view_shape(batch)))
+        require_repeatable(self.encoder)
+        count = self.micro_batches
+        size = batch.piece_size(count)
+        shape = [2, size, self._feature_dim]
+
+        def represent(place: tf.Tensor) -> tf.Tensor:
+            piece = batch.rows(place * size, size)
+            features = self._represent(piece, training=True)
+            return tf.reshape(features, shape)
+
+        def penalty() -> tf.Tensor:
+            return tf.add_n([zero, *self.encoder.losses]) / num_replicas()
+
+        def scale(loss: tf.Tensor) -> tf.Tensor:
+            scaled = getattr(self.optimizer, "get_scaled_loss", lambda loss: loss)
+            return scaled(loss)
+
+        zero = tf.zeros([], tf.keras.backend.floatx())
+        variables = self.encoder.trainable_variables
+        state = self.encoder.non_trainable_variables
+        features = represent_in_pieces(represent, count, shape, state)
+        features = tf.reshape(features, [2 * count * size, features.shape[-1]])
+        inner = {id(variable) for variable in variables}
+        outer = [v for v in self.trainable_variables if id(v) not in inner]
+        with tf.GradientTape() as tape:
+            tape.watch(features)
+            values = self._compare_features(features, batch.labels, training=True)
+            values = _with_losses(values, self.projection_head.losses)
+            loss = scale(values["loss"] / num_replicas())
+        upstream, *outer_gradients = tape.gradient(loss, [features, *outer])
+        upstream = tf.reshape(upstream, [2, count, size, -1])
+        upstream = tf.transpose(upstream, [1, 0, 2, 3])
+        gradients, paid = gradients_in_pieces(
+            represent, penalty, scale, upstream, variables, state
+        )
+        values["loss"] += paid * num_replicas()
+        gradients += outer_gradients
+        if hasattr(self.optimizer, "get_unscaled_gradients"):
+            gradients = self.optimizer.get_unscaled_gradients(gradients)
+        self.optimizer.apply_gradients(zip(gradients, [*variables, *outer]))
+        return values
 
     def _probe(self, features: tf.Tensor, labels: tf.Tensor) -> dict[str, tf.Tensor]:
         logits = self.probe(tf.stop_gradient(features))
@@ -239,9 +327,10 @@ class SimCLR(tf.keras.Model):
             ),
         }
 
-    def _update_metrics(self, values: dict[str, tf.Tensor], views: tf.Tensor) -> None:
+    def _update_metrics(self, values: dict[str, tf.Tensor], batch: Batch) -> None:
+        size = tf.shape(batch.given)[0]
         for metric in self.metrics:
-            metric.update_state(values[metric.name], sample_weight=tf.shape(views)[0])
+            metric.update_state(values[metric.name], sample_weight=size)
 
     def _results(self) -> dict[str, tf.Tensor]:
         return {metric.name: metric.result() for metric in self.metrics}
@@ -257,6 +346,7 @@ class SimCLR(tf.keras.Model):
             "loss_scale": self.loss_scale,
             "num_classes": self.num_classes,
             "block_size": self.block_size,
+            "micro_batches": self.micro_batches,
             "seed": self.seed,
         }
 
@@ -272,30 +362,11 @@ class SimCLR(tf.keras.Model):
         return cls(**config)
 
 
-def _unpack(data: Any) -> _Batch:
-    """What a batch of any accepted form holds."""
-    labels = None
-    if isinstance(data, (tuple, list)):
-        if len(data) not in (1, 2):
-            raise ValueError(
-                "SimCLR takes images, (images, labels) or a dict, got a tuple of "
-                f"{len(data)}. Sample weights are not used."
-            )
-        data, labels = data[0], data[1] if len(data) == 2 else None
-    if not isinstance(data, dict):
-        data = {"image": data}
-    if labels is None:
-        labels = data.get("label")
-    if "views" not in data and "image" not in data:
-        raise ValueError(
-            f'A dict of data must hold "image" or "views", got the keys {sorted(data)}.'
-        )
-    if labels is not None:
-        labels = tf.reshape(tf.cast(labels, tf.int32), [-1])
-    return _Batch(
-        images=data.get("image"),
-        views=data.get("views"),
-        labels=labels,
-        seeds=data.get("seeds"),
-        sizes=data.get("size"),
-    )
+def _with_losses(
+    values: dict[str, tf.Tensor], losses: list[tf.Tensor]
+) -> dict[str, tf.Tensor]:
+    """Values whose `loss` counts what layers added."""
+    if not losses:
+        return values
+    loss = values["loss"]
+    return {**values, "loss": loss + tf.cast(tf.add_n(losses), loss.dtype)}

@@ -81,7 +81,8 @@ class LARS(tf.keras.optimizers.Optimizer):
         if self.l2 and not _matches(self.no_decay, variable.name):
             gradient = gradient + self.l2 * variable
         if self.classic_momentum:
-            step = learning_rate * self._trust_ratio(variable, gradient) * gradient
+            scale = learning_rate * self._trust_ratio(variable, gradient)
+            step = scale * gradient
             momentum.assign(self.momentum * momentum + step)
             ahead = self.momentum * momentum + step
             variable.assign_sub(ahead if self.nesterov else momentum)
@@ -96,7 +97,7 @@ class LARS(tf.keras.optimizers.Optimizer):
         one = tf.ones([], variable.dtype)
         if _matches(self.no_adaptation, variable.name):
             return one
-        weight_norm, update_norm = tf.norm(variable), tf.norm(update)
+        weight_norm, update_norm = _norm(variable), _norm(update)
         usable = (weight_norm > 0) & (update_norm > 0)
         safe_norm = tf.where(usable, update_norm, one)
         return tf.where(usable, self.eta * weight_norm / safe_norm, one)
@@ -114,6 +115,11 @@ class LARS(tf.keras.optimizers.Optimizer):
             exclude_from_layer_adaptation=list(self.no_adaptation),
         )
         return config
+
+
+def _norm(tensor: tf.Tensor) -> tf.Tensor:
+    """`tf.norm`, without a copy of the squares."""
+    return tf.sqrt(2.0 * tf.nn.l2_loss(tensor))
 
 
 def _matches(patterns: Sequence[str], name: str) -> bool:

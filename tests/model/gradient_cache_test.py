@@ -1,0 +1,224 @@
+"""A batch trained in pieces is trained as the whole."""
+
+import pathlib
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import simclr_tf
+
+
+@pytest.fixture(autouse=True)
+def _double():
+    tf.keras.backend.set_floatx("float64")
+    yield
+    tf.keras.backend.set_floatx("float32")
+
+
+def _plain_encoder():
+    """Whose images know nothing of one another; its weights have a penalty."""
+    return tf.keras.Sequential(
+        [
+            tf.keras.layers.Conv2D(8, 3, 2, activation="relu", kernel_regularizer="l2"),
+            tf.keras.layers.Conv2D(16, 3, 2, activation="relu"),
+        ]
+    )
+
+
+def _resnet():
+    encoder = simclr_tf.ResNet(18, width_multiplier=0.0625, cifar_stem=True)
+    encoder.groups = encoder.groups[:1]
+    return encoder
+
+
+def _model(encoder, micro_batches, optimizer="sgd", **settings):
+    tf.keras.utils.set_random_seed(0)
+    model = simclr_tf.SimCLR(
+        encoder(),
+        simclr_tf.ProjectionHead(num_layers=2, out_dim=16),
+        augmenter=simclr_tf.augmentation.SimCLRAugmenter(16, blur=False),
+        num_classes=3,
+        micro_batches=micro_batches,
+        **settings,
+    )
+    model.build((None, 16, 16, 3))
+    optimizers = {
+        "sgd": lambda: tf.keras.optimizers.SGD(0.1, momentum=0.9),
+        "lars": lambda: simclr_tf.LARS(0.5, weight_decay=1e-4),
+    }
+    model.compile(optimizers[optimizer]())
+    return model
+
+
+@pytest.fixture(scope="module")
+def arrays(shared):
+    with np.load(shared / "data" / "cifar10_10k.npz") as found:
+        images = found["x_train"][:48, ::2, ::2]
+        return images, found["y_train"][:48].astype(np.int32) % 3
+
+
+def _images(arrays, model):
+    batches = tf.data.Dataset.from_tensor_slices(arrays)
+    return batches.batch(16, drop_remainder=True)
+
+
+def _views(arrays, model):
+    images, labels = arrays
+    seeds = tf.stack([tf.range(len(images))] * 2, axis=1)
+    views = model.augmenter.two_views(images, seeds)
+    return _images(({"views": views}, labels), model)
+
+
+def _assert_same(ours, theirs, tolerance=1e-10):
+    for a, b in zip(ours.get_weights(), theirs.get_weights()):
+        np.testing.assert_allclose(a, b, rtol=0, atol=tolerance * np.abs(b).max())
+
+
+@pytest.mark.parametrize(
+    ("given", "optimizer", "jit_compile"),
+    [
+        (_images, "sgd", False),
+        (_views, "sgd", False),
+        (_views, "lars", False),
+        (_views, "sgd", True),
+    ],
+)
+def test_the_gradient_is_that_of_the_whole_batch(arrays, given, optimizer, jit_compile):
+    whole, pieces = (_model(_plain_encoder, k, optimizer) for k in (1, 4))
+    batches, histories = given(arrays, whole), []
+    for model in (whole, pieces):
+        model.jit_compile = jit_compile
+        histories.append(model.fit(batches, epochs=2, verbose=0).history)
+    _assert_same(pieces, whole)
+    for name, values in histories[0].items():
+        np.testing.assert_allclose(histories[1][name], values, rtol=1e-10)
+
+
+class _InPieces(tf.keras.Model):
+    """An encoder that takes its batch in four pieces itself, and keeps it all."""
+
+    def __init__(self):
+        super().__init__()
+        self.inner = _resnet()
+
+    def call(self, images, training=None):
+        if not training:
+            return self.inner(images, training=False)
+        first, second = (tf.split(half, 4) for half in tf.split(images, 2))
+        made = [
+            tf.split(self.inner(tf.concat(both, axis=0), training=True), 2)
+            for both in zip(first, second)
+        ]
+        return tf.concat([half[view] for view in range(2) for half in made], axis=0)
+
+
+def test_with_batch_norm_statistics_are_those_of_a_piece(arrays):
+    whole, pieces = _model(_InPieces, 1), _model(_resnet, 4)
+    for model in (whole, pieces):
+        model.fit(_views(arrays, model), epochs=2, verbose=0)
+    for ours, theirs in zip(pieces.trainable_variables, whole.trainable_variables):
+        assert ours.shape == theirs.shape
+        np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-9)
+
+
+def test_moving_averages_move_once_a_step(arrays):
+    whole, pieces = _model(_resnet, 1), _model(_resnet, 4)
+    for model in (whole, pieces):
+        model.fit(_views(arrays, model).take(1), verbose=0)
+    # Of the first layer, which sees what no batch norm has touched.
+    ours, theirs = (
+        next(v for v in m.encoder.stem.weights if "moving_mean" in v.name)
+        for m in (pieces, whole)
+    )
+    assert np.abs(theirs).max() > 0
+    np.testing.assert_allclose(ours, theirs, rtol=1e-12, atol=1e-15)
+
+
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+def test_in_lower_precision_it_is_the_whole_batch_to_its_rounding(arrays, policy):
+    tf.keras.backend.set_floatx("float32")
+    tf.keras.mixed_precision.set_global_policy(policy)
+    try:
+        whole, pieces = (_model(_plain_encoder, k) for k in (1, 4))
+        before = whole.get_weights()
+        for model in (whole, pieces):
+            model.fit(_views(arrays, model).take(1), verbose=0)
+    finally:
+        tf.keras.mixed_precision.set_global_policy("float32")
+    for start, ours, theirs in zip(before, pieces.get_weights(), whole.get_weights()):
+        moved = np.linalg.norm(theirs - start)
+        assert np.linalg.norm(ours - theirs) <= 0.05 * moved + 1e-7
+
+
+def test_replicas_take_their_shares_in_pieces():
+    """In a process of its own, since devices are cut before their first use."""
+    ran = subprocess.run(
+        [sys.executable, "-c", _ON_REPLICAS],
+        capture_output=True,
+        text=True,
+        cwd=pathlib.Path(__file__).parent.parent.parent,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stderr[-3000:]
+
+
+_ON_REPLICAS = """
+import numpy as np
+import tensorflow as tf
+import simclr_tf
+from simclr_tf.distribution import make_strategy
+
+strategy = make_strategy(logical_devices=2)
+tf.keras.backend.set_floatx("float64")
+views = np.random.default_rng(0).uniform(size=[32, 2, 16, 16, 3])
+
+def trained(scope, micro_batches, normalise):
+    with scope:
+        tf.keras.utils.set_random_seed(0)
+        layers = [tf.keras.layers.Conv2D(8, 3, 2, kernel_initializer="ones")]
+        if normalise:
+            layers.append(simclr_tf.SyncBatchNormalization())
+        model = simclr_tf.SimCLR(
+            tf.keras.Sequential([*layers, tf.keras.layers.ReLU()]),
+            simclr_tf.ProjectionHead(num_layers=1, out_dim=8),
+            micro_batches=micro_batches,
+        )
+        model.build((None, 16, 16, 3))
+        generator = np.random.default_rng(1)
+        for variable in model.trainable_variables:
+            variable.assign(generator.normal(size=variable.shape))
+        model.compile(tf.keras.optimizers.SGD(0.01))
+    batches = tf.data.Dataset.from_tensor_slices({"views": views})
+    model.fit(batches.batch(16, drop_remainder=True), verbose=0)
+    return model.get_weights()
+
+one = tf.distribute.OneDeviceStrategy("CPU:0")
+for ours, theirs in zip(trained(strategy.scope(), 4, False),
+                        trained(one.scope(), 1, False)):
+    np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-12)
+for value in trained(strategy.scope(), 4, True):
+    assert np.isfinite(value).all()
+"""
+
+
+def _dropping():
+    return tf.keras.Sequential([_plain_encoder(), tf.keras.layers.Dropout(0.1)])
+
+
+@pytest.mark.parametrize(
+    ("encoder", "count", "drop", "message"),
+    [
+        (_dropping, 4, True, "dropout.* would draw anew"),
+        (_plain_encoder, 4, False, "drop_remainder=True"),
+        (_plain_encoder, 3, True, "16 images cannot be cut into 3"),
+        (_plain_encoder, 0, True, "micro_batches must be at least 1"),
+    ],
+)
+def test_what_cannot_be_is_said(arrays, encoder, count, drop, message):
+    batches = tf.data.Dataset.from_tensor_slices(arrays)
+    batches = batches.batch(16, drop_remainder=drop)
+    with pytest.raises(ValueError, match=message):
+        _model(encoder, count).fit(batches, verbose=0)
