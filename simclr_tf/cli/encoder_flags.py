@@ -106,7 +106,10 @@ def load(values: flags.FlagValues) -> Loaded:
         raise UsageError("--published needs --encoder=NAME, such as resnet50.")
     size = values.image_size or 224
     recipe = Recipe(
-        image_size=size, encoder=values.encoder, head_layers=values.head_layers
+        image_size=size,
+        encoder=values.encoder,
+        head_layers=values.head_layers,
+        precision="float32",
     )
     model = build_model(recipe.resolved())
     if values.published:

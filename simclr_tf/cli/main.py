@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
+from simclr_tf.cli.benchmark import BENCHMARK
 from simclr_tf.cli.command import Command, UsageError
 from simclr_tf.cli.data_service import DATA_SERVICE
 from simclr_tf.cli.embed import EMBED
@@ -25,7 +26,7 @@ COMMANDS: dict[str, Command] = {
     command.name: command
     for command in (
         *(PRETRAIN, LINEAR_EVAL, KNN, EMBED, EXPORT, PREVIEW),
-        *(TPU_CHECK, DATA_SERVICE),
+        *(BENCHMARK, TPU_CHECK, DATA_SERVICE),
     )
 }
 

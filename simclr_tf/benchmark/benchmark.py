@@ -1,0 +1,121 @@
+"""All parts of the benchmark, as a table and as JSON."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import json
+import os
+import platform
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import tensorflow as tf
+
+from simclr_tf.benchmark import step, views
+from simclr_tf.benchmark.jpeg_files import measure_jpeg_files
+from simclr_tf.benchmark.loss import measure_losses
+from simclr_tf.benchmark.memory import measure_memory
+from simclr_tf.benchmark.pretraining import measure_pretraining
+from simclr_tf.benchmark.timing import Measured
+from simclr_tf.data import Source, load
+from simclr_tf.version import __version__
+
+_Part = Callable[[Source, int], Iterator[list[Measured]]]
+_PARTS: dict[str, _Part] = {
+    "views": views.measure_views,
+    "jpeg_files": measure_jpeg_files,
+    "step": lambda source, n: step.measure_steps(n),
+    "pretrain": measure_pretraining,
+    "loss": lambda source, n: measure_losses(n),
+    "memory": lambda source, n: measure_memory(n),
+    "growth": lambda source, n: itertools.chain(
+        views.measure_growth(source, n), step.measure_growth(n)
+    ),
+}
+PARTS = tuple(_PARTS)
+
+
+def benchmark(
+    parts: Sequence[str] = PARTS,
+    *,
+    dataset: str = "shapes",
+    repeats: int = 5,
+    output: str | None = None,
+    say: Callable[[str], None] = print,
+) -> dict[str, Any]:
+    """Measures parts of the work on this machine, and peers beside them.
+
+    Args:
+      parts: of `PARTS`.
+      dataset: images that views are made of and a model trains on, see
+        `simclr_tf.data.load`; its JPEG files, where it has some, are those decoded.
+      repeats: measured runs of each, in turns; medians count.
+      output: JSON file for what was measured, written after each part.
+      say: called with each line of the table.
+
+    Returns:
+      What it measured and on what machine, for JSON.
+
+    Raises:
+      ValueError: where a part is unknown, or the images cannot be had.
+    """
+    unknown = set(parts) - set(PARTS)
+    if unknown:
+        raise ValueError(f"There is no part {min(unknown)!r}: choose of {PARTS}.")
+    source = load(dataset, "train", image_size=None, labels=False)
+    machine = describe_machine()
+    say(", ".join(str(value) for value in machine.values()))
+    figures = {"machine": machine, "measured": []}
+    for part in parts:
+        for together in _PARTS[part](source, repeats):
+            say(f"\n{part}: {together[0].job}")
+            for row in together:
+                say(_line(row, together[0]))
+            figures["measured"] += [
+                {**dataclasses.asdict(row), "part": part} for row in together
+            ]
+        if output is not None:
+            _write(figures, output)
+    return figures
+
+
+def describe_machine() -> dict[str, Any]:
+    """What the figures depend on: processor, cores, memory, versions."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    gpus = tf.config.list_physical_devices("GPU")
+    return {
+        "processor": _processor(),
+        "cores": f"{len(os.sched_getaffinity(0))} cores",
+        "memory": f"{memory / 2**30:.0f} GiB",
+        "gpus": f"{len(gpus)} GPUs",
+        "tensorflow": f"TensorFlow {tf.__version__}",
+        "simclr_tf": f"simclr_tf {__version__}",
+    }
+
+
+def _write(figures: dict[str, Any], path: str) -> None:
+    with tf.io.gfile.GFile(path, "w") as file:
+        file.write(json.dumps(figures, indent=1) + "\n")
+
+
+def _processor() -> str:
+    try:
+        with open("/proc/cpuinfo") as file:
+            lines = [line for line in file if line.startswith("model name")]
+    except OSError:
+        lines = []
+    if lines:
+        return lines[0].split(":")[1].strip()
+    return platform.processor() or platform.machine()
+
+
+def _line(row: Measured, first: Measured) -> str:
+    text = f"  {row.who:<32}{row.seconds:>10.3f} s"
+    if row.images_per_second is not None:
+        text += f"{row.images_per_second:>12,.0f} images/s"
+    if row.peak_gib is not None:
+        text += f"{row.peak_gib:>10.2f} GiB"
+    if row is not first:
+        text += f"   {row.seconds / first.seconds:.2f} x the time of {first.who}"
+    return text

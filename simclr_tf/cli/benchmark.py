@@ -1,0 +1,57 @@
+"""`simclr benchmark`: this machine's speed beside that of peers."""
+
+from __future__ import annotations
+
+from absl import flags
+
+from simclr_tf.benchmark import PARTS, benchmark
+from simclr_tf.cli.command import Command
+
+
+def _define(values: flags.FlagValues) -> None:
+    flags.DEFINE_list(
+        "parts",
+        list(PARTS),
+        f"what to measure, separated by commas: {', '.join(PARTS)}",
+        flag_values=values,
+    )
+    flags.DEFINE_string(
+        "dataset",
+        "shapes",
+        "images to make views of and to train on: shapes (embedded), npz:PATH, "
+        "folder:PATH; a folder's JPEG files are what is decoded",
+        flag_values=values,
+    )
+    flags.DEFINE_integer(
+        "repeats",
+        5,
+        "measured runs of each, in turns; medians count. Five of all parts take about "
+        "half an hour on two cores",
+        lower_bound=1,
+        flag_values=values,
+    )
+    flags.DEFINE_string(
+        "output",
+        "benchmark.json",
+        "JSON file to write, after each part",
+        flag_values=values,
+    )
+
+
+def _run(values: flags.FlagValues) -> None:
+    benchmark(
+        values.parts,
+        dataset=values.dataset,
+        repeats=values.repeats,
+        output=values.output,
+    )
+    print(f"\nWritten to {values.output}.")
+
+
+BENCHMARK = Command(
+    name="benchmark",
+    summary="measures this machine's speed at every part of the work, peers beside it",
+    define=_define,
+    run=_run,
+    example="simclr benchmark --parts=views,loss",
+)

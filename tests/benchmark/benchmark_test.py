@@ -1,0 +1,85 @@
+"""The benchmark measures in turns and says what and where."""
+
+import json
+
+import pytest
+
+from simclr_tf.benchmark import benchmark, jpeg_files, pretraining, views
+from simclr_tf.benchmark.loss import measure_losses
+from simclr_tf.benchmark.memory import measure_memory
+from simclr_tf.benchmark.timing import Contender, measure
+from simclr_tf.cli.main import main
+from simclr_tf.data import load
+
+
+def test_contenders_run_in_turns_and_the_first_round_does_not_count():
+    begun, ran = [], []
+
+    def contender(who):
+        def begin():
+            begun.append(who)
+            return lambda: ran.append(who)
+
+        return Contender(who, begin, 8)
+
+    made = measure("job", [contender("a"), contender("b")], repeats=3)
+    assert begun == ran == ["a", "b"] * 4
+    assert [row.who for row in made] == ["a", "b"]
+    for row in made:
+        assert row.images_per_second == pytest.approx(8 / row.seconds)
+
+
+@pytest.mark.slow
+def test_losses_are_measured_each_in_a_process_of_its_own():
+    ((ours, published),) = measure_losses(repeats=2, views=[2048])
+    assert (ours.who, published.who) == ("simclr_tf", "published form")
+    assert ours.job == published.job == "2,048 views"
+    for row in (ours, published):
+        assert row.seconds > 0
+        assert 0 <= row.peak_gib < 2
+
+
+@pytest.mark.slow
+def test_views_of_ones_own_images_are_measured(shared, tmp_path, monkeypatch):
+    job = views._Job(32, 32, False, 16, 2)
+    monkeypatch.setattr(views, "_JOBS", {"32 px": job})
+    monkeypatch.setattr(views, "_BLUR", job)
+    monkeypatch.setattr(jpeg_files, "_BATCHES", {32: 2, 224: 2})
+    said = []
+    dataset = f"folder:{shared / 'data' / 'caltech101'}"
+    parts = ["views", "jpeg_files"]
+    output = str(tmp_path / "figures.json")
+    told = benchmark(parts, dataset=dataset, repeats=1, output=output, say=said.append)
+    read = json.loads((tmp_path / "figures.json").read_text())
+    assert read == told
+    assert "TensorFlow" in read["machine"]["tensorflow"]
+    jobs = [row["job"] for row in read["measured"] if row["part"] == "jpeg_files"]
+    assert [job.partition(" from ")[0] for job in jobs] == ["32 px"] * 3 + [
+        "224 px"
+    ] * 3
+    assert len(read["measured"]) == 4 + 3 + 2 * 3
+    assert min(row["images_per_second"] for row in read["measured"]) > 1
+    assert any("stock keras-cv layers" in line for line in said)
+
+
+@pytest.mark.slow
+def test_a_step_in_pieces_is_measured_beside_a_whole_one():
+    ((whole, pieces),) = measure_memory(1, ["all at once", "micro_batches=4"], 64)
+    assert whole.who == "all at once"
+    assert 0 < pieces.peak_gib < whole.peak_gib
+    assert whole.images_per_second > 0
+
+
+@pytest.mark.slow
+def test_a_pretraining_is_measured_beside_a_bare_step(monkeypatch):
+    monkeypatch.setattr(pretraining, "_STEPS", 2)
+    monkeypatch.setattr(pretraining, "_PRECISIONS", ("bfloat16",))
+    source = load("shapes:200", image_size=32)
+    ((ours, bare),) = pretraining.measure_pretraining(source, repeats=1)
+    assert (ours.who, bare.who) == ("simclr pretrain", "bare Keras step")
+    assert ours.images_per_second < 2 * bare.images_per_second
+
+
+def test_an_unknown_part_is_named(capsys, tmp_path):
+    assert main(["benchmark", "--parts=flops", f"--output={tmp_path / 'x'}"]) == 2
+    assert "no part 'flops'" in capsys.readouterr().err

@@ -1,0 +1,56 @@
+"""Peers do the same job as ours, so that their times compare."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import simclr_tf
+from simclr_tf.benchmark import peers
+
+
+@pytest.fixture(scope="module")
+def images(shared):
+    with np.load(shared / "data" / "cifar10_10k.npz") as arrays:
+        return tf.constant(arrays["x_train"][:16])
+
+
+def test_the_published_way_makes_a_view_of_an_image(images):
+    view = tf.function(peers.published_view(24, 1.0, blur=True))
+    made = np.stack([view(image) for image in images])
+    assert made.shape == (16, 24, 24, 3)
+    assert 0.0 <= made.min() < 0.05 < 0.9 < made.max() <= 1.0
+    # A fifth turns grey; a view is hardly ever the same twice.
+    assert not np.array_equal(made[0], view(images[0]))
+
+
+def test_a_view_of_a_jpeg_is_of_a_crop_of_it(shared):
+    path = next((shared / "data" / "caltech101" / "train").glob("*/*.jpg"))
+    view = tf.function(peers.published_view_of_jpeg(24, 0.5, blur=False))
+    contents = tf.constant(path.read_bytes())
+    made = np.stack([view(contents) for _ in range(16)])
+    assert made.shape == (16, 24, 24, 3)
+    assert np.ptp(made.mean(axis=(1, 2, 3))) > 0.01
+
+
+def test_keras_cvs_layers_make_views_of_a_batch(images):
+    view = tf.function(peers.keras_cv_view(24, 0.5, blur=True))
+    made = view(images).numpy()
+    assert made.shape == (16, 24, 24, 3)
+    assert 0.0 <= made.min() < 0.1 < 0.8 < made.max() <= 1.01
+    assert not np.array_equal(made, view(images))
+
+
+def test_the_published_loss_is_ours():
+    z_a, z_b = np.random.default_rng(0).normal(size=[2, 20, 8]).astype(np.float32)
+    ours = float(simclr_tf.nt_xent(z_a, z_b))
+    assert float(peers.published_loss(z_a, z_b)) == pytest.approx(ours, rel=1e-6)
+
+
+def test_the_bare_model_has_our_weights():
+    bare = peers.bare_resnet18(0.25)
+    encoder = simclr_tf.ResNet(18, width_multiplier=0.25, cifar_stem=True)
+    head = simclr_tf.ProjectionHead(num_layers=2)
+    head(encoder(tf.zeros([1, 32, 32, 3])))
+    ours = sum(int(tf.size(v)) for v in [*encoder.weights, *head.weights])
+    # Keras' first batch norm of ours has no shift where a scale of zero follows.
+    assert bare.count_params() == pytest.approx(ours, rel=1e-3)
