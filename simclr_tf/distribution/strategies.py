@@ -25,6 +25,10 @@ def make_strategy(
 ) -> tf.distribute.Strategy:
     """A `tf.distribute` strategy; call it before TensorFlow has used a device.
 
+    Also has float32 products computed in float32: left alone, TPUs multiply in
+    bfloat16 and GPUs in TF32, the loss's similarities included. Layers of another
+    precision keep theirs.
+
     Args:
       name: "one" device; "mirrored" over this machine's GPUs, or over logical CPUs;
         "multiworker" over the hosts of TF_CONFIG; "tpu"; or "auto", the first that
@@ -42,6 +46,7 @@ def make_strategy(
         raise ValueError(f"strategy must be one of {STRATEGIES}, got {name!r}.")
     if logical_devices is not None:
         _cut_cpu(logical_devices)
+    tf.config.experimental.enable_tensor_float_32_execution(False)
     cluster = read_cluster()
     gpus = tf.config.list_physical_devices("GPU")
     kind = name

@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from simclr_tf.encoder.registry import is_resnet
 from simclr_tf.model import SimCLR
 from simclr_tf.tpu_check import hlo_text
 from simclr_tf.tpu_check.bounds import Bounds, CollectiveTotal, bounds
@@ -258,9 +259,11 @@ def _refusal(message: str, recipe: Recipe, cores: int) -> ValueError:
         )
         found = found or re.search(r"Used ([\d.]+[KMGT]) of ([\d.]+[KMGT])", message)
         sizes = f"it needs {found[1]} of {found[2]}" if found else _brief(message)
+        recompute = is_resnet(recipe.encoder) and not recipe.rematerialize
         return OutOfMemory(
             f"the step does not fit a core's memory with {recipe.batch_size // cores} "
             f"images: {sizes}. Lower --batch_size or use more chips"
+            f"{', or --rematerialize' if recompute else ''}"
             f"{', or --precision=bfloat16' if recipe.precision == 'float32' else ''}."
         )
     return StepRefused(f"the TPU compiler refuses the step: {_brief(message)}")

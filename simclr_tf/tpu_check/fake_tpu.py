@@ -75,6 +75,8 @@ def tpu_strategy(replicas: int, *, copies: int = 1) -> tf.distribute.TPUStrategy
             f"tpu_check needs TensorFlow 2.15 and this is {tf.__version__}, which no "
             "longer exports the sums over replicas. Use Python 3.9 to 3.11."
         )
+    # As `make_strategy` has it.
+    tf.config.experimental.enable_tensor_float_32_execution(False)
     strategy = tpu_strategy_lib.TPUStrategyV2(_Resolver(replicas))
     extended = strategy.extended
     devices = [f"{_CPU}{place}" for place in range(copies)]

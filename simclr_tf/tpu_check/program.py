@@ -149,7 +149,7 @@ def step_inputs(
 def default_input_size(image_size: int) -> int:
     """Side of the images that `pretrain` has the device cut crops from, in pixels.
 
-    Small ones are commonly of one size; photographs are stretched to a square.
+    Small ones are commonly of one size; photographs lie on a canvas.
     """
     return image_size if image_size <= 64 else canvas_size(image_size)
 

@@ -30,7 +30,11 @@ def build_model(recipe: Recipe, *, num_classes: int | None = None) -> SimCLR:
     tf.keras.utils.set_random_seed(recipe.seed)
     with policy(recipe.precision):
         model = SimCLR(
-            make_encoder(recipe.encoder, image_size=recipe.image_size),
+            make_encoder(
+                recipe.encoder,
+                image_size=recipe.image_size,
+                rematerialize=recipe.rematerialize,
+            ),
             ProjectionHead(
                 num_layers=recipe.head_layers,
                 hidden_dim=recipe.head_hidden_dim,
@@ -39,6 +43,7 @@ def build_model(recipe: Recipe, *, num_classes: int | None = None) -> SimCLR:
             augmenter=build_augmenter(recipe),
             temperature=recipe.temperature,
             num_classes=num_classes,
+            micro_batches=recipe.micro_batches,
             seed=recipe.seed,
         )
         model.build((None, recipe.image_size, recipe.image_size, 3))

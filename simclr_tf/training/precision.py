@@ -14,6 +14,30 @@ _POLICIES = {
 }
 
 
+# What Linux calls the instructions of a CPU that multiply bfloat16.
+_CPU_FLAGS = {"avx512_bf16", "amx_bf16"}
+
+
+def has_fast_bfloat16() -> bool:
+    """Whether this machine computes in bfloat16 faster than in float32.
+
+    TPUs do, GPUs since NVIDIA's Ampere, and CPUs with instructions for it; others
+    imitate it and take several times as long.
+    """
+    if tf.config.list_physical_devices("TPU"):
+        return True
+    gpus = tf.config.list_physical_devices("GPU")
+    if gpus:
+        details = tf.config.experimental.get_device_details(gpus[0])
+        return details.get("compute_capability", (0, 0)) >= (8, 0)
+    try:
+        with open("/proc/cpuinfo") as file:
+            flags = next((line for line in file if line.startswith("flags")), "")
+    except OSError:
+        return False
+    return not _CPU_FLAGS.isdisjoint(flags.split())
+
+
 @contextlib.contextmanager
 def policy(precision: str) -> Iterator[None]:
     """Makes layers created inside compute in `precision`.

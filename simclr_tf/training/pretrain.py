@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import platform
 import re
 import statistics
@@ -33,6 +34,7 @@ from simclr_tf.training.build import (
 from simclr_tf.training.checkpoints import Checkpoints
 from simclr_tf.training.journal import Journal
 from simclr_tf.training.knn_monitor import KnnMonitor
+from simclr_tf.training.precision import has_fast_bfloat16
 from simclr_tf.training.recipe import Recipe
 from simclr_tf.training.run_folder import RunFolder
 from simclr_tf.training.stop_signal import StopSignal
@@ -93,7 +95,13 @@ def pretrain(
     source = load(
         recipe.dataset, "train", image_size=recipe.image_size, labels=recipe.labels
     )
-    recipe = recipe.resolved(native_size=min(source.image_shape[:2]))
+    run = RunFolder(run_path)
+    if recipe.precision is None and run.is_run():
+        # Its default is the machine's, and the run may have begun on another one.
+        recipe = dataclasses.replace(recipe, precision=run.recipe().precision)
+    recipe = recipe.resolved(
+        native_size=min(source.image_shape[:2]), fast_bfloat16=has_fast_bfloat16()
+    )
     per_epoch = steps_per_epoch(source, recipe.batch_size)
     require_divisible(recipe.batch_size, strategy.num_replicas_in_sync)
     total = recipe.epochs * per_epoch
@@ -103,7 +111,6 @@ def pretrain(
         model.compile(build_optimizer(recipe, per_epoch))
 
     with contextlib.ExitStack() as stack:
-        run = RunFolder(run_path)
         aside = None
         if crew.is_chief:
             run.start(recipe)

@@ -6,6 +6,7 @@ import dataclasses
 import math
 from typing import Any, Optional
 
+from simclr_tf.encoder.registry import is_resnet, require_rematerializable
 from simclr_tf.optimizer import OPTIMIZERS
 
 PRECISIONS = ("float32", "bfloat16", "float16")
@@ -26,6 +27,7 @@ _RANGES = {
     "epochs": (1, math.inf),
     "warmup_epochs": (0.0, math.inf),
     "steps_per_execution": (1, math.inf),
+    "micro_batches": (1, math.inf),
 }
 
 
@@ -118,6 +120,18 @@ class Recipe:
         None,
         "images a step over all replicas, before views; 128 up to 32 px, else 256",
     )
+    micro_batches: int = _setting(
+        1,
+        "pieces that each replica's batch is trained in, to save memory: the gradient "
+        "is the whole batch's, the encoder's batch norm takes a piece's statistics, "
+        "and a step takes a third longer",
+    )
+    rematerialize: bool = _setting(
+        False,
+        "save memory by keeping only the input of each residual block for the "
+        "backward pass: exactly the same training, and a step takes up to a third "
+        "longer",
+    )
     epochs: int = _setting(100, "passes over the dataset")
     warmup_epochs: Optional[float] = _setting(
         None, "epochs in which the learning rate rises; a twentieth of them by default"
@@ -125,7 +139,7 @@ class Recipe:
     precision: Optional[str] = _setting(
         None,
         "arithmetic of the layers; the loss is float32 at least. bfloat16 up to "
-        "32 px, else float32",
+        "32 px on machines that are faster in it, else float32",
         PRECISIONS,
     )
     augment_on: str = _setting(
@@ -139,7 +153,9 @@ class Recipe:
     )
     seed: int = _setting(0, "seed of weights, order and views")
 
-    def resolved(self, native_size: int | None = None) -> Recipe:
+    def resolved(
+        self, native_size: int | None = None, *, fast_bfloat16: bool = True
+    ) -> Recipe:
         """The recipe with every None that depends on the image size filled in.
 
         Up to 32 px the defaults are those of `experiments/cifar10`; above they
@@ -148,6 +164,8 @@ class Recipe:
         Args:
           native_size: shorter side of the dataset's images, in pixels, where it
             is the same for all.
+          fast_bfloat16: whether the machine it is for gains by bfloat16, see
+            `precision.has_fast_bfloat16`.
 
         Raises:
           ValueError: where a number is out of its range.
@@ -157,7 +175,7 @@ class Recipe:
             size = native_size if native_size and native_size <= 64 else 224
         small = size <= 32
         encoder = self.encoder or ("resnet18x0.25" if small else "resnet50")
-        early = 0.75 if small and encoder.startswith("resnet") else 0.0
+        early = 0.75 if small and is_resnet(encoder) else 0.0
         defaults = {
             "image_size": size,
             "encoder": encoder,
@@ -173,7 +191,7 @@ class Recipe:
             "weight_decay": 5e-4 if small else 1e-6,
             "batch_size": 128 if small else 256,
             "warmup_epochs": self.epochs / 20,
-            "precision": "bfloat16" if small else "float32",
+            "precision": "bfloat16" if small and fast_bfloat16 else "float32",
         }
         missing = {
             name: value
@@ -197,7 +215,14 @@ class Recipe:
                 f"warmup_epochs must be at most epochs, {self.epochs}, got "
                 f"{self.warmup_epochs:g}."
             )
-        if self.early_share and not self.encoder.startswith("resnet"):
+        if self.batch_size % self.micro_batches:
+            raise ValueError(
+                f"batch_size {self.batch_size} must be a multiple of micro_batches, "
+                f"got {self.micro_batches}."
+            )
+        if self.rematerialize:
+            require_rematerializable(self.encoder)
+        if self.early_share and not is_resnet(self.encoder):
             raise ValueError(
                 f"early_share must be 0 with {self.encoder}, which takes images of one "
                 f"size, got {self.early_share:g}."

@@ -34,11 +34,41 @@ for place in range(4):
     # The gradient of the sum of all replicas' losses: 1 + 2 + 3 + 4 of them.
     np.testing.assert_allclose(gradients[place], 10.0 * weights[place], rtol=1e-12)
 """,
+    "loss": """
+z_a, z_b = np.random.default_rng(0).normal(size=[2, 4, 6, 8])
+
+def compare(z_a, z_b, block_size):
+    with tf.GradientTape() as tape:
+        tape.watch([z_a, z_b])
+        loss = simclr_tf.nt_xent(z_a, z_b, block_size=block_size)
+    return loss, tape.gradient(loss, [z_a, z_b])
+
+whole = compare(*[tf.constant(z.reshape(24, 8)) for z in (z_a, z_b)], 24 * 2)
+shares = [
+    strategy.experimental_distribute_values_from_function(
+        lambda context, z=z: tf.constant(z[context.replica_id_in_sync_group]))
+    for z in (z_a, z_b)
+]
+for block_size in (None, 5):
+    step = tf.function(
+        lambda *z: strategy.run(compare, args=(*z, block_size)), autograph=False)
+    loss, gradients = step(*shares)
+    losses = strategy.experimental_local_results(loss)
+    np.testing.assert_allclose(np.mean(losses), whole[0], rtol=1e-12)
+    for ours, theirs in zip(gradients, whole[1]):
+        ours = np.concatenate(strategy.experimental_local_results(ours))
+        # Of the sum of four losses, whose mean is the whole's.
+        np.testing.assert_allclose(ours / 4, theirs, atol=1e-14)
+""",
     "fit": """
 images = np.random.default_rng(0).integers(0, 256, [32, 16, 16, 3], np.uint8)
 with strategy.scope():
     model = simclr_tf.SimCLR(
-        simclr_tf.ResNet(18, width_multiplier=0.0625, cifar_stem=True),
+        tf.keras.Sequential([
+            tf.keras.layers.Conv2D(8, 3, 2),
+            simclr_tf.SyncBatchNormalization(),
+            tf.keras.layers.ReLU(),
+        ]),
         simclr_tf.ProjectionHead(num_layers=1, out_dim=8),
         augmenter=simclr_tf.augmentation.SimCLRAugmenter(16, blur=False),
     )

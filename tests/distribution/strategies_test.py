@@ -43,6 +43,12 @@ def test_auto_takes_the_one_device_there_is():
     assert said == ["Devices: 1 replica (one); found no GPUs here, 1 host"]
 
 
+def test_float32_products_are_float32_on_every_device():
+    tf.config.experimental.enable_tensor_float_32_execution(True)
+    make_strategy(say=lambda _: None)
+    assert not tf.config.experimental.tensor_float_32_execution_enabled()
+
+
 def test_auto_takes_all_logical_devices():
     made = _made(logical_devices=4)
     assert made[:2] == ["MirroredStrategy", 4]

@@ -41,6 +41,7 @@ def main() -> None:
     parser.add_argument(
         "--views", action="store_true", help="made in the input, not in the step"
     )
+    parser.add_argument("--rematerialize", action="store_true")
     parser.add_argument("--steps-per-execution", type=int, default=1)
     parser.add_argument("--images", required=True, help="npz with x_train, y_train")
     parser.add_argument("--output", required=True)
@@ -64,6 +65,7 @@ def make_model(case: argparse.Namespace) -> simclr_tf.SimCLR:
         width_multiplier=0.125,
         cifar_stem=case.encoder == "plain",
         sk_ratio=0.0625 if case.encoder == "selective" else 0.0,
+        rematerialize=getattr(case, "rematerialize", False),
     )
     # Replicas are traced one by one: with many of them, depth takes its time.
     encoder.groups = encoder.groups[: getattr(case, "groups", 4)]

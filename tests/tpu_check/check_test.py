@@ -117,8 +117,9 @@ def test_a_step_that_no_tpu_runs_is_refused(compiler, head, words):
 
 
 def test_a_step_beyond_a_cores_memory_is_refused_with_both_sizes(compiler):
-    recipe = dataclasses.replace(RECIPE, batch_size=131072)
-    with pytest.raises(OutOfMemory, match=r"16384 images: it needs [\d.]+G of 15.48G"):
+    recipe = dataclasses.replace(RECIPE, batch_size=2**20)
+    words = r"131072 images: it needs [\d.]+G of 15.48G"
+    with pytest.raises(OutOfMemory, match=words):
         tpu_check(recipe, "v3:2x2", compiler_python=compiler)
 
 

@@ -6,7 +6,10 @@ import sys
 
 import pytest
 import tensorflow as tf
+from tensorflow.compiler.xla import xla_data_pb2
+from tensorflow.compiler.xla.service import hlo_pb2
 
+from simclr_tf.loss import nt_xent
 from simclr_tf.tpu_check.fake_tpu import (
     StepRefused,
     replica_step,
@@ -62,6 +65,28 @@ def test_a_sum_over_replicas_is_exported():
         return context.all_reduce(tf.distribute.ReduceOp.SUM, x)
 
     assert b"all-reduce" in to_hlo(replica_step(strategy, step), VECTOR)
+
+
+@needs_tf_2_15
+def test_similarities_are_multiplied_in_full_precision():
+    specs = [tf.TensorSpec([8, 16], tf.float32)] * 2
+
+    def step(z_a, z_b):
+        with tf.GradientTape() as tape:
+            tape.watch([z_a, z_b])
+            loss = nt_xent(z_a, z_b)
+        return tape.gradient(loss, [z_a, z_b])
+
+    program = to_hlo(replica_step(tpu_strategy(4), step), specs)
+    products = [
+        list(instruction.precision_config.operand_precision)
+        for computation in hlo_pb2.HloModuleProto.FromString(program).computations
+        for instruction in computation.instructions
+        if instruction.opcode == "dot"
+    ]
+    highest = xla_data_pb2.PrecisionConfig.HIGHEST
+    assert len(products) == 3
+    assert all(precision == [highest] * 2 for precision in products)
 
 
 def host_callback(x):

@@ -93,6 +93,8 @@ def test_what_is_said_is_kept_and_changes_no_other_default(size):
         "precision": "float16",
         "augment_on": "device",
         "steps_per_execution": 3,
+        "micro_batches": 2,
+        "rematerialize": True,
         "seed": 5,
     }
     plain = dataclasses.asdict(Recipe(image_size=size).resolved())
@@ -157,10 +159,13 @@ def test_encoders_of_one_image_size_have_no_early_views():
         ({"momentum": 1.1}, r"momentum must be 0 to 1, got 1\.1"),
         ({"weight_decay": -1e-6}, "weight_decay must be 0 or more"),
         ({"batch_size": 1}, "batch_size must be 2 or more, got 1"),
+        ({"micro_batches": 0}, "micro_batches must be 1 or more, got 0"),
+        ({"batch_size": 128, "micro_batches": 3}, "128 must be a multiple of"),
         ({"epochs": 0}, "epochs must be 1 or more, got 0"),
         ({"warmup_epochs": -1.0}, "warmup_epochs must be 0 or more"),
         ({"warmup_epochs": 101.0}, "at most epochs, 100, got 101"),
         ({"encoder": "EfficientNetB0", "early_share": 0.5}, "EfficientNetB0"),
+        ({"encoder": "EfficientNetB0", "rematerialize": True}, "is for resnets"),
     ],
 )
 def test_a_number_out_of_its_range_is_named(change, message):
