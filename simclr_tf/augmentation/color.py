@@ -32,7 +32,9 @@ def adjust_contrast(
     images: tf.Tensor, factor: tf.Tensor, channels: int = 3
 ) -> tf.Tensor:
     """Scales the distance to each channel's mean over the image by `factor`."""
-    mean = tf.reduce_mean(images, axis=[1, 5 - channels], keepdims=True)
+    # One axis after the other, the first in vectors.
+    mean = tf.reduce_mean(images, axis=1, keepdims=True)
+    mean = tf.reduce_mean(mean, axis=5 - channels, keepdims=True)
     return mean + (images - mean) * per_image(factor)
 
 

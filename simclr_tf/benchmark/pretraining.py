@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from simclr_tf.benchmark.photos import photos
-from simclr_tf.benchmark.step import bare_step
+from simclr_tf.benchmark.step import bare_step, precisions
 from simclr_tf.benchmark.timing import Measured, seconds_of
 from simclr_tf.data import Source
 from simclr_tf.training import Recipe, pretrain
@@ -19,7 +19,6 @@ from simclr_tf.training.precision import policy
 
 _IMAGES = 64
 _STEPS = 12
-_PRECISIONS = ("float32", "bfloat16")
 _ROUNDS = 3  # Each starts anew, which takes far longer than what is measured.
 
 
@@ -33,7 +32,7 @@ def measure_pretraining(source: Source, repeats: int) -> Iterator[list[Measured]
       repeats: rounds, three at most.
     """
     images = photos(source, _IMAGES * _STEPS, 32)
-    for precision in _PRECISIONS:
+    for precision in precisions():
         with tempfile.TemporaryDirectory() as folder:
             path = os.path.join(folder, "images.npz")
             np.savez(path, images=images)

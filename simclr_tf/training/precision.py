@@ -16,6 +16,7 @@ _POLICIES = {
 
 # What Linux calls the instructions of a CPU that multiply bfloat16.
 _CPU_FLAGS = {"avx512_bf16", "amx_bf16"}
+_CPU = "/proc/cpuinfo"
 
 
 def has_fast_bfloat16() -> bool:
@@ -31,7 +32,7 @@ def has_fast_bfloat16() -> bool:
         details = tf.config.experimental.get_device_details(gpus[0])
         return details.get("compute_capability", (0, 0)) >= (8, 0)
     try:
-        with open("/proc/cpuinfo") as file:
+        with open(_CPU) as file:
             flags = next((line for line in file if line.startswith("flags")), "")
     except OSError:
         return False

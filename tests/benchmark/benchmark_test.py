@@ -73,7 +73,7 @@ def test_a_step_in_pieces_is_measured_beside_a_whole_one():
 @pytest.mark.slow
 def test_a_pretraining_is_measured_beside_a_bare_step(monkeypatch):
     monkeypatch.setattr(pretraining, "_STEPS", 2)
-    monkeypatch.setattr(pretraining, "_PRECISIONS", ("bfloat16",))
+    monkeypatch.setattr(pretraining, "precisions", lambda: ("float32",))
     source = load("shapes:200", image_size=32)
     ((ours, bare),) = pretraining.measure_pretraining(source, repeats=1)
     assert (ours.who, bare.who) == ("simclr pretrain", "bare Keras step")

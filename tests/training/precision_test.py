@@ -4,7 +4,8 @@ import pytest
 import tensorflow as tf
 
 from simclr_tf.training import Recipe, build_model
-from simclr_tf.training.precision import policy
+from simclr_tf.training import precision as precision_module
+from simclr_tf.training.precision import has_fast_bfloat16, policy
 from simclr_tf.training.recipe import PRECISIONS
 
 _POLICIES = {
@@ -16,6 +17,23 @@ _POLICIES = {
 
 def _global():
     return tf.keras.mixed_precision.global_policy().name
+
+
+@pytest.mark.parametrize(
+    ("flags", "fast"),
+    [
+        ("fpu avx2 avx512f avx512_bf16", True),
+        ("fpu avx2 amx_bf16", True),
+        ("fpu avx2 avx512f", False),
+        (None, False),
+    ],
+)
+def test_a_processor_is_asked_for_its_instructions(monkeypatch, tmp_path, flags, fast):
+    described = tmp_path / "cpuinfo"
+    if flags is not None:
+        described.write_text(f"processor\t: 0\nflags\t\t: {flags}\n")
+    monkeypatch.setattr(precision_module, "_CPU", str(described))
+    assert has_fast_bfloat16() is fast
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)

@@ -58,6 +58,14 @@ def test_the_size_asked_for_goes_before_the_images_own():
     assert resolved.encoder == "resnet50"
 
 
+def test_small_views_are_learned_in_bfloat16_where_that_is_fast():
+    recipe = Recipe(image_size=32)
+    assert recipe.resolved(fast_bfloat16=True).precision == "bfloat16"
+    assert recipe.resolved(fast_bfloat16=False).precision == "float32"
+    said = Recipe(image_size=32, precision="bfloat16")
+    assert said.resolved(fast_bfloat16=False).precision == "bfloat16"
+
+
 def test_nothing_is_left_open_but_what_has_no_default():
     open_ends = {
         name
