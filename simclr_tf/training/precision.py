@@ -19,13 +19,17 @@ _CPU_FLAGS = {"avx512_bf16", "amx_bf16"}
 _CPU = "/proc/cpuinfo"
 
 
-def has_fast_bfloat16() -> bool:
-    """Whether this machine computes in bfloat16 faster than in float32.
+def has_fast_bfloat16(strategy: tf.distribute.Strategy | None = None) -> bool:
+    """Whether a strategy's devices are faster in bfloat16 than in float32.
 
-    TPUs do, GPUs since NVIDIA's Ampere, and CPUs with instructions for it; others
+    TPUs are, GPUs since NVIDIA's Ampere, and CPUs with instructions for it; others
     imitate it and take several times as long.
+
+    Args:
+      strategy: TensorFlow's current one where None.
     """
-    if tf.config.list_physical_devices("TPU"):
+    strategy = strategy or tf.distribute.get_strategy()
+    if isinstance(strategy, tf.distribute.TPUStrategy):
         return True
     gpus = tf.config.list_physical_devices("GPU")
     if gpus:

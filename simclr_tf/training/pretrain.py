@@ -99,9 +99,8 @@ def pretrain(
     if recipe.precision is None and run.is_run():
         # Its default is the machine's, and the run may have begun on another one.
         recipe = dataclasses.replace(recipe, precision=run.recipe().precision)
-    recipe = recipe.resolved(
-        native_size=min(source.image_shape[:2]), fast_bfloat16=has_fast_bfloat16()
-    )
+    fast_bfloat16 = has_fast_bfloat16(strategy)
+    recipe = recipe.resolved(min(source.image_shape[:2]), fast_bfloat16=fast_bfloat16)
     per_epoch = steps_per_epoch(source, recipe.batch_size)
     require_divisible(recipe.batch_size, strategy.num_replicas_in_sync)
     total = recipe.epochs * per_epoch
@@ -120,6 +119,11 @@ def pretrain(
         step, seconds_before = checkpoints.restore()
         journal = Journal(run, step) if crew.is_chief else None
         say(_opening(recipe, source, model, step, per_epoch))
+        if recipe.precision == "bfloat16" and not fast_bfloat16:
+            say(
+                "This machine has no instructions for bfloat16 and imitates it slowly: "
+                "--precision=float32 is faster here."
+            )
 
         batch = recipe.batch_size
         batches, view_size = None, None

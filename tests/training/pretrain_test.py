@@ -1,6 +1,7 @@
 """Training on real images: what it writes, and that stopping costs nothing."""
 
 import dataclasses
+import importlib
 import json
 import pathlib
 import re
@@ -27,6 +28,8 @@ from simclr_tf.training.run_folder import to_flagfile
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 STEPS = 10  # an epoch
+# The room gives the function's name to the function.
+loop = importlib.import_module("simclr_tf.training.pretrain")
 
 pytestmark = pytest.mark.slow
 
@@ -248,6 +251,21 @@ def test_without_labels_no_accuracy_is_claimed_and_learning_is_the_same(
     (row,), (other,) = metrics(tmp_path / "bare"), metrics(tmp_path / "labelled")
     assert row["loss"] == row["contrastive_loss"]
     assert row["loss"] == pytest.approx(other["contrastive_loss"], rel=1e-6)
+
+
+def test_a_run_keeps_the_precision_that_the_machine_it_began_on_chose(
+    images, recipe, tmp_path, monkeypatch
+):
+    run, lines = tmp_path / "run", []
+    left_open = dataclasses.replace(
+        recipe, batch_size=320, epochs=1, early_share=0.0, precision=None
+    )
+    for fast in (True, False):
+        monkeypatch.setattr(loop, "has_fast_bfloat16", lambda strategy, f=fast: f)
+        pretrain(left_open, str(run), say=lines.append)
+        assert RunFolder(str(run)).recipe().precision == "bfloat16"
+        assert "imitates it slowly" in "".join(lines) or fast
+    assert "Resuming after step 1." in "".join(lines)
 
 
 def test_a_loss_that_is_no_number_ends_the_run_with_advice(recipe, tmp_path):
