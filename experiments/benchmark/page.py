@@ -1,6 +1,8 @@
 """Figures of `simclr benchmark` as Markdown tables, on stdout, and as a picture.
 
-python experiments/benchmark/page.py benchmark.json benchmark.png
+python experiments/benchmark/page.py benchmark.png benchmark.json …
+
+Several files are of parts measured on several machines.
 """
 
 from __future__ import annotations
@@ -17,15 +19,17 @@ import matplotlib.pyplot as plt
 _OURS, _PEERS = "#0b6e4f", ("#c8553d", "#e0a458", "#8d99ae")
 
 
-def main(figures: str, picture: str) -> None:
+def main(picture: str, *figures: str) -> None:
     """Prints tables of the figures, and draws them."""
-    with open(figures) as file:
-        told = json.load(file)
-    rows = told["measured"]
-    print(", ".join(map(str, told["machine"].values())) + ".")
-    for part in dict.fromkeys(row["part"] for row in rows):
-        print(f"\n### {part}\n")
-        print("\n".join(_table(_jobs(rows, part))))
+    rows = []
+    for path in figures:
+        with open(path) as file:
+            told = json.load(file)
+        rows += told["measured"]
+        print("\n" + ", ".join(map(str, told["machine"].values())) + ".")
+        for part in dict.fromkeys(row["part"] for row in told["measured"]):
+            print(f"\n### {part}\n")
+            print("\n".join(_table(_jobs(told["measured"], part))))
     _draw(rows, picture)
 
 
