@@ -138,19 +138,28 @@ def test_moving_averages_move_once_a_step(arrays):
 
 
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
-def test_in_lower_precision_it_is_the_whole_batch_to_its_rounding(arrays, policy):
+def test_in_lower_precision_it_strays_no_farther_than_the_whole_batch(arrays, policy):
+    """What a kernel rounds depends on the processor: float32 tells which strays."""
     tf.keras.backend.set_floatx("float32")
-    tf.keras.mixed_precision.set_global_policy(policy)
-    try:
-        whole, pieces = (_model(_plain_encoder, k) for k in (1, 4))
-        before = whole.get_weights()
-        for model in (whole, pieces):
-            model.fit(_views(arrays, model).take(1), verbose=0)
-    finally:
-        tf.keras.mixed_precision.set_global_policy("float32")
-    for start, ours, theirs in zip(before, pieces.get_weights(), whole.get_weights()):
-        moved = np.linalg.norm(theirs - start)
-        assert np.linalg.norm(ours - theirs) <= 0.05 * moved + 1e-7
+
+    def moved(micro_batches, policy):
+        tf.keras.mixed_precision.set_global_policy(policy)
+        model = _model(_plain_encoder, micro_batches)
+        if policy == "mixed_float16":
+            # The scale that Keras begins with overflows, and the step is left out.
+            optimizer = tf.keras.optimizers.SGD(0.1)
+            scaled = tf.keras.mixed_precision.LossScaleOptimizer
+            model.compile(scaled(optimizer, dynamic=False, initial_scale=8))
+        before = [v.numpy() for v in model.encoder.trainable_variables]
+        model.fit(_views(arrays, model).take(1), verbose=0)
+        now = model.encoder.trainable_variables
+        return np.concatenate([np.ravel(a - b) for a, b in zip(now, before)])
+
+    exact = moved(1, "float32")
+    length = np.linalg.norm(exact)
+    whole, pieces = (np.linalg.norm(moved(k, policy) - exact) / length for k in (1, 4))
+    assert 0 < whole < 0.3
+    assert pieces < 1.25 * whole
 
 
 def test_replicas_take_their_shares_in_pieces():
