@@ -173,8 +173,8 @@ def crop_and_resize_one(image: tf.Tensor, taps: CropTaps) -> tf.Tensor:
     """`crop_and_resize` of one image, which touches only the pixels that count.
 
     Four rows make a row and four columns a column, where matrix products multiply
-    mostly by zeros. Columns are mixed where they lie as rows: a compiler for CPUs
-    makes vector instructions of sums of rows, and none of gathers along a row.
+    mostly by zeros. Columns are mixed where they lie as rows, so that both are sums of
+    rows, which any CPU has vector instructions for.
 
     Args:
       image: `[H, W, C]` of static shape and any dtype.
