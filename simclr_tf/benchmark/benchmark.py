@@ -19,6 +19,7 @@ from simclr_tf.benchmark.memory import measure_memory
 from simclr_tf.benchmark.pretraining import measure_pretraining
 from simclr_tf.benchmark.timing import Measured
 from simclr_tf.data import Source, load
+from simclr_tf.training.precision import has_fast_bfloat16
 from simclr_tf.version import __version__
 
 _Part = Callable[[Source, int], Iterator[list[Measured]]]
@@ -89,6 +90,7 @@ def describe_machine() -> dict[str, Any]:
         "cores": f"{len(os.sched_getaffinity(0))} cores",
         "memory": f"{memory / 2**30:.0f} GiB",
         "gpus": f"{len(gpus)} GPUs",
+        "bfloat16": f"{'' if has_fast_bfloat16() else 'no '}fast bfloat16",
         "tensorflow": f"TensorFlow {tf.__version__}",
         "simclr_tf": f"simclr_tf {__version__}",
     }
