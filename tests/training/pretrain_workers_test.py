@@ -123,7 +123,7 @@ def one_step(command, tmp_path_factory):
 
     def metrics(name, workers, *flags):
         run = folder / name
-        flags = ["--batch_size=256", "--epochs=1", *flags]
+        flags = ["--batch_size=256", "--epochs=1", "--learning_rate=0.01", *flags]
         for process in _start([*command, *flags], run, workers):
             assert process.wait(timeout=400) == 0, _said(run)
         (found,) = _metrics(run)
@@ -133,10 +133,19 @@ def one_step(command, tmp_path_factory):
 
 
 def test_a_step_is_the_same_wherever_it_is_taken(one_step):
-    """Later steps multiply what float32 rounded."""
-    alone = pytest.approx(one_step("alone", 1), rel=1e-5)
-    assert one_step("workers", 2) == alone
-    assert one_step("devices", 1, "--logical_devices=2", "--augment_on=device") == alone
+    """Later steps multiply what float32 rounded, and so does a long first one.
+
+    The kNN accuracy after it counts right answers among 51: rounding may turn one
+    between two classes with all but equal votes.
+    """
+    alone = one_step("alone", 1)
+    knn_accuracy = alone.pop("knn_accuracy")
+    for other in (
+        one_step("workers", 2),
+        one_step("devices", 1, "--logical_devices=2", "--augment_on=device"),
+    ):
+        assert other.pop("knn_accuracy") == pytest.approx(knn_accuracy, abs=1.01 / 51)
+        assert other == pytest.approx(alone, rel=1e-5)
 
 
 def test_the_chief_speaks_and_writes(whole):
