@@ -144,11 +144,16 @@ def _blur_one(image: tf.Tensor, sigma: tf.Tensor, radius: int) -> tf.Tensor:
     reach = math.sqrt(2.0 * math.log(2.0 / np.finfo(dtype.as_numpy_dtype).eps))
     needed = tf.cast(tf.math.ceil(reach * tf.cast(sigma[0], dtype)), tf.int32)
     needed = tf.minimum(needed, radius)
+    # Taps are taken two at a time, the last perhaps with one of weight 0.
+    radius += radius % 2
+    kernel = tf.pad(kernel, [[0, radius + 1 - kernel.shape[0]]])
 
     def weighted(shifted: Callable[[tf.Tensor], tf.Tensor]) -> tf.Tensor:
         def body(tap: tf.Tensor, total: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-            pair = shifted(radius - tap) + shifted(radius + tap)
-            return tap + 1, total + tf.gather(kernel, tap) * pair
+            for each in (tap, tap + 1):
+                pair = shifted(radius - each) + shifted(radius + each)
+                total += tf.gather(kernel, each) * pair
+            return tap + 2, total
 
         start = (1, kernel[0] * shifted(tf.constant(radius)))
         return tf.while_loop(lambda tap, _: tap <= needed, body, start)[1]

@@ -107,7 +107,9 @@ class SimCLRAugmenter(StatelessAugmentation):
         view = crop_and_resize_one(image, taps)[None]
         for layer in self.after_flip:
             view = layer.augment_one(view, transformations[type(layer).__name__])
-        return tf.transpose(tf.clip_by_value(view[0], 0.0, 1.0), [2, 0, 1])
+        pixels = tf.reshape(view, [-1, self.image_size])
+        pixels = tf.transpose(tf.clip_by_value(pixels, 0.0, 1.0))
+        return tf.reshape(pixels, [self.image_size, self.image_size, -1])
 
     @tf.autograph.experimental.do_not_convert
     def two_views(
