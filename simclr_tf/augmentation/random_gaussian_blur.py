@@ -79,7 +79,7 @@ class RandomGaussianBlur(StatelessAugmentation):
         self, image: tf.Tensor, transformations: Transformations
     ) -> tf.Tensor:
         """See `StatelessAugmentation`."""
-        radius = (self.kernel_size or image.shape[1] // 10) // 2
+        radius = (self.kernel_size or image.shape[3] // 10) // 2
         return change_if(
             transformations["blur"][0],
             lambda image: _blur_one(_cut(image), transformations["sigma"], radius),
@@ -136,8 +136,8 @@ def _kernel(sigma: tf.Tensor, radius: int, dtype: tf.DType) -> tf.Tensor:
 
 
 def _blur_one(image: tf.Tensor, sigma: tf.Tensor, radius: int) -> tf.Tensor:
-    """`gaussian_blur` of one image `[1, H, C, W]`, by the taps its sigma needs."""
-    _, height, channels, width = image.shape
+    """`gaussian_blur` of one image `[1, W, C, H]`, by the taps its sigma needs."""
+    _, width, channels, height = image.shape
     dtype = image.dtype
     kernel = _kernel(sigma, radius, dtype)[0, radius:]
     # A tap farther out weighs less than half a unit in the last place of the sum.
@@ -160,9 +160,9 @@ def _blur_one(image: tf.Tensor, sigma: tf.Tensor, radius: int) -> tf.Tensor:
 
     padded = tf.pad(image[0], [[radius, radius], [0, 0], [0, 0]])
 
-    def row(place: tf.Tensor) -> tf.Tensor:
-        down = weighted(lambda shift: tf.gather(padded, place + shift))
-        down = tf.pad(down, [[0, 0], [radius, radius]])
-        return weighted(lambda shift: tf.slice(down, [0, shift], [channels, width]))
+    def column(place: tf.Tensor) -> tf.Tensor:
+        across = weighted(lambda shift: tf.gather(padded, place + shift))
+        across = tf.pad(across, [[0, 0], [radius, radius]])
+        return weighted(lambda shift: tf.slice(across, [0, shift], [channels, height]))
 
-    return one_by_one(row, height, [channels, width], dtype)[None]
+    return one_by_one(column, width, [channels, height], dtype)[None]

@@ -51,22 +51,30 @@ def bicubic_weights(
     """
     start = tf.cast(start, dtype)[:, None]
     length = tf.cast(length, dtype)[:, None]
-    centre = tf.range(out_size, dtype=dtype)[None, :] + 0.5
-    shrink = length / float(out_size)
-    position = centre * shrink - 0.5
+    position = _positions(length, out_size)
     if not antialias:
-        whole = tf.floor(position)
-        offset = tf.round((position - whole) * _TABLE_STEPS) / _TABLE_STEPS
-        position = whole + offset
+        position = tf.add(*_on_table(position))
     position = (position + start)[:, :, None]
     pixel = tf.range(in_size, dtype=dtype)[None, None, :]
     first, last = start[:, :, None], (start + length - 1.0)[:, :, None]
     inside = tf.logical_and(pixel >= first, pixel <= last)
     distance = tf.abs(pixel - position)
     if antialias:
-        distance /= tf.maximum(shrink, 1.0)[:, :, None]
+        distance /= tf.maximum(length / float(out_size), 1.0)[:, :, None]
     weights = _cubic(distance) * tf.cast(inside, dtype)
     return weights / tf.reduce_sum(weights, axis=2, keepdims=True)
+
+
+def _positions(length: tf.Tensor, out_size: int) -> tf.Tensor:
+    """Where pixels of results lie in crops of `[B, 1]` pixels: `[B, out_size]`."""
+    centre = tf.range(out_size, dtype=length.dtype)[None, :] + 0.5
+    return centre * (length / float(out_size)) - 0.5
+
+
+def _on_table(position: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """A position's whole pixels and the rest, rounded to a step of the table."""
+    whole = tf.floor(position)
+    return whole, tf.round((position - whole) * _TABLE_STEPS) / _TABLE_STEPS
 
 
 def crop_and_resize(
@@ -156,10 +164,7 @@ def _taps(
     start: tf.Tensor, length: tf.Tensor, out_size: int, dtype: tf.DType
 ) -> tuple[tf.Tensor, tf.Tensor]:
     length = tf.cast(length, dtype)[:, None]
-    centre = tf.range(out_size, dtype=dtype) + 0.5
-    position = centre * (length / float(out_size)) - 0.5
-    whole = tf.floor(position)
-    offset = tf.round((position - whole) * _TABLE_STEPS) / _TABLE_STEPS
+    whole, offset = _on_table(_positions(length, out_size))
     neighbour = tf.constant([[-1.0], [0.0], [1.0], [2.0]], dtype)
     pixel = whole[:, None] + neighbour
     inside = tf.cast((pixel >= 0.0) & (pixel < length[:, None]), dtype)

@@ -52,22 +52,28 @@ def benchmark(
       dataset: images that views are made of and a model trains on, see
         `simclr_tf.data.load`; its JPEG files, where it has some, are those decoded.
       repeats: measured runs of each, in turns; medians count.
-      output: JSON file for what was measured, written after each part.
+      output: JSON file for what was measured, written after each job.
       say: called with each line of the table.
 
     Returns:
       What it measured and on what machine, for JSON.
 
     Raises:
-      ValueError: where a part is unknown, or the images cannot be had.
+      ValueError: where a part is unknown or none is named, or the images cannot be
+        had.
+      OSError: where `output` cannot be written, or memory is too small for a job.
     """
     unknown = set(parts) - set(PARTS)
     if unknown:
         raise ValueError(f"There is no part {min(unknown)!r}: choose of {PARTS}.")
+    if not parts:
+        raise ValueError(f"Name at least one part of {PARTS}.")
     source = load(dataset, "train", image_size=None, labels=False)
     machine = describe_machine()
     say(", ".join(str(value) for value in machine.values()))
     figures = {"machine": machine, "measured": []}
+    if output is not None:
+        _write(figures, output)
     for part in parts:
         for together in _PARTS[part](source, repeats):
             say(f"\n{part}: {together[0].job}")
@@ -76,8 +82,8 @@ def benchmark(
             figures["measured"] += [
                 {**dataclasses.asdict(row), "part": part} for row in together
             ]
-        if output is not None:
-            _write(figures, output)
+            if output is not None:
+                _write(figures, output)
     return figures
 
 

@@ -40,7 +40,7 @@ def _put_files(source: Source, folder: str) -> str:
     found = [p for p in source.paths or [] if p.lower().endswith(_ENDINGS)]
     if found:
         found = found[:: max(len(found) // _FILES, 1)][:_FILES]
-        for place, path in enumerate(found):
+        for place, path in enumerate(found * -(-_BATCH // len(found))):
             name = os.path.join(folder, f"{place}.jpg")
             tf.io.gfile.copy(path, name)
         return f"{len(found)} JPEG files"

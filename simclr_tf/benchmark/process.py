@@ -18,12 +18,14 @@ def measure_apart(module: str, *arguments: object) -> dict[str, float]:
     """What `python -m module *arguments` prints in its last line, as JSON.
 
     Raises:
-      RuntimeError: where it fails, with the end of what it said.
+      OSError: where it fails, with the last it said.
     """
     command = [sys.executable, "-m", module, *map(str, arguments)]
     ran = subprocess.run(command, capture_output=True, text=True, check=False)
     if ran.returncode:
-        raise RuntimeError(f"{' '.join(command)} failed:\n{ran.stderr[-2000:]}")
+        said = ran.stderr.strip().rpartition("\n")[2]
+        reason = said or f"exit status {ran.returncode}, of too little memory perhaps"
+        raise OSError(f"{' '.join(command)} failed: {reason}")
     return json.loads(ran.stdout.splitlines()[-1])
 
 
@@ -38,9 +40,8 @@ def time_and_peak(run: Callable[[], Any], repeats: int) -> dict[str, float]:
 
 def _most_memory() -> float:
     """GiB that this program held at most; `getrusage` counts its parent's too."""
-    try:
-        with open("/proc/self/status") as file:
-            lines = [line for line in file if line.startswith("VmHWM")]
-        return int(lines[0].split()[1]) / 2**20
-    except OSError:
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    with contextlib.suppress(OSError), open("/proc/self/status") as file:
+        for line in file:
+            if line.startswith("VmHWM"):
+                return int(line.split()[1]) / 2**20
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20

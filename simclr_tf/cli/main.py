@@ -98,4 +98,6 @@ def _one_line(error: Exception) -> str:
     """What an error says, without TensorFlow's account of where it was said."""
     text = getattr(error, "message", None) or str(error)
     lines = [line.strip() for line in text.splitlines() if line.strip()]
+    if lines and lines[0] == "in user code:":  # Raised while a function was traced.
+        return lines[-1].partition(": ")[2] or lines[-1]
     return lines[0] if lines else type(error).__name__

@@ -147,14 +147,19 @@ def pretrain_batches(
     return batches.prefetch(tf.data.AUTOTUNE)
 
 
-def require_divisible(batch_size: int, replicas: int) -> None:
-    """Raises DataError unless replicas get equally many images of a batch."""
-    if batch_size % replicas:
-        lower = batch_size - batch_size % replicas
-        nearest = f"{lower:,} or {lower + replicas:,}" if lower else f"{replicas:,}"
+def require_divisible(batch_size: int, replicas: int, micro_batches: int = 1) -> None:
+    """Raises DataError unless replicas get equally many images of a batch.
+
+    And their micro batches as well.
+    """
+    parts = replicas * micro_batches
+    if batch_size % parts:
+        lower = batch_size - batch_size % parts
+        nearest = f"{lower:,} or {lower + parts:,}" if lower else f"{parts:,}"
+        pieces = f" in {micro_batches} micro batches each" if micro_batches > 1 else ""
         raise DataError(
             f"batch_size is {batch_size:,}, which {replicas} replicas cannot share "
-            f"equally: choose {nearest}."
+            f"equally{pieces}: choose {nearest}."
         )
 
 

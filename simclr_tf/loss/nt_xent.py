@@ -51,7 +51,7 @@ def nt_xent(
 
     On TPUs and on GPUs with TF32, TensorFlow multiplies float32 numbers in fewer
     bits unless `tf.config.experimental.enable_tensor_float_32_execution(False)`
-    was called, as the command line does.
+    was called, as `make_strategy` does.
 
     Args:
       z_a: projections of the first views, floating point `[n, d]`.
@@ -61,10 +61,10 @@ def nt_xent(
       normalize: whether rows are first scaled to length 1.
       block_size: a number compares that many candidates at a time and never
         holds the matrix `2n x 2N`, with the same values and gradients within
-        rounding. On one replica, unless temperatures are below 0.025, each pair
-        is then computed once for both its images, in half the time. None
-        chooses: all at once up to 2 million similarities, blocks of 1,024
-        beyond.
+        rounding. On one replica, with `normalize` and temperatures of 0.025 or
+        more, each pair is then computed once for both its images, in half the
+        time. None chooses: all at once up to 2 million similarities, blocks of
+        1,024 beyond.
 
     Returns:
       A scalar, computed in float32, or in float64 when given float64.

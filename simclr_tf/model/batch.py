@@ -52,8 +52,8 @@ class Batch(NamedTuple):
 
 
 def _rows(rows: tf.Tensor, begin: tf.Tensor, size: int) -> tf.Tensor:
-    rest = rows.shape.rank - 1
-    return tf.slice(rows, [begin] + [0] * rest, [size, *rows.shape[1:]])
+    rest = [-1 if side is None else side for side in rows.shape[1:]]
+    return tf.slice(rows, [begin] + [0] * len(rest), [size, *rest])
 
 
 def unpack(data: Any) -> Batch:

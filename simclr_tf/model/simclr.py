@@ -269,7 +269,8 @@ class SimCLR(tf.keras.Model):
         that gradient.
         """
         if not self.built:
-            self.build((None, *self._view_shape(batch)))
+            with tf.init_scope():
+                self.build((None, *self._view_shape(batch)))
         require_repeatable(self.encoder)
         count = self.micro_batches
         size = batch.piece_size(count)
@@ -281,7 +282,8 @@ class SimCLR(tf.keras.Model):
             return tf.reshape(features, shape)
 
         def penalty() -> tf.Tensor:
-            return tf.add_n([zero, *self.encoder.losses]) / num_replicas()
+            losses = [tf.cast(each, zero.dtype) for each in self.encoder.losses]
+            return tf.add_n([zero, *losses]) / num_replicas()
 
         def scale(loss: tf.Tensor) -> tf.Tensor:
             scaled = getattr(self.optimizer, "get_scaled_loss", lambda loss: loss)
@@ -305,7 +307,7 @@ class SimCLR(tf.keras.Model):
         gradients, paid = gradients_in_pieces(
             represent, penalty, scale, upstream, variables, state
         )
-        values["loss"] += paid * num_replicas()
+        values["loss"] += tf.cast(paid * num_replicas(), values["loss"].dtype)
         gradients += outer_gradients
         if hasattr(self.optimizer, "get_unscaled_gradients"):
             gradients = self.optimizer.get_unscaled_gradients(gradients)

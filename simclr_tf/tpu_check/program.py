@@ -115,11 +115,13 @@ def recipe_program(
       ValueError: where the cores do not divide the batch.
       StepRefused: where the step holds what no TPU runs.
     """
-    if recipe.batch_size % replicas:
-        below = recipe.batch_size // replicas * replicas
+    parts = replicas * recipe.micro_batches
+    if recipe.batch_size % parts:
+        below = recipe.batch_size // parts * parts
+        pieces = f", {recipe.micro_batches} micro batches" * (recipe.micro_batches > 1)
         raise ValueError(
             f"batch_size {recipe.batch_size} must be a multiple of the {replicas} "
-            f"cores, such as {below or replicas} or {below + replicas}."
+            f"cores{pieces}, such as {below or parts} or {below + parts}."
         )
     local_batch = recipe.batch_size // replicas
     specs = step_inputs(recipe, local_batch, input_size)

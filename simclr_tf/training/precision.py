@@ -23,7 +23,7 @@ def has_fast_bfloat16(strategy: tf.distribute.Strategy | None = None) -> bool:
     """Whether a strategy's devices are faster in bfloat16 than in float32.
 
     TPUs are, GPUs since NVIDIA's Ampere, and CPUs with instructions for it; others
-    imitate it and take several times as long.
+    imitate it and take several times as long. Of several hosts only this one is seen.
 
     Args:
       strategy: TensorFlow's current one where None.
@@ -32,7 +32,7 @@ def has_fast_bfloat16(strategy: tf.distribute.Strategy | None = None) -> bool:
     if isinstance(strategy, tf.distribute.TPUStrategy):
         return True
     gpus = tf.config.list_physical_devices("GPU")
-    if gpus:
+    if gpus and _computes_on_gpus(strategy):
         details = tf.config.experimental.get_device_details(gpus[0])
         return details.get("compute_capability", (0, 0)) >= (8, 0)
     try:
@@ -41,6 +41,12 @@ def has_fast_bfloat16(strategy: tf.distribute.Strategy | None = None) -> bool:
     except OSError:
         return False
     return not _CPU_FLAGS.isdisjoint(flags.split())
+
+
+def _computes_on_gpus(strategy: tf.distribute.Strategy) -> bool:
+    if not tf.distribute.has_strategy() and strategy is tf.distribute.get_strategy():
+        return True
+    return any("GPU" in device for device in strategy.extended.worker_devices)
 
 
 @contextlib.contextmanager

@@ -25,6 +25,7 @@ from simclr_tf.data import (
 )
 from simclr_tf.distribution.crew import Crew
 from simclr_tf.model import SimCLR
+from simclr_tf.model.gradient_cache import require_repeatable
 from simclr_tf.progress import Progress, duration
 from simclr_tf.training.build import (
     build_augmenter,
@@ -100,14 +101,22 @@ def pretrain(
         # Its default is the machine's, and the run may have begun on another one.
         recipe = dataclasses.replace(recipe, precision=run.recipe().precision)
     fast_bfloat16 = has_fast_bfloat16(strategy)
-    recipe = recipe.resolved(min(source.image_shape[:2]), fast_bfloat16=fast_bfloat16)
+    recipe = recipe.resolved(
+        min(source.image_shape[:2]),
+        # Hosts know themselves alone, and must come to one default.
+        fast_bfloat16=fast_bfloat16 and crew.count == 1,
+    )
     per_epoch = steps_per_epoch(source, recipe.batch_size)
-    require_divisible(recipe.batch_size, strategy.num_replicas_in_sync)
+    require_divisible(
+        recipe.batch_size, strategy.num_replicas_in_sync, recipe.micro_batches
+    )
     total = recipe.epochs * per_epoch
     monitor = _monitor(recipe, source)
     with strategy.scope():
         model = build_model(recipe, num_classes=source.num_classes)
         model.compile(build_optimizer(recipe, per_epoch))
+    if recipe.micro_batches > 1:
+        require_repeatable(model.encoder)
 
     with contextlib.ExitStack() as stack:
         aside = None
@@ -119,10 +128,10 @@ def pretrain(
         step, seconds_before = checkpoints.restore()
         journal = Journal(run, step) if crew.is_chief else None
         say(_opening(recipe, source, model, step, per_epoch))
-        if recipe.precision == "bfloat16" and not fast_bfloat16:
+        if recipe.precision == "bfloat16" and not fast_bfloat16 and not step:
             say(
-                "This machine has no instructions for bfloat16 and imitates it slowly: "
-                "--precision=float32 is faster here."
+                "This machine shows no instructions for bfloat16; where it imitates "
+                "them, --precision=float32 is several times as fast."
             )
 
         batch = recipe.batch_size

@@ -83,3 +83,13 @@ def test_a_pretraining_is_measured_beside_a_bare_step(monkeypatch):
 def test_an_unknown_part_is_named(capsys, tmp_path):
     assert main(["benchmark", "--parts=flops", f"--output={tmp_path / 'x'}"]) == 2
     assert "no part 'flops'" in capsys.readouterr().err
+    assert main(["benchmark", "--parts=", f"--output={tmp_path / 'x'}"]) == 2
+    assert "at least one part" in capsys.readouterr().err
+
+
+def test_where_it_cannot_write_it_does_not_measure(capsys, tmp_path):
+    output = tmp_path / "nowhere" / "x.json"
+    assert main(["benchmark", "--parts=loss", f"--output={output}"]) == 2
+    captured = capsys.readouterr()
+    assert "nowhere" in captured.err
+    assert "views" not in captured.out

@@ -4,9 +4,11 @@ import os
 import re
 import subprocess
 import sys
+import types
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from simclr_tf.cli.main import COMMANDS, main
 from simclr_tf.training import Recipe
@@ -172,6 +174,16 @@ def test_an_encoder_has_to_be_named_once_and_be_there(capsys, arguments):
         or "--encoder" in said
         or ("nowhere" in said)
     )
+
+
+def test_of_a_mistake_found_while_tracing_the_cause_is_told(capsys, monkeypatch):
+    @tf.function
+    def traced():
+        raise ValueError("labels are few: give more")
+
+    command = types.SimpleNamespace(parse=list, run=lambda values: traced())
+    monkeypatch.setattr("simclr_tf.cli.main._find", lambda name: command)
+    assert mistake(capsys, "any") == "simclr: labels are few: give more"
 
 
 def test_a_traceback_is_had_on_request(monkeypatch):

@@ -14,6 +14,7 @@ from simclr_tf.data import (
     load,
     load_train_and_test,
     pretrain_batches,
+    require_divisible,
     sample,
     steps_per_epoch,
 )
@@ -211,6 +212,9 @@ def test_replicas_that_cannot_share_a_batch_are_told(npz):
     context = tf.distribute.InputContext(1, 0, 3)
     with pytest.raises(DataError, match=r"3 replicas cannot share.*choose 6 or 9"):
         _take(load(npz), 1, context=context)
+    wanted = r"128, which 8 .* in 32 micro batches each: choose 256\."
+    with pytest.raises(DataError, match=wanted):
+        require_divisible(128, 8, 32)
 
 
 @pytest.mark.parametrize("kind", ["npz", "folder"])

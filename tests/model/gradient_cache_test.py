@@ -227,6 +227,34 @@ def _dropping():
     return tf.keras.Sequential([_plain_encoder(), tf.keras.layers.Dropout(0.1)])
 
 
+@pytest.mark.parametrize("policy", ["float64", "mixed_bfloat16"])
+def test_images_of_unknown_sides_build_a_model_with_losses_of_its_own(arrays, policy):
+    """As decoded files have them, and as user code leaves `build` to `fit`."""
+    if policy != "float64":
+        tf.keras.backend.set_floatx("float32")
+    tf.keras.mixed_precision.set_global_policy(policy)
+    encoder = _plain_encoder()
+    encoder.add(tf.keras.layers.ActivityRegularization(l2=0.01))
+    model = simclr_tf.SimCLR(
+        encoder,
+        simclr_tf.ProjectionHead(num_layers=2, out_dim=16),
+        augmenter=simclr_tf.augmentation.SimCLRAugmenter(16, blur=False),
+        num_classes=3,
+        micro_batches=4,
+    )
+    model.compile(tf.keras.optimizers.SGD(0.1))
+    batches = tf.data.Dataset.from_tensor_slices(arrays)
+    batches = batches.batch(16, drop_remainder=True)
+    images, labels = batches.element_spec
+    unknown = tf.TensorSpec([16, None, None, 3], images.dtype)
+    batches = tf.data.Dataset.from_generator(
+        lambda known=batches: iter(known), output_signature=(unknown, labels)
+    )
+    history = model.fit(batches, verbose=0).history
+    parts = history["contrastive_loss"][0] + history["probe_loss"][0]
+    assert parts < history["loss"][0] < np.inf
+
+
 @pytest.mark.parametrize(
     ("encoder", "count", "drop", "message"),
     [

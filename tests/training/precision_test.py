@@ -36,6 +36,18 @@ def test_a_processor_is_asked_for_its_instructions(monkeypatch, tmp_path, flags,
     assert has_fast_bfloat16() is fast
 
 
+def test_a_gpu_counts_where_it_is_the_one_that_computes(monkeypatch, tmp_path):
+    monkeypatch.setattr(precision_module, "_CPU", str(tmp_path / "none"))
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: ["gpu"])
+    monkeypatch.setattr(
+        tf.config.experimental,
+        "get_device_details",
+        lambda gpu: {"compute_capability": (8, 0)},
+    )
+    assert has_fast_bfloat16()
+    assert not has_fast_bfloat16(tf.distribute.OneDeviceStrategy("CPU:0"))
+
+
 @pytest.mark.parametrize("precision", PRECISIONS)
 def test_a_policy_holds_inside_alone(precision):
     tf.keras.mixed_precision.set_global_policy("mixed_bfloat16")

@@ -264,8 +264,12 @@ def test_a_run_keeps_the_precision_that_the_machine_it_began_on_chose(
         monkeypatch.setattr(loop, "has_fast_bfloat16", lambda strategy, f=fast: f)
         pretrain(left_open, str(run), say=lines.append)
         assert RunFolder(str(run)).recipe().precision == "bfloat16"
-        assert "imitates it slowly" in "".join(lines) or fast
     assert "Resuming after step 1." in "".join(lines)
+    assert "--precision=float32 is" not in "".join(lines)
+
+    asked = dataclasses.replace(left_open, precision="bfloat16")
+    pretrain(asked, str(tmp_path / "slow"), say=lines.append)
+    assert "--precision=float32 is" in "".join(lines)
 
 
 def test_a_loss_that_is_no_number_ends_the_run_with_advice(recipe, tmp_path):
@@ -291,6 +295,16 @@ def test_a_loss_that_is_no_number_ends_the_run_with_advice(recipe, tmp_path):
         ({"precision": "float8"}, ValueError, "precision must be one of .*'float8'"),
         ({"head_hidden_dim": 0}, ValueError, "hidden_dim must be at least 1, got 0"),
         ({"learning_rate_scaling": "log"}, ValueError, "scaling must be .*'log'"),
+        (
+            {
+                "encoder": "EfficientNetB0",
+                "early_share": 0.0,
+                "image_size": 32,
+                "micro_batches": 2,
+            },
+            ValueError,
+            "^micro_batches above 1 .* would draw anew",
+        ),
         ({"dataset": "npz:nowhere.npz"}, DataError, r"nowhere\.npz"),
         ({"test_dataset": "npz:nowhere.npz"}, DataError, r"nowhere\.npz"),
     ],
