@@ -131,7 +131,8 @@ def gradients_in_pieces(
 
 def _each_piece(count: int, step: Callable[..., tuple], *state: Any) -> tuple:
     """Carries state through a step for each piece, one after the other."""
-    if num_replicas() == 1:
+    on_tpus = isinstance(tf.distribute.get_strategy(), tf.distribute.TPUStrategy)
+    if num_replicas() == 1 or on_tpus:
         _, *state = tf.while_loop(
             lambda place, *_: place < count,
             lambda place, *state: (place + 1, *step(place, *state)),
@@ -140,7 +141,8 @@ def _each_piece(count: int, step: Callable[..., tuple], *state: Any) -> tuple:
             maximum_iterations=count,
         )
         return tuple(state)
-    # Replicas cannot meet, as batch norm has them do, inside a loop of the graph.
+    # Others than TPUs cannot meet, as batch norm has them do, in a loop of the graph.
+    # Nor could TPUs do without: XLA would keep what pieces computed the first time.
     for place in range(count):
         with tf.control_dependencies(_tensors(state)):
             state = step(tf.constant(place), *state)

@@ -68,6 +68,7 @@ class TpuCheck:
     cores: int
     batch_size: int
     augment_on: str
+    micro_batches: int
     planned_bytes: int
     hbm_bytes: int
     memory: dict[str, int]
@@ -114,6 +115,15 @@ class TpuCheck:
     def __str__(self) -> str:
         return "\n".join(f"{name:<26}{text}" for name, text in self._rows())
 
+    def _pieces(self) -> list[tuple[str, str]]:
+        if self.micro_batches == 1:
+            return []
+        said = (
+            f"{self.micro_batches}, in loops of which FLOPs, collectives and times "
+            "count one turn: a step has more"
+        )
+        return [("micro batches", said)]
+
     def _rows(self) -> list[tuple[str, str]]:
         per_core = self.batch_size // self.cores
         rows = [
@@ -123,6 +133,7 @@ class TpuCheck:
                 "images each",
             ),
             ("augmentation", f"on the {self.augment_on}"),
+            *self._pieces(),
             (
                 "planned memory",
                 f"{self.planned_bytes / _GIB:.2f} GiB a core, "
@@ -206,6 +217,7 @@ def tpu_check(
         topology=topology,
         batch_size=recipe.batch_size,
         augment_on=recipe.augment_on,
+        micro_batches=recipe.micro_batches,
         feed_bytes=feed_bytes(program.inputs),
         sums_asked_for=program.operations["CrossReplicaSum"],
     )
@@ -264,6 +276,7 @@ def _refusal(message: str, recipe: Recipe, cores: int) -> ValueError:
             f"the step does not fit a core's memory with {recipe.batch_size // cores} "
             f"images: {sizes}. Lower --batch_size or use more chips"
             f"{', or --rematerialize' if recompute else ''}"
+            f"{', or --micro_batches' if recipe.micro_batches == 1 else ''}"
             f"{', or --precision=bfloat16' if recipe.precision == 'float32' else ''}."
         )
     return StepRefused(f"the TPU compiler refuses the step: {_brief(message)}")

@@ -77,6 +77,7 @@ def make_model(case: argparse.Namespace) -> simclr_tf.SimCLR:
         ),
         temperature=0.5,
         num_classes=10 if case.probe else None,
+        micro_batches=getattr(case, "micro_batches", 1),
     )
     model.build((None, IMAGE_SIZE, IMAGE_SIZE, 3))
     # Weights that do not depend on how a strategy numbers its random ops.
@@ -103,7 +104,9 @@ def dataset(case: argparse.Namespace, steps: int) -> tf.data.Dataset:
     with np.load(case.images) as arrays:
         count = steps * GLOBAL_BATCH
         images, labels = arrays["x_train"][:count], arrays["y_train"][:count]
-    data = {"image": images, "label": labels.astype(np.int32)}
+        data = {"image": images, "label": labels.astype(np.int32)}
+        if "seeds" in arrays:
+            data["seeds"] = arrays["seeds"][:count]
     return tf.data.Dataset.from_tensor_slices(data).batch(
         GLOBAL_BATCH, drop_remainder=True
     )

@@ -142,3 +142,17 @@ def test_without_the_compiler_the_way_to_it_is_shown(tmp_path):
     with pytest.raises(CompilerMissing, match="pip install jax==") as caught:
         tpu_check(RECIPE, "v3:2x2", compiler_python=str(tmp_path / "bin" / "python"))
     assert "\n" not in str(caught.value)
+
+
+def test_micro_batches_take_less_memory(compiler):
+    """A compiler that sees both passes over a piece would keep what the first made."""
+
+    def memory(micro_batches):
+        recipe = dataclasses.replace(
+            RECIPE, batch_size=2048, micro_batches=micro_batches
+        )
+        found = tpu_check(recipe, "v3:2x2", compiler_python=compiler)
+        assert ("count one turn" in str(found)) == (micro_batches > 1)
+        return found.memory["temporaries"]
+
+    assert memory(4) < 0.6 * memory(1)

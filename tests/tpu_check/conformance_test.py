@@ -7,6 +7,7 @@ the whole batch at once. They start from the same weights and see the same batch
 from __future__ import annotations
 
 import argparse
+import collections
 
 import numpy as np
 import pytest
@@ -22,10 +23,6 @@ pytestmark = pytest.mark.slow
 REPLICAS = 8
 LOCAL_BATCH = train_case.GLOBAL_BATCH // REPLICAS
 SIZE = train_case.IMAGE_SIZE
-INPUTS = {
-    "image": tf.TensorSpec([LOCAL_BATCH, SIZE, SIZE, 3], tf.uint8),
-    "label": tf.TensorSpec([LOCAL_BATCH], tf.int32),
-}
 
 
 @pytest.fixture(scope="module")
@@ -55,10 +52,10 @@ def case_of(images, encoder, optimizer, probe=False):
 
 def batches_of(case, steps):
     """The global batches as each replica gets its share, `[steps, replicas, …]`."""
-    found = {"image": [], "label": []}
+    found = collections.defaultdict(list)
     for batch in train_case.dataset(case, steps):
-        for name, arrays in found.items():
-            arrays.append(np.split(batch[name].numpy(), REPLICAS))
+        for name, array in batch.items():
+            found[name].append(np.split(array.numpy(), REPLICAS))
     return {name: np.array(arrays) for name, arrays in found.items()}
 
 
@@ -79,7 +76,11 @@ def export(case, make_optimizer):
     with strategy.scope():
         model = train_case.make_model(case)
         model.compile(make_optimizer())
-    return model, export_step(strategy, model, INPUTS)
+    inputs = {
+        name: tf.TensorSpec([LOCAL_BATCH, *spec.shape[1:]], spec.dtype)
+        for name, spec in train_case.dataset(case, 1).element_spec.items()
+    }
+    return model, export_step(strategy, model, inputs)
 
 
 def steps(case, compiler, make_optimizer, count):
@@ -142,6 +143,28 @@ def test_ten_steps_in_float64_are_those_of_one_device(
     assert np.ptp(theirs["loss"]) > 1e-3
     for name, values in theirs.items():
         assert distance(ours[name], values) < 1e-9, name
+
+
+def test_micro_batches_of_replicas_are_those_of_one_device(images, compiler):
+    """Piece k of each replica is piece k of the batch, where they lie in that order."""
+    tf.keras.backend.set_floatx("float64")
+    apart, together = (images.with_name(f"{x}.npz") for x in ("apart", "together"))
+    with np.load(images) as arrays:
+        seeds = np.arange(2 * len(arrays["y_train"]), dtype=np.int32)
+        given = {**arrays, "seeds": seeds.reshape(-1, 2)}
+    np.savez(apart, **given)
+    places = np.arange(len(seeds) // 2).reshape([-1, REPLICAS, LOCAL_BATCH])
+    places = np.swapaxes(places, 1, 2).ravel()
+    np.savez(together, **{name: array[places] for name, array in given.items()})
+
+    case = case_of(apart, "plain", "sgd")
+    case.micro_batches = LOCAL_BATCH
+    ours = ten_steps(case, compiler)
+    case.images = str(together)
+    theirs = on_one_device(case)
+    assert len(ours["loss"]) == train_case.STEPS
+    for name, values in ours.items():
+        assert distance(values, theirs[name]) < 1e-9, name
 
 
 def test_the_first_step_in_float32_is_that_of_one_device(images, compiler):
