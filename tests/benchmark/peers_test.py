@@ -23,6 +23,20 @@ def test_the_published_way_makes_a_view_of_an_image(images):
     assert not np.array_equal(made[0], view(images[0]))
 
 
+def test_the_published_blur_is_of_half_of_a_batch(images):
+    tf.random.set_seed(0)
+    images = tf.image.convert_image_dtype(images, tf.float32)
+    made = peers.published_batch_blur(tf.stack([images, images], axis=1)).numpy()
+    changed = np.abs(made - images.numpy()[:, None]).max(axis=(2, 3, 4)) > 1e-6
+    assert made.shape == (16, 2, 32, 32, 3)
+    assert 4 < changed.sum() < 28
+    assert not np.array_equal(changed[:, 0], changed[:, 1])
+    # Smoother inside, darker at the edge, where the image ends in black.
+    inside = made[:, :, 4:-4, 4:-4]
+    rough = np.abs(np.diff(inside, axis=2)).mean(axis=(2, 3, 4))
+    assert rough[changed].mean() < rough[~changed].mean()
+
+
 def test_a_view_of_a_jpeg_is_of_a_crop_of_it(shared):
     path = next((shared / "data" / "caltech101" / "train").glob("*/*.jpg"))
     view = tf.function(peers.published_view_of_jpeg(24, 0.5, blur=False))
