@@ -7,16 +7,17 @@ Several files are of parts measured on several machines.
 
 from __future__ import annotations
 
+import itertools
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import matplotlib
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
-_OURS, _PEERS = "#0b6e4f", ("#c8553d", "#e0a458", "#8d99ae")
+_OURS, _PEERS = "#0b6e4f", ("#c8553d", "#e0a458", "#8d99ae", "#5e548e", "#b392ac")
 
 
 def main(picture: str, *figures: str) -> None:
@@ -83,9 +84,12 @@ def _draw(rows: Sequence[dict], picture: str) -> None:
     figure.savefig(picture, dpi=110)
 
 
-def _colours(names: Sequence[str]) -> list[str]:
-    peers = iter(_PEERS)
-    return [_OURS if _is_ours(name) else next(peers) for name in names]
+def _colours(names: Iterable[str]) -> dict[str, str]:
+    """The same for a name wherever it comes in a panel; alike where they run out."""
+    peers = itertools.cycle(_PEERS)
+    return {
+        name: _OURS if _is_ours(name) else next(peers) for name in dict.fromkeys(names)
+    }
 
 
 def _is_ours(name: str) -> bool:
@@ -96,10 +100,11 @@ def _bars(
     panel: plt.Axes, jobs: dict[str, list[dict]], title: str, log: bool = False
 ) -> None:
     place, ticks, labels = 0.0, [], []
+    colours = _colours(row["who"] for rows in jobs.values() for row in rows)
     for job, rows in jobs.items():
-        for row, colour in zip(rows, _colours([row["who"] for row in rows])):
+        for row in rows:
             rate = row["images_per_second"]
-            panel.barh(place, rate, 0.8, color=colour)
+            panel.barh(place, rate, 0.8, color=colours[row["who"]])
             text = f" {row['who']}: {rate:,.0f}"
             panel.text(rate, place, text, va="center", fontsize=8)
             place += 1.0
@@ -140,7 +145,9 @@ def _curves(panel: plt.Axes, jobs: dict, key: str, title: str) -> None:
     for rows in jobs.values():
         for row in rows:
             curves.setdefault(row["who"], []).append((row["size"], row[key]))
-    for (who, points), colour in zip(curves.items(), _colours(list(curves))):
+    colours = _colours(curves)
+    for who, points in curves.items():
+        colour = colours[who]
         panel.plot(*zip(*points), "o-", color=colour, label=who)
         views, value = points[-1]
         panel.annotate(f" {value:.2g}", (views, value), fontsize=8, color=colour)

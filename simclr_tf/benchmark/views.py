@@ -31,7 +31,7 @@ class _Job(NamedTuple):
 
 
 _JOBS = {
-    "32 px, no blur": _Job(32, 32, False, 256, 256),
+    "32 px, no blur": _Job(32, 32, False, 256, 128),
     "224 px from 256 px, no blur": _Job(224, 256, False, 32, 48),
     "224 px from 256 px, whole recipe": _Job(224, 256, True, 32, 48),
 }

@@ -26,7 +26,7 @@ def _define(values: flags.FlagValues) -> None:
         "repeats",
         5,
         "measured runs of each, in turns; medians count. Five of all parts take about "
-        "half an hour on two cores",
+        "forty minutes on two cores",
         lower_bound=1,
         flag_values=values,
     )
