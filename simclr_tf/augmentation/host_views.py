@@ -33,6 +33,7 @@ def host_two_views(
     Returns:
       `[B, 2, image_size, image_size, 3]` in [0, 1], in the augmenter's dtype.
     """
+    images = tf.convert_to_tensor(images)
     require_rgb(images, augmenter)
     batch = images.shape[0] or tf.shape(images)[0]
     size = augmenter.image_size

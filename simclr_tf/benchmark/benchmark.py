@@ -51,7 +51,8 @@ def benchmark(
       parts: of `PARTS`.
       dataset: images that views are made of and a model trains on, see
         `simclr_tf.data.load`; its JPEG files, where it has some, are those decoded.
-      repeats: measured runs of each, in turns; medians count.
+      repeats: measured runs of each, at least 1; medians count. Ways to do a job take
+        turns, but for those of "loss" and "memory", each in a process of its own.
       output: JSON file for what was measured, written after each job.
       say: called with each line of the table.
 
@@ -59,8 +60,8 @@ def benchmark(
       What it measured and on what machine, for JSON.
 
     Raises:
-      ValueError: where a part is unknown or none is named, or the images cannot be
-        had.
+      ValueError: where a part is unknown or none is named, `repeats` is not positive,
+        or the images cannot be had.
       OSError: where `output` cannot be written, or memory is too small for a job.
     """
     unknown = set(parts) - set(PARTS)
@@ -68,6 +69,8 @@ def benchmark(
         raise ValueError(f"There is no part {min(unknown)!r}: choose of {PARTS}.")
     if not parts:
         raise ValueError(f"Name at least one part of {PARTS}.")
+    if repeats < 1:
+        raise ValueError(f"repeats must be at least 1, got {repeats}.")
     source = load(dataset, "train", image_size=None, labels=False)
     machine = describe_machine()
     say(", ".join(str(value) for value in machine.values()))

@@ -38,8 +38,10 @@ def measure_jpeg_files(source: Source, repeats: int) -> Iterator[list[Measured]]
 def _put_files(source: Source, folder: str) -> str:
     """Fills a folder with JPEG files; what they are."""
     found = [p for p in source.paths or [] if p.lower().endswith(_ENDINGS)]
+    found = found[:: max(len(found) // _FILES, 1)][:_FILES]
+    # Not all that is called so: others can decode nothing else.
+    found = [path for path in found if _first_bytes(path) == b"\xff\xd8\xff"]
     if found:
-        found = found[:: max(len(found) // _FILES, 1)][:_FILES]
         for place, path in enumerate(found * -(-_BATCH // len(found))):
             name = os.path.join(folder, f"{place}.jpg")
             tf.io.gfile.copy(path, name)
@@ -49,6 +51,11 @@ def _put_files(source: Source, folder: str) -> str:
         name = os.path.join(folder, f"{place}.jpg")
         tf.io.write_file(name, tf.io.encode_jpeg(image))
     return f"{len(images)} images written as JPEG"
+
+
+def _first_bytes(path: str) -> bytes:
+    with tf.io.gfile.GFile(path, "rb") as file:
+        return file.read(3)
 
 
 def _measure(

@@ -23,6 +23,7 @@ _WAYS = {
     "micro_batches=4": (False, 4),
     "micro_batches=16": (False, 16),
     "rematerialize, micro_batches=4": (True, 4),
+    "rematerialize, micro_batches=16": (True, 16),
 }
 
 

@@ -25,15 +25,16 @@ def _define(values: flags.FlagValues) -> None:
     flags.DEFINE_integer(
         "repeats",
         5,
-        "measured runs of each, in turns; medians count. Five of all parts take about "
-        "forty minutes on two cores",
+        "measured runs of each, in turns but for loss and memory, where each way has a "
+        "process of its own; medians count. Five of all parts take about forty minutes "
+        "on two cores",
         lower_bound=1,
         flag_values=values,
     )
     flags.DEFINE_string(
         "output",
         "benchmark.json",
-        "JSON file to write, after each part",
+        "JSON file to write, after each job",
         flag_values=values,
     )
 

@@ -15,7 +15,7 @@ from simclr_tf.loss import contrastive_metrics
 from simclr_tf.loss.symmetric_logsumexp import is_bounded, symmetric_logsumexp
 from simclr_tf.loss.tiled_logsumexp import tiled_logsumexp
 
-# From here on blocks are the faster too, and a matrix would take 8 MiB and more.
+# From here on a matrix would take 8 MiB and more, and blocks are as fast or faster.
 _MOST_AT_ONCE = 2**21
 _BLOCK = 1024
 
@@ -244,7 +244,7 @@ def _compare_tiled(sides: _Sides, settings: _Settings, block_size: int) -> Contr
             sides.candidates, temperature, block_size, metrics=settings.metrics
         )
     else:
-        rows = tiled_logsumexp(*sides, block_size)
+        rows = tiled_logsumexp(*sides, block_size, metrics=settings.metrics)
     # The two halves of the anchors are one another's positives; the temperature
     # has already divided both.
     first, second = tf.split(sides.anchors, 2, axis=0)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import tensorflow as tf
 
 from simclr_tf.loss.tiled_logsumexp import RowStatistics
+from simclr_tf.loss.tiling import Tiling
 
 # exp spans this much in float32 before the far end is lost to underflow.
 _SPAN = 80.0
@@ -35,21 +36,13 @@ def symmetric_logsumexp(
       metrics: whether to compute more than the logsumexp; the rest is 0 without.
     """
     count = units.shape[0] or tf.shape(units)[0]
-    width = units.shape[1]
     half = count // 2
-    # As many tiles as asked for, as even as can be; zeros fill the last.
-    tiles = -(-count // block_size)
-    block = -(-count // tiles)
-    filled = tiles * block
+    tiling = Tiling.of(count, block_size)
+    _, tiles, block = tiling
     dtype = units.dtype
     top = tf.constant(1.0 / temperature, dtype)
     lowest = dtype.min
-    valid = tf.cast(tf.range(filled) < count, dtype)
-    valid = tf.reshape(valid, [tiles, block, 1])
-
-    def as_tiles(rows: tf.Tensor) -> tf.Tensor:
-        rows = tf.pad(rows, [[0, filled - count], [0, 0]])
-        return tf.reshape(rows, [tiles, block, width])
+    valid = tiling.cut(tf.ones([count, 1], dtype))
 
     def part(rows: tf.Tensor, i: tf.Tensor) -> tf.Tensor:
         return tf.slice(rows, [i, 0, 0], [1, block, tf.shape(rows)[2]])[0]
@@ -142,17 +135,16 @@ def symmetric_logsumexp(
         total, moment, *rest = over_tiles(step, zeros, zeros, floor, floor)
         return total, moment / total, *rest
 
-    def flat(rows: tf.Tensor) -> tf.Tensor:
-        return tf.reshape(rows, [filled])[:count]
+    def flat(tiles: tf.Tensor) -> tf.Tensor:
+        return tiling.join(tiles)[:, 0]
 
     @tf.custom_gradient
     def run(units: tf.Tensor) -> tuple:
-        parts = as_tiles(units)
+        parts = tiling.cut(units)
         total, *others = statistics(parts)
 
         def gradient(upstream: tf.Tensor, *_: tf.Tensor) -> tf.Tensor:
-            upstream = tf.pad(upstream, [[0, filled - count]])
-            share = tf.reshape(upstream, [tiles, block, 1]) / total
+            share = tiling.cut(upstream[:, None]) / total
 
             def step(i: tf.Tensor, j: tf.Tensor, sums: tf.Tensor) -> tuple[tf.Tensor]:
                 weight = tf.exp(logits(parts, i, j) - top)
@@ -162,7 +154,7 @@ def symmetric_logsumexp(
                 return (add(sums, i, j, rows, columns),)
 
             (sums,) = over_tiles(step, tf.zeros_like(parts))
-            return tf.reshape(sums, [filled, width])[:count] / temperature
+            return tiling.join(sums) / temperature
 
         logsumexp = top + tf.math.log(flat(total))
         return (logsumexp, *map(flat, others)), gradient

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import tensorflow as tf
+
+from simclr_tf.loss.tiling import Tiling
 
 
 class RowStatistics(NamedTuple):
@@ -27,92 +30,117 @@ def tiled_logsumexp(
     own: tf.Tensor,
     positive: tf.Tensor,
     block_size: int,
+    *,
+    metrics: bool = True,
 ) -> RowStatistics:
-    """Statistics of `rows @ columns^T`, `block_size` columns at a time.
+    """Statistics of `rows @ columns^T`, a tile of `block_size^2` logits at a time.
 
-    Memory is `m x block_size` forward and backward: the backward pass makes each
-    tile again from the rows' logsumexp.
+    No more than some tiles are held, forward and backward: the backward pass makes
+    each again from the rows' logsumexp.
 
     Args:
       rows: floating point `[m, d]`.
       columns: `[k, d]`.
       own: int32 `[m]`, the column that each row leaves out.
       positive: int32 `[m]`, the column of each row's positive.
-      block_size: columns a tile, >= 1.
+      block_size: rows and columns a tile, >= 1.
+      metrics: whether to compute more than the logsumexp; the rest is 0 without.
     """
-    count = tf.shape(columns)[0]
-    block = tf.minimum(block_size, count)
-    tiles = (count + block - 1) // block
+    height, width = (each.shape[0] or tf.shape(each)[0] for each in (rows, columns))
+    across, down = Tiling.of(width, block_size), Tiling.of(height, block_size)
+    # For the rows that fill the last tile: no column.
+    own, positive = (down.cut(each + 1) - 1 for each in (own, positive))
     lowest = rows.dtype.min
 
     def tile(
-        rows: tf.Tensor, columns: tf.Tensor, index: tf.Tensor
-    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        """Logits of one tile, the columns in it, and which are new there."""
-        # The last tile slides back to stay inside; what it repeats is masked.
-        begin = tf.minimum(index * block, count - block)
-        place = begin + tf.range(block)
-        part = tf.gather(columns, place)
-        fresh = place >= index * block
-        seen = fresh[None, :] & (place[None, :] != own[:, None])
-        logits = tf.matmul(rows, part, transpose_b=True)
-        return tf.where(seen, logits, lowest), part, place
+        rows: tf.Tensor, columns: tf.Tensor, i: tf.Tensor, j: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Logits of a tile, and which columns those are."""
+        place = (j * across.block + tf.range(across.block))[None, :]
+        seen = (place < width) & (place != own[i][:, None])
+        logits = tf.matmul(rows[i], columns[j], transpose_b=True)
+        return tf.where(seen, logits, lowest), place
 
-    def statistics(rows: tf.Tensor, columns: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        def step(
-            index: tf.Tensor,
-            largest: tf.Tensor,
-            total: tf.Tensor,
-            moment: tf.Tensor,
-            chosen: tf.Tensor,
-            rival: tf.Tensor,
-        ) -> tuple[tf.Tensor, ...]:
-            logits, _, place = tile(rows, columns, index)
-            new = tf.maximum(largest, tf.reduce_max(logits, axis=1))
-            weight = tf.exp(logits - new[:, None])
-            old = tf.exp(largest - new)
-            total = total * old + tf.reduce_sum(weight, axis=1)
-            finite = tf.where(logits > lowest, logits, 0.0)
-            moment = moment * old + tf.reduce_sum(weight * finite, axis=1)
-            is_positive = place[None, :] == positive[:, None]
-            mine = tf.reduce_max(tf.where(is_positive, logits, lowest), axis=1)
-            others = tf.reduce_max(tf.where(is_positive, lowest, logits), axis=1)
-            chosen, rival = tf.maximum(chosen, mine), tf.maximum(rival, others)
-            return index + 1, new, total, moment, chosen, rival
+    def statistics(rows: tf.Tensor, columns: tf.Tensor) -> list[tf.Tensor]:
+        def of_tiles(i: tf.Tensor) -> tuple[tf.Tensor, ...]:
+            def step(
+                j: tf.Tensor,
+                largest: tf.Tensor,
+                total: tf.Tensor,
+                moment: tf.Tensor,
+                chosen: tf.Tensor,
+                rival: tf.Tensor,
+            ) -> tuple[tf.Tensor, ...]:
+                logits, place = tile(rows, columns, i, j)
+                new = tf.maximum(largest, tf.reduce_max(logits, axis=1))
+                weight = tf.exp(logits - new[:, None])
+                old = tf.exp(largest - new)
+                total = total * old + tf.reduce_sum(weight, axis=1)
+                if metrics:
+                    finite = tf.where(logits > lowest, logits, 0.0)
+                    moment = moment * old + tf.reduce_sum(weight * finite, axis=1)
+                    mine = place == positive[i][:, None]
+                    theirs = tf.reduce_max(tf.where(mine, lowest, logits), axis=1)
+                    mine = tf.reduce_max(tf.where(mine, logits, lowest), axis=1)
+                    chosen = tf.maximum(chosen, mine)
+                    rival = tf.maximum(rival, theirs)
+                return j + 1, new, total, moment, chosen, rival
 
-        zeros = tf.zeros_like(rows[:, 0])
-        floor = tf.fill(tf.shape(zeros), lowest)
-        _, largest, total, moment, chosen, rival = tf.while_loop(
-            lambda index, *_: index < tiles,
-            step,
-            (0, floor, zeros, zeros, floor, floor),
+            zeros = tf.zeros([down.block], rows.dtype)
+            floor = tf.fill([down.block], lowest)
+            start = (0, floor, zeros, zeros, floor, floor)
+            _, largest, total, moment, chosen, rival = _loop(across.count, step, start)
+            return largest + tf.math.log(total), chosen, rival, moment / total
+
+        def step(i: tf.Tensor, *made: tf.TensorArray) -> tuple:
+            found = of_tiles(i)
+            return i + 1, *(each.write(i, x) for each, x in zip(made, found))
+
+        _, *made = _loop(
+            down.count, step, (0, *(down.array(rows.dtype) for _ in "1234"))
         )
-        return largest + tf.math.log(total), chosen, rival, moment / total
+        return [down.join(each.stack()) for each in made]
 
     @tf.custom_gradient
     def run(rows: tf.Tensor, columns: tf.Tensor) -> tuple:
-        values = statistics(rows, columns)
-        logsumexp = values[0]
+        row_tiles, column_tiles = down.cut(rows), across.cut(columns)
+        values = statistics(row_tiles, column_tiles)
+        logsumexp = down.cut(values[0])
 
         def gradient(upstream: tf.Tensor, *_: tf.Tensor) -> tuple:
-            def step(
-                index: tf.Tensor, d_rows: tf.Tensor, d_columns: tf.Tensor
-            ) -> tuple[tf.Tensor, ...]:
-                logits, part, place = tile(rows, columns, index)
-                weight = tf.exp(logits - logsumexp[:, None]) * upstream[:, None]
-                d_rows += tf.matmul(weight, part)
-                d_part = tf.matmul(weight, rows, transpose_a=True)
-                d_columns = tf.tensor_scatter_nd_add(d_columns, place[:, None], d_part)
-                return index + 1, d_rows, d_columns
+            shares = down.cut(upstream)
 
-            _, d_rows, d_columns = tf.while_loop(
-                lambda index, *_: index < tiles,
-                step,
-                (0, tf.zeros_like(rows), tf.zeros_like(columns)),
-            )
-            return d_rows, d_columns
+            def row_step(
+                i: tf.Tensor, made: tf.TensorArray, d_columns: tf.Tensor
+            ) -> tuple:
+                def step(
+                    j: tf.Tensor, d_rows: tf.Tensor, d_columns: tf.Tensor
+                ) -> tuple[tf.Tensor, ...]:
+                    logits, _ = tile(row_tiles, column_tiles, i, j)
+                    weight = tf.exp(logits - logsumexp[i][:, None])
+                    weight *= shares[i][:, None]
+                    d_rows += tf.matmul(weight, column_tiles[j])
+                    d_part = tf.matmul(weight, row_tiles[i], transpose_a=True)
+                    d_columns = tf.tensor_scatter_nd_add(d_columns, [[j]], d_part[None])
+                    return j + 1, d_rows, d_columns
 
-        return values, gradient
+                start = (0, tf.zeros_like(row_tiles[i]), d_columns)
+                _, d_rows, d_columns = _loop(across.count, step, start)
+                return i + 1, made.write(i, d_rows), d_columns
+
+            made = down.array(rows.dtype, rows.shape[1:])
+            start = (0, made, tf.zeros_like(column_tiles))
+            _, made, d_columns = _loop(down.count, row_step, start)
+            return down.join(made.stack()), across.join(d_columns)
+
+        return tuple(values), gradient
 
     logsumexp, *others = run(rows, columns)
     return RowStatistics(logsumexp, *map(tf.stop_gradient, others))
+
+
+def _loop(turns: int | tf.Tensor, step: Callable[..., tuple], start: tuple) -> tuple:
+    """Takes a step until the first of its state, a counter, has made its turns."""
+    return tf.while_loop(
+        lambda turn, *_: turn < turns, step, start, parallel_iterations=1
+    )

@@ -11,20 +11,70 @@ from simclr_tf.distribution.replicas import num_replicas
 
 Represent = Callable[[tf.Tensor], tf.Tensor]
 
+# What turns a seed into a draw.
+_SEEDED = {"StatelessRandomGetKeyCounter", "StatelessRandomGetKey"}
+# Operations that give something else each time they run.
+_DRAWS = {
+    "Multinomial",
+    "NonDeterministicInts",
+    "ParameterizedTruncatedNormal",
+    "RandomGamma",
+    "RandomPoissonV2",
+    "RandomShuffle",
+    "RandomStandardNormal",
+    "RandomUniform",
+    "RandomUniformInt",
+    "RngReadAndSkip",
+    "RngSkip",
+    "StatefulRandomBinomial",
+    "StatefulStandardNormalV2",
+    "StatefulTruncatedNormal",
+    "StatefulUniform",
+    "StatefulUniformFullInt",
+    "StatefulUniformInt",
+    "TruncatedNormal",
+}
+
 
 def require_repeatable(encoder: tf.keras.Model) -> None:
-    """Raises ValueError where an encoder draws at random in training.
+    """Raises ValueError where a layer of an encoder draws at random in training.
 
-    Its pieces are represented twice, and must come out the same.
+    Its pieces are represented twice, and must come out the same. Layers of other kinds
+    than Keras' own random ones are found out in the first step.
     """
     random = tf.keras.__internal__.layers.BaseRandomLayer
     for layer in encoder.submodules:
         if isinstance(layer, random) and getattr(layer, "rate", 1.0):
-            raise ValueError(
-                f"micro_batches above 1 represents each image twice, and the encoder's "
-                f"layer {layer.name} ({type(layer).__name__}) would draw anew: use an "
-                "encoder without it, or micro_batches=1."
-            )
+            _refuse(f"layer {layer.name} ({type(layer).__name__})")
+
+
+def _refuse(what: str) -> None:
+    raise ValueError(
+        f"micro_batches above 1 represents each image twice, and the encoder's {what} "
+        "would draw anew: use an encoder without it, or micro_batches=1."
+    )
+
+
+def _without_draws(represent: Represent) -> Represent:
+    """`represent`, which raises ValueError where its graph draws at random."""
+
+    def represented(place: tf.Tensor) -> tf.Tensor:
+        if tf.executing_eagerly():
+            return represent(place)
+        graph = tf.compat.v1.get_default_graph()
+        version = graph.version
+        made = represent(place)
+        added = graph.as_graph_def(from_version=version)
+        for nodes in added.node, *(each.node_def for each in added.library.function):
+            constants = {node.name for node in nodes if node.op == "Const"}
+            for node in nodes:
+                # A seed traced as a constant is another where it is traced again.
+                seeded = node.op in _SEEDED and node.input[0].split(":")[0] in constants
+                if node.op in _DRAWS or seeded:
+                    _refuse(f"operation {node.name} ({node.op})")
+        return made
+
+    return represented
 
 
 def represent_in_pieces(
@@ -44,7 +94,11 @@ def represent_in_pieces(
 
     Returns:
       `[2, count * n, D]`.
+
+    Raises:
+      ValueError: where representing a piece draws at random, in a graph.
     """
+    represent = _without_draws(represent)
     before = [variable.value() for variable in state]
 
     def body(place: tf.Tensor, made: tf.TensorArray) -> tuple[tf.TensorArray]:
@@ -110,9 +164,10 @@ def gradients_in_pieces(
         with tf.control_dependencies(found):
             now = [variable.read_value() for variable in state]
         sums = [total + gradient for total, gradient in zip(sums, found)]
+        # What does not move stays as it is to the bit.
         moved = [
-            total + value / count if value.dtype.is_floating else value
-            for total, value in zip(moved, now)
+            total + (value - start) / count if value.dtype.is_floating else value
+            for total, value, start in zip(moved, now, before)
         ]
         return sums, moved, paid + due
 
@@ -121,7 +176,7 @@ def gradients_in_pieces(
             count,
             body,
             [tf.zeros_like(variable) for variable in trainable],
-            [tf.zeros_like(value) for value in before],
+            before,
             tf.zeros([], upstream.dtype),
         )
     for variable, value in zip(state, moved):

@@ -238,6 +238,10 @@ class SimCLR(tf.keras.Model):
         self, features: tf.Tensor, labels: tf.Tensor | None, training: bool
     ) -> dict[str, tf.Tensor]:
         """`_compare` of representations `[2n, D]`, without layers' own losses."""
+        if training and features.shape[0] == 2 and num_replicas() == 1:
+            raise ValueError(
+                "A batch of one image has no negatives to learn from: give two or more."
+            )
         projections = self.projection_head(features, training=training)
         z_a, z_b = tf.split(projections, 2, axis=0)
         compared = contrast(

@@ -77,6 +77,8 @@ def test_floating_point_images_are_taken_as_they_are(images):
     made = _compiled(augmenter)
     unit = tf.cast(images, tf.float32) / 255.0
     np.testing.assert_allclose(made(unit, _SEEDS), made(images, _SEEDS), atol=1e-6)
+    arrays = host_two_views(augmenter, np.asarray(images)[:1], _SEEDS[:1])
+    np.testing.assert_allclose(arrays, made(images, _SEEDS)[:1], atol=1e-6)
 
 
 def test_grey_images_are_refused(images):

@@ -4,6 +4,7 @@ import pathlib
 import subprocess
 import sys
 
+import keras_cv
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -227,6 +228,34 @@ def _dropping():
     return tf.keras.Sequential([_plain_encoder(), tf.keras.layers.Dropout(0.1)])
 
 
+def _dropping_paths():
+    """By a layer that Keras does not know to be random."""
+    return tf.keras.Sequential([_plain_encoder(), keras_cv.layers.DropPath(0.5)])
+
+
+def _drawing_in_a_branch():
+    def shaken(x):
+        noise = tf.function(lambda: tf.random.normal(tf.shape(x), dtype=x.dtype))
+        return tf.cond(tf.reduce_sum(x) > 0, lambda: x + noise(), lambda: x)
+
+    return tf.keras.Sequential([_plain_encoder(), tf.keras.layers.Lambda(shaken)])
+
+
+def test_what_is_frozen_keeps_its_bits(arrays):
+    def half_frozen():
+        encoder = _plain_encoder()
+        encoder.layers[0].trainable = False
+        return encoder
+
+    model = _model(half_frozen, 5)
+    frozen, learning = (layer.kernel for layer in model.encoder.layers)
+    before = frozen.numpy(), learning.numpy()
+    batches = tf.data.Dataset.from_tensor_slices(arrays).batch(15, drop_remainder=True)
+    model.fit(batches, verbose=0)
+    np.testing.assert_array_equal(frozen.numpy(), before[0])
+    assert np.abs(learning.numpy() - before[1]).max() > 1e-4
+
+
 @pytest.mark.parametrize("policy", ["float64", "mixed_bfloat16"])
 def test_images_of_unknown_sides_build_a_model_with_losses_of_its_own(arrays, policy):
     """As decoded files have them, and as user code leaves `build` to `fit`."""
@@ -259,6 +288,8 @@ def test_images_of_unknown_sides_build_a_model_with_losses_of_its_own(arrays, po
     ("encoder", "count", "drop", "message"),
     [
         (_dropping, 4, True, "dropout.* would draw anew"),
+        (_dropping_paths, 4, True, "operation .*drop_path.* would draw anew"),
+        (_drawing_in_a_branch, 4, True, "RandomStandardNormal.* would draw anew"),
         (_plain_encoder, 4, False, "drop_remainder=True"),
         (_plain_encoder, 3, True, "16 images cannot be cut into 3"),
         (_plain_encoder, 0, True, "micro_batches must be at least 1"),

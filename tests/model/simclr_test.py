@@ -305,3 +305,11 @@ def test_a_dict_without_images_is_refused():
 def test_settings_out_of_range_are_refused(settings, message):
     with pytest.raises(ValueError, match=message):
         _model(**settings)
+
+
+def test_a_batch_of_one_image_is_refused():
+    model = _model()
+    model.compile(LARS(0.1))
+    alone = tf.data.Dataset.from_tensors(_images(1))
+    with pytest.raises(ValueError, match="one image has no negatives"):
+        model.fit(alone, verbose=0)
