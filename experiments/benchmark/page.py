@@ -2,7 +2,8 @@
 
 python experiments/benchmark/page.py benchmark.png benchmark.json …
 
-Several files are of parts measured on several machines.
+Of several files each has tables of its own; the picture shows a part as the first file
+has it, since figures of two runs do not compare.
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ def main(picture: str, *figures: str) -> None:
     for path in figures:
         with open(path) as file:
             told = json.load(file)
-        rows += told["measured"]
+        drawn = {row["part"] for row in rows}
+        rows += [row for row in told["measured"] if row["part"] not in drawn]
         print("\n" + ", ".join(map(str, told["machine"].values())) + ".")
         for part in dict.fromkeys(row["part"] for row in told["measured"]):
             print(f"\n### {part}\n")

@@ -124,7 +124,7 @@ class Recipe:
         1,
         "pieces that each replica's batch is trained in, to save memory: the gradient "
         "is the whole batch's, the encoder's batch norm takes a piece's statistics, "
-        "and a step takes a third longer",
+        "and a step takes a third to a half longer",
     )
     rematerialize: bool = _setting(
         False,
