@@ -148,9 +148,12 @@ def _curves(panel: plt.Axes, jobs: dict, key: str, title: str) -> None:
         for row in rows:
             curves.setdefault(row["who"], []).append((row["size"], row[key]))
     colours = _colours(curves)
+    drawn = set()
     for who, points in curves.items():
         colour = colours[who]
-        panel.plot(*zip(*points), "o-", color=colour, label=who)
+        line = "o--" if colour in drawn else "o-"
+        drawn.add(colour)
+        panel.plot(*zip(*points), line, color=colour, label=who)
         views, value = points[-1]
         panel.annotate(f" {value:.2g}", (views, value), fontsize=8, color=colour)
     panel.set_xscale("log", base=2)
