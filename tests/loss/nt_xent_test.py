@@ -167,16 +167,25 @@ def test_metrics_are_what_a_plain_loop_counts(block_size, temperature):
 
 
 @pytest.mark.parametrize("block_size", [None, 16])
-def test_compiles_for_xla_with_the_same_gradients(block_size):
-    z_a, z_b = (tf.constant(z, tf.float32) for z in _projections(24))
+@pytest.mark.parametrize(
+    ("temperature", "dtype", "tolerance"),
+    # Where logits of 50 cancel to a loss of 0.001, float32 would hide an error.
+    [(0.1, tf.float32, 1e-5), (0.02, tf.float64, 1e-11)],
+)
+def test_compiles_for_xla_with_the_same_gradients(
+    block_size, temperature, dtype, tolerance
+):
+    z_a, z_b = (tf.constant(z, dtype) for z in _projections(24))
 
     def run(z_a, z_b):
-        return _value_and_gradients(z_a, z_b, block_size=block_size)
+        return _value_and_gradients(
+            z_a, z_b, block_size=block_size, temperature=temperature
+        )
 
     for ours, theirs in zip(
         tf.function(run, jit_compile=True)(z_a, z_b), run(z_a, z_b)
     ):
-        _assert_close(ours, theirs.numpy(), 1e-5)
+        _assert_close(ours, theirs.numpy(), tolerance)
 
 
 def test_extreme_logits_stay_finite():
