@@ -15,7 +15,8 @@ from simclr_tf.loss import contrastive_metrics
 from simclr_tf.loss.symmetric_logsumexp import is_bounded, symmetric_logsumexp
 from simclr_tf.loss.tiled_logsumexp import tiled_logsumexp
 
-# From here on a matrix would take 8 MiB and more, and blocks are as fast or faster.
+# From here on a matrix would take 8 MiB and more; blocks are then the faster on one
+# replica, and about as fast on several.
 _MOST_AT_ONCE = 2**21
 _BLOCK = 1024
 

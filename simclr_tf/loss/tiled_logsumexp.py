@@ -57,8 +57,8 @@ def tiled_logsumexp(
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """Logits of a tile, and which columns those are."""
         place = (j * across.block + tf.range(across.block))[None, :]
-        seen = (place < width) & (place != own[i][:, None])
-        logits = tf.matmul(rows[i], columns[j], transpose_b=True)
+        seen = (place < width) & (place != tf.gather(own, i)[:, None])
+        logits = tf.matmul(tf.gather(rows, i), tf.gather(columns, j), transpose_b=True)
         return tf.where(seen, logits, lowest), place
 
     def statistics(rows: tf.Tensor, columns: tf.Tensor) -> list[tf.Tensor]:
@@ -79,7 +79,7 @@ def tiled_logsumexp(
                 if metrics:
                     finite = tf.where(logits > lowest, logits, 0.0)
                     moment = moment * old + tf.reduce_sum(weight * finite, axis=1)
-                    mine = place == positive[i][:, None]
+                    mine = place == tf.gather(positive, i)[:, None]
                     theirs = tf.reduce_max(tf.where(mine, lowest, logits), axis=1)
                     mine = tf.reduce_max(tf.where(mine, logits, lowest), axis=1)
                     chosen = tf.maximum(chosen, mine)
@@ -117,14 +117,16 @@ def tiled_logsumexp(
                     j: tf.Tensor, d_rows: tf.Tensor, d_columns: tf.Tensor
                 ) -> tuple[tf.Tensor, ...]:
                     logits, _ = tile(row_tiles, column_tiles, i, j)
-                    weight = tf.exp(logits - logsumexp[i][:, None])
-                    weight *= shares[i][:, None]
-                    d_rows += tf.matmul(weight, column_tiles[j])
-                    d_part = tf.matmul(weight, row_tiles[i], transpose_a=True)
+                    weight = tf.exp(logits - tf.gather(logsumexp, i)[:, None])
+                    weight *= tf.gather(shares, i)[:, None]
+                    d_rows += tf.matmul(weight, tf.gather(column_tiles, j))
+                    d_part = tf.matmul(
+                        weight, tf.gather(row_tiles, i), transpose_a=True
+                    )
                     d_columns = tf.tensor_scatter_nd_add(d_columns, [[j]], d_part[None])
                     return j + 1, d_rows, d_columns
 
-                start = (0, tf.zeros_like(row_tiles[i]), d_columns)
+                start = (0, tf.zeros_like(tf.gather(row_tiles, i)), d_columns)
                 _, d_rows, d_columns = _loop(across.count, step, start)
                 return i + 1, made.write(i, d_rows), d_columns
 
