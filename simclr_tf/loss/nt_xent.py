@@ -60,7 +60,7 @@ def nt_xent(
         row i of `z_a`.
       temperature: what similarities are divided by, > 0.
       normalize: whether rows are first scaled to length 1.
-      block_size: a number compares that many candidates at a time and never
+      block_size: a number compares that many anchors and candidates at a time and never
         holds the matrix `2n x 2N`, with the same values and gradients within
         rounding. On one replica, with `normalize` and temperatures of 0.025 or
         more, each pair is then computed once for both its images, in half the

@@ -97,7 +97,7 @@ def tiled_logsumexp(
             return i + 1, *(each.write(i, x) for each, x in zip(made, found))
 
         _, *made = _loop(
-            down.count, step, (0, *(down.array(rows.dtype) for _ in "1234"))
+            down.count, step, (0, *(down.array(rows.dtype) for _ in range(4)))
         )
         return [down.join(each.stack()) for each in made]
 
