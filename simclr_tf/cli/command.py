@@ -7,8 +7,10 @@ from collections.abc import Callable, Sequence
 
 from absl import flags
 
+from simclr_tf.errors import UserError
 
-class UsageError(ValueError):
+
+class UsageError(UserError):
     """A mistake in the command line; the message says what to do."""
 
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import tensorflow as tf
 
+from simclr_tf.errors import UserError
 
-class DataError(ValueError):
+
+class DataError(UserError):
     """A mistake in the data or in how it is named; the message says what to do."""
 
 
@@ -98,6 +102,30 @@ class Source:
         height, width, _ = self.image_shape
         classes = f", {self.num_classes} classes" if self.num_classes else ""
         return f"{self.spec} ({self.split}): {count} images, {height}x{width}{classes}"
+
+    def identity(self) -> Iterable[str]:
+        """What tells this data from other data of the same count and classes.
+
+        Names and sizes of files, checksums that files already hold: nothing that
+        takes reading all of the data.
+        """
+        return ()
+
+    def fingerprint(self) -> dict[str, object]:
+        """The data in a few words, to notice when it has changed.
+
+        Returns:
+          `{"images": count, "classes": names or count, "digest": hex SHA-256}`, ready
+          for JSON; equal for equal data on any machine.
+        """
+        described = {
+            "images": self.num_examples,
+            "classes": self.class_names or self.num_classes,
+        }
+        digest = hashlib.sha256(json.dumps(described).encode())
+        for line in self.identity():
+            digest.update(line.encode("utf-8", "surrogateescape") + b"\n")
+        return {**described, "digest": digest.hexdigest()}
 
     def read(self, indices: tf.data.Dataset) -> tf.data.Dataset:
         """Images by their places, in the order asked for.

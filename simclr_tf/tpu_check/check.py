@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from simclr_tf.encoder.registry import is_resnet
+from simclr_tf.errors import UserError
 from simclr_tf.model import SimCLR
 from simclr_tf.tpu_check import hlo_text
 from simclr_tf.tpu_check.bounds import Bounds, CollectiveTotal, bounds
@@ -31,7 +32,7 @@ NOT_PROVEN = (
 _GIB = 2**30
 
 
-class OutOfMemory(ValueError):
+class OutOfMemory(UserError):
     """A step needs more memory than a core has; the message says how much."""
 
 

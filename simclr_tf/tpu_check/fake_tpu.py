@@ -21,6 +21,8 @@ from tensorflow.python.eager import context as eager_context
 from tensorflow.python.ops import control_flow_ops
 from tensorflow.python.tpu import tpu_function, tpu_replication, tpu_system_metadata
 
+from simclr_tf.errors import UserError
+
 _CPU = "/job:localhost/replica:0/task:0/device:CPU:"
 # Operations that TensorFlow itself does not place on a TPU.
 _UNSUPPORTED = frozenset(
@@ -28,7 +30,7 @@ _UNSUPPORTED = frozenset(
 )
 
 
-class StepRefused(ValueError):
+class StepRefused(UserError):
     """A step holds what no TPU runs; the message names it."""
 
 

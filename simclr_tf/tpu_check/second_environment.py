@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from simclr_tf.errors import UserError
 from simclr_tf.tpu_check.program import Program
 
 DEFAULT = ".venv-tpu-check/bin/python"
@@ -22,7 +23,7 @@ PACKAGES = ("jax==0.10.2", "jaxlib==0.10.2", "libtpu==0.0.52")
 _SCRIPTS = pathlib.Path(__file__).resolve().parent
 
 
-class CompilerMissing(ValueError):
+class CompilerMissing(UserError):
     """There is no Python with jax and libtpu; the message says how to make one."""
 
 

@@ -24,6 +24,7 @@ from simclr_tf.data import (
     steps_per_epoch,
 )
 from simclr_tf.distribution.crew import Crew
+from simclr_tf.errors import UserError
 from simclr_tf.model import SimCLR
 from simclr_tf.model.gradient_cache import require_repeatable
 from simclr_tf.progress import Progress, duration
@@ -50,7 +51,7 @@ class WorkerLost(Stopped):
     """Another worker of the run is gone; the same commands resume it."""
 
 
-class Diverged(ValueError):
+class Diverged(UserError):
     """The loss or the features are no longer numbers."""
 
 

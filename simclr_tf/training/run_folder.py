@@ -16,12 +16,13 @@ import typing
 
 import tensorflow as tf
 
+from simclr_tf.errors import UserError
 from simclr_tf.model import SimCLR
 from simclr_tf.training.build import build_model
 from simclr_tf.training.recipe import Recipe
 
 
-class RunFolderError(ValueError):
+class RunFolderError(UserError):
     """A run folder is not what it should be; the message says what to do."""
 
 

@@ -1,0 +1,11 @@
+"""Mistakes of the user's, which the command line answers with one line."""
+
+from __future__ import annotations
+
+
+class UserError(ValueError):
+    """Something the user gave is wrong; the message says what, where, and what to do.
+
+    The command line prints it as one line with status 2. Any other exception is a
+    defect of this package and keeps its traceback.
+    """
