@@ -9,16 +9,24 @@ from simclr_tf.data.batches import (
 )
 from simclr_tf.data.load import load
 from simclr_tf.data.source import DataError, MissingSplit, Source
-from simclr_tf.data.splits import load_train_and_test
+from simclr_tf.data.splits import (
+    HELD_OUT,
+    PretrainingData,
+    load_for_pretraining,
+    load_train_and_test,
+)
 from simclr_tf.data.subset import Subset
 
 __all__ = [
+    "HELD_OUT",
     "DataError",
     "MissingSplit",
+    "PretrainingData",
     "Source",
     "Subset",
     "evaluation_batches",
     "load",
+    "load_for_pretraining",
     "load_train_and_test",
     "pretrain_batches",
     "require_divisible",

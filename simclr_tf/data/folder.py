@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 
+import numpy as np
 import tensorflow as tf
 
 from simclr_tf.data.image_files import EXTENSIONS, canvas_size, decode, to_canvas
@@ -49,6 +50,10 @@ class FolderSource(Source):
             self._paths = tf.constant(paths)
             self._labels = None if labels is None else tf.constant(labels, tf.int32)
         self._canvas = canvas
+
+    def labels(self) -> np.ndarray | None:
+        """See `Source`."""
+        return None if self._labels is None else self._labels.numpy()
 
     def read(self, indices: tf.data.Dataset) -> tf.data.Dataset:
         """See `Source`."""

@@ -39,6 +39,10 @@ class NpzSource(Source):
             self._images = tf.convert_to_tensor(images)
             self._labels = None if labels is None else tf.constant(labels, tf.int32)
 
+    def labels(self) -> np.ndarray | None:
+        """See `Source`."""
+        return None if self._labels is None else self._labels.numpy()
+
     def read(self, indices: tf.data.Dataset) -> tf.data.Dataset:
         """See `Source`."""
 

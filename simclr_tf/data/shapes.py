@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import tensorflow as tf
 
 from simclr_tf.data.source import DataError, Source
@@ -255,7 +256,15 @@ class _Shapes(Source):
             class_names=CLASS_NAMES if labels else None,
         )
 
+    def labels(self) -> np.ndarray | None:
+        """See `Source`."""
+        if not self.num_classes:
+            return None
+        return np.arange(len(self), dtype=np.int32) % self.num_classes
+
     def read(self, indices: tf.data.Dataset) -> tf.data.Dataset:
+        """See `Source`."""
+
         def draw(index: tf.Tensor) -> dict[str, tf.Tensor]:
             index = tf.cast(index, tf.int64)
             images = _draw(index, _SEEDS[self.split], self.image_shape[0])

@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
+import numpy as np
 import tensorflow as tf
 
 from simclr_tf.errors import UserError
@@ -126,6 +127,15 @@ class Source:
         for line in self.identity():
             digest.update(line.encode("utf-8", "surrogateescape") + b"\n")
         return {**described, "digest": digest.hexdigest()}
+
+    def labels(self) -> np.ndarray | None:
+        """All labels at once, where that takes reading no image.
+
+        Returns:
+          int32 `[N]`, -1 where an image has none; None where the source has no
+          labels, or only finds them in what it reads.
+        """
+        return None
 
     def read(self, indices: tf.data.Dataset) -> tf.data.Dataset:
         """Images by their places, in the order asked for.

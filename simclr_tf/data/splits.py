@@ -2,11 +2,83 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
+import numpy as np
+
 from simclr_tf.data.load import load
 from simclr_tf.data.source import DataError, MissingSplit, Source
 from simclr_tf.data.subset import Subset, shuffled_places
 
-HELD_OUT_SHARE = 0.2
+HELD_OUT = "held out"  # the name of a split that `load_train_and_test` made
+_HELD_OUT_SHARE = 0.2
+
+
+class PretrainingData(NamedTuple):
+    """What a pretraining learns from, and what it is measured on.
+
+    Attributes:
+      train: the images to learn from.
+      bank: labelled images that vote in kNN while training, or None where kNN
+        cannot be measured.
+      queries: labelled images to classify by the bank, or None with it.
+      note: a line for a person on images held out, or on why kNN is not
+        measured; "" where there is nothing to say.
+    """
+
+    train: Source
+    bank: Source | None
+    queries: Source | None
+    note: str
+
+
+def load_for_pretraining(
+    dataset: str,
+    test_dataset: str | None = None,
+    *,
+    image_size: int | None,
+    labels: bool,
+    pretrain_on_all: bool = False,
+) -> PretrainingData:
+    """The images to pretrain on, and those that show how it goes.
+
+    Where labelled images have no test split, the fifth that `load_train_and_test`
+    holds out is not among the images to learn from. Each split is loaded once.
+
+    Args:
+      dataset: see `load`.
+      test_dataset: where the test images are, if not in `dataset`'s test split.
+      image_size: see `load`.
+      labels: whether labels are used, where there are any. Without them nothing is
+        measured and nothing held out.
+      pretrain_on_all: learn from all images, the held-out ones included.
+
+    Raises:
+      DataError: see `load_train_and_test`.
+    """
+    settings = {"image_size": image_size, "labels": labels}
+    whole = load(dataset, "train", **settings)
+    if whole.num_classes is None:
+        return PretrainingData(whole, None, None, "")
+    try:
+        test = _load_test(whole, dataset, test_dataset, settings)
+        bank, queries = (whole, test) if test else _hold_out(whole)
+    except MissingSplit as error:
+        return PretrainingData(whole, None, None, f"{error} kNN is not measured.")
+    if queries.split != HELD_OUT:
+        return PretrainingData(whole, bank, queries, "")
+    counts = f"{len(queries):,} of {len(whole):,}"
+    if pretrain_on_all:
+        note = (
+            f"Learning from all images, also from the {counts} held out to measure on: "
+            "the figures will be better than on new images."
+        )
+        return PretrainingData(whole, bank, queries, note)
+    note = (
+        f"A part of the images, {counts}, is held out to measure on and is not "
+        "learned from; --pretrain_on_all learns from all."
+    )
+    return PretrainingData(bank, bank, queries, note)
 
 
 def load_train_and_test(
@@ -26,53 +98,89 @@ def load_train_and_test(
 
     Returns:
       Both sources. Where there is no test split, a fifth of the images is held
-      out, the same at each call.
+      out, the same at each call, as the split `HELD_OUT`: of labelled images a
+      fifth of each class, at least one of two or more; images labelled -1 are not
+      held out.
 
     Raises:
-      DataError: where a dataset is not as it should be, or the two have different
-        classes.
+      DataError: where a dataset is not as it should be, the two have different
+        classes, or too few images are left to hold some out.
       MissingSplit: where a stream has no test split.
     """
     settings = {"image_size": image_size, "labels": labels}
     train = load(dataset, "train", **settings)
+    test = _load_test(train, dataset, test_dataset, settings)
+    return _hold_out(train) if test is None else (train, test)
+
+
+def _load_test(
+    train: Source, dataset: str, test_dataset: str | None, settings: dict
+) -> Source | None:
+    """The images to measure on, or None where some must be held out for that."""
     if test_dataset is not None:
         try:
             test = load(test_dataset, "test", **settings)
         except MissingSplit:
             test = load(test_dataset, "train", **settings)
-        return _of_the_same_classes(train, test)
-    try:
-        return _of_the_same_classes(train, load(dataset, "test", **settings))
-    except MissingSplit as error:
-        if not train.random_access:
+    else:
+        try:
+            test = load(dataset, "test", **settings)
+        except MissingSplit as error:
+            if train.random_access:
+                return None
             raise MissingSplit(f"{error} Give --test_dataset.") from error
-    if len(train) < 2:
-        raise DataError(f"{train} cannot be split: at least 2 images are needed.")
-    places = shuffled_places(len(train))
-    held_out = max(round(len(train) * HELD_OUT_SHARE), 1)
-    return (
-        Subset(train, places[held_out:], "train"),
-        Subset(train, places[:held_out], "held out"),
-    )
+    _require_same_classes(train, test)
+    return test
 
 
-def _of_the_same_classes(train: Source, test: Source) -> tuple[Source, Source]:
-    """Both, unless a label would not mean the same in both."""
+def _hold_out(source: Source) -> tuple[Source, Source]:
+    """The source without the images held out, and these."""
+    places = _held_out_places(source)
+    kept = np.setdiff1d(np.arange(len(source)), places)
+    return Subset(source, kept, source.split), Subset(source, places, HELD_OUT)
+
+
+def _held_out_places(source: Source) -> np.ndarray:
+    """The places of the images to hold out, in rising order."""
+    order = shuffled_places(len(source))
+    labels = source.labels()
+    if labels is None:
+        if len(source) < 2:
+            raise DataError(f"{source} cannot be split: at least 2 images are needed.")
+        return np.sort(order[: max(round(len(source) * _HELD_OUT_SHARE), 1)])
+    by_class = order[np.argsort(labels[order], kind="stable")]
+    by_class = by_class[labels[by_class] >= 0]
+    _, firsts = np.unique(labels[by_class], return_index=True)
+    held_out = []
+    for members in np.split(by_class, firsts[1:]):
+        count = min(max(round(len(members) * _HELD_OUT_SHARE), 1), len(members) - 1)
+        held_out.append(members[: max(count, 0)])
+    places = np.sort(np.concatenate(held_out))
+    if not len(places):
+        raise MissingSplit(
+            f"{source} has no test split, and no class has two images, so that one "
+            "could be held out. Give --test_dataset."
+        )
+    return places
+
+
+def _require_same_classes(train: Source, test: Source) -> None:
+    """Raises DataError where a label would not mean the same in both."""
     if train.num_classes is None or test.num_classes is None:
-        return train, test
+        return
     names, others = train.class_names, test.class_names
     if names == others and test.num_classes <= train.num_classes:
-        return train, test
+        return
     if names is None or others is None or set(names) == set(others):
-        told = f"{names or train.num_classes} and {others or test.num_classes}."
+        difference = f"{names or train.num_classes} and {others or test.num_classes}."
     else:
         alone = ((train, set(names) - set(others)), (test, set(others) - set(names)))
-        told = "; ".join(
+        difference = "; ".join(
             f"only {source.split} has {', '.join(sorted(own))}"
             for source, own in alone
             if own
         )
     raise DataError(
         f"{train.spec} ({train.split}) and {test.spec} ({test.split}) have different "
-        f"classes: {told}"
+        f"classes: {difference}"
     )

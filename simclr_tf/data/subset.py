@@ -27,9 +27,15 @@ class Subset(Source):
             num_examples=len(places),
             num_classes=base.num_classes,
             class_names=base.class_names,
+            paths=None if base.paths is None else [base.paths[i] for i in places],
         )
         self._base = base
         self._places = tf.constant(places, tf.int64)
+
+    def labels(self) -> np.ndarray | None:
+        """See `Source`."""
+        labels = self._base.labels()
+        return None if labels is None else labels[self._places.numpy()]
 
     def read(self, indices: tf.data.Dataset) -> tf.data.Dataset:
         """See `Source`; `"index"` is the place in the whole."""

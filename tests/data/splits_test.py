@@ -5,7 +5,14 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from simclr_tf.data import DataError, MissingSplit, load_train_and_test
+from simclr_tf.data import (
+    HELD_OUT,
+    DataError,
+    MissingSplit,
+    load_for_pretraining,
+    load_train_and_test,
+    splits,
+)
 
 _IMAGES = np.random.default_rng(0).integers(0, 256, [50, 8, 8, 3], np.uint8)
 _LABELS = np.arange(50) % 5
@@ -42,7 +49,7 @@ def test_a_test_split_is_used_where_there_is_one():
     assert train.image_shape == test.image_shape == (16, 16, 3)
 
 
-def test_else_a_fifth_is_held_out(one_split):
+def test_a_fifth_is_held_out_where_there_is_none(one_split):
     train, test = load_train_and_test(one_split)
     assert (train.split, len(train)) == ("train", 40)
     assert (test.split, len(test)) == ("held out", 10)
@@ -73,6 +80,93 @@ def test_labels_are_left_out_when_not_asked_for(one_split):
     for part in load_train_and_test(one_split, labels=False):
         assert part.num_classes is None
         assert "label" not in _read(part)
+
+
+def _places(source):
+    return set(_read(source)["index"].numpy().tolist())
+
+
+def test_each_class_is_held_out_in_its_share(tmp_path):
+    # 30 images of class 0, 10 of 1, 4 of 2, 2 of 3, one of 4, and 3 unlabelled.
+    labels = np.repeat([0, 1, 2, 3, 4, -1], [30, 10, 4, 2, 1, 3])
+    labels = np.random.default_rng(1).permutation(labels)
+    spec = _save(tmp_path / "uneven.npz", images=_IMAGES, labels=labels)
+    train, test = load_train_and_test(spec)
+    held_out = labels[sorted(_places(test))]
+    np.testing.assert_array_equal(np.bincount(held_out, minlength=5), [6, 2, 1, 1, 0])
+    assert _places(train) == set(range(50)) - _places(test)
+    np.testing.assert_array_equal(test.labels(), held_out)
+
+
+def test_two_images_a_class_are_one_to_fit_on_and_one_to_measure_on(tmp_path):
+    labels = np.arange(50) % 25
+    spec = _save(tmp_path / "two.npz", images=_IMAGES, labels=labels)
+    for part in load_train_and_test(spec):
+        np.testing.assert_array_equal(np.sort(_read(part)["label"]), np.arange(25))
+
+
+def test_one_image_a_class_cannot_be_split(tmp_path):
+    spec = _save(tmp_path / "one.npz", images=_IMAGES, labels=np.arange(50))
+    with pytest.raises(MissingSplit, match=r"no class has two.*Give --test_dataset\."):
+        load_train_and_test(spec)
+    data = load_for_pretraining(spec, image_size=8, labels=True)
+    assert (len(data.train), data.bank, data.queries) == (50, None, None)
+    assert "no class has two images" in data.note
+
+
+@pytest.fixture
+def loads(monkeypatch):
+    """The (spec, split) of each dataset that is loaded."""
+    seen = []
+
+    def load(spec, split, **settings):
+        seen.append((spec, split))
+        return original(spec, split, **settings)
+
+    original = splits.load
+    monkeypatch.setattr(splits, "load", load)
+    return seen
+
+
+def test_pretraining_does_not_see_what_is_held_out(one_split, loads):
+    data = load_for_pretraining(one_split, image_size=8, labels=True)
+    assert loads == [(one_split, "train"), (one_split, "test")]
+    assert (len(data.train), len(data.queries)) == (40, 10)
+    assert not _places(data.train) & _places(data.queries)
+    assert _places(data.bank) == _places(data.train)
+    assert data.queries.split == HELD_OUT
+    assert "10 of 50, is held out" in data.note
+    # The evaluation commands measure on the same images.
+    train, test = load_train_and_test(one_split)
+    assert _places(train) == _places(data.train)
+    assert _places(test) == _places(data.queries)
+
+
+def test_pretraining_on_all_images_says_what_that_does_to_the_figures(one_split):
+    data = load_for_pretraining(
+        one_split, image_size=8, labels=True, pretrain_on_all=True
+    )
+    assert (len(data.train), len(data.bank), len(data.queries)) == (50, 40, 10)
+    assert "better than on new images" in data.note
+
+
+def test_pretraining_sees_all_where_there_is_a_test_split(loads):
+    data = load_for_pretraining("shapes:40", image_size=16, labels=True)
+    assert loads == [("shapes:40", "train"), ("shapes:40", "test")]
+    assert data.train is data.bank
+    assert (len(data.train), len(data.queries), data.note) == (40, 2_000, "")
+
+
+def test_pretraining_sees_all_where_a_test_dataset_is_named(tmp_path, one_split):
+    other = _save(tmp_path / "other.npz", images=_IMAGES[:9], labels=_LABELS[:9])
+    data = load_for_pretraining(one_split, other, image_size=8, labels=True)
+    assert (len(data.train), len(data.queries), data.note) == (50, 9, "")
+
+
+def test_pretraining_without_labels_holds_nothing_out(one_split, loads):
+    data = load_for_pretraining(one_split, image_size=8, labels=False)
+    assert loads == [(one_split, "train")]
+    assert (len(data.train), data.bank, data.queries, data.note) == (50, None, None, "")
 
 
 @pytest.mark.parametrize("count", [2, 3])
