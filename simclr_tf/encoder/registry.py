@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import difflib
+import importlib
 import re
 import sys
 
 import tensorflow as tf
 
 from simclr_tf.encoder.resnet import DEPTHS, ResNet
+from simclr_tf.errors import UserError
 
 _SMALL_SIDE = 32
 _SK_RATIO = 0.0625  # SimCLR v2, section 2.
@@ -28,8 +30,9 @@ def make_encoder(
 
     Args:
       name: "resnet50", with a width as in "resnet50x2" or "resnet18x0.25", with
-        selective kernels as in "resnet152x3-sk"; or a `tf.keras.applications`
-        model such as "EfficientNetB0".
+        selective kernels as in "resnet152x3-sk"; a `tf.keras.applications`
+        model such as "EfficientNetB0"; or "package.module:function", a function of
+        your own, called with `image_size=`, that returns a new encoder.
       image_size: side of the images it will see, in pixels.
       cifar_stem: of `ResNet`; by default where images have 32 pixels or less.
       rematerialize: of `ResNet`.
@@ -42,6 +45,10 @@ def make_encoder(
       ValueError: where the name is unknown; it names the nearest ones. Or where
         `rematerialize` is asked of another model than a ResNet.
     """
+    if is_function(name):
+        if rematerialize:
+            require_rematerializable(name)
+        return _from_function(name, image_size)
     match = _RESNET.fullmatch(name)
     if match and int(match["depth"]) in DEPTHS:
         if cifar_stem is None:
@@ -65,14 +72,28 @@ def make_encoder(
     hint = f" Did you mean {' or '.join(close)}?" if close else ""
     raise ValueError(
         f"encoder {name!r} is unknown. Use resnet followed by one of {DEPTHS}, with "
-        "a width as in resnet18x0.25 and selective kernels as in resnet50-sk, or the "
-        f"name of a tf.keras.applications model.{hint}"
+        "a width as in resnet18x0.25 and selective kernels as in resnet50-sk, the name "
+        "of a tf.keras.applications model, or package.module:function of your "
+        f"own.{hint}"
     )
 
 
 def is_resnet(name: str) -> bool:
     """Whether an encoder's name asks for a `ResNet`."""
-    return name.startswith("resnet")
+    return name.startswith("resnet") and not is_function(name)
+
+
+def is_function(name: str) -> bool:
+    """Whether an encoder's name is that of a function, "package.module:function"."""
+    return ":" in name
+
+
+def takes_any_size(name: str) -> bool:
+    """Whether an encoder of this name may take images of several sizes in one run.
+
+    Of a function's encoder that is for its author to know.
+    """
+    return is_resnet(name) or is_function(name)
 
 
 def require_rematerializable(name: str) -> None:
@@ -82,6 +103,24 @@ def require_rematerializable(name: str) -> None:
             f"rematerialize is for resnets, and the encoder is {name}: leave it "
             "out, or save memory with micro_batches."
         )
+
+
+def _from_function(name: str, image_size: int) -> tf.keras.Model:
+    """What the function that `name` names returns."""
+    place, _, attribute = name.partition(":")
+    try:
+        function = getattr(importlib.import_module(place), attribute)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise UserError(
+            f"encoder {name!r} cannot be imported: {error}. It is to be "
+            "package.module:function, found from the folders in PYTHONPATH."
+        ) from error
+    encoder = function(image_size=image_size)
+    if not isinstance(encoder, tf.keras.layers.Layer):
+        raise UserError(
+            f"encoder {name!r} must return a Keras model, got {type(encoder).__name__}."
+        )
+    return encoder
 
 
 def _applications() -> dict[str, type]:

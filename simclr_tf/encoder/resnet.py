@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import tensorflow as tf
 
 from simclr_tf.encoder.blocks import BasicBlock, BottleneckBlock
@@ -36,6 +38,8 @@ class ResNet(tf.keras.Model):
       cifar_stem: a 3x3 convolution of stride 1 without pooling, for images of
         some 32 pixels, in place of the 7x7 one with pooling.
       batch_norm_momentum: of the moving statistics; the published code uses 0.9.
+      blocks: residual blocks of each group, at least 1 each; by depth where None.
+        Fewer groups than four are possible: D is that of the last.
       rematerialize: keep each residual block's input alone for the backward pass,
         and compute its activations again there: less memory, the same training,
         about a third more time.
@@ -53,6 +57,7 @@ class ResNet(tf.keras.Model):
         sk_ratio: float = 0.0,
         cifar_stem: bool = False,
         batch_norm_momentum: float = 0.9,
+        blocks: Sequence[int] | None = None,
         rematerialize: bool = False,
         **kwargs,
     ) -> None:
@@ -65,19 +70,26 @@ class ResNet(tf.keras.Model):
             )
         if sk_ratio < 0:
             raise ValueError(f"sk_ratio must be at least 0, got {sk_ratio}.")
+        block, counts = _GROUPS[depth]
+        if blocks is not None:
+            counts = tuple(blocks)
+        if not counts or any(count < 1 for count in counts):
+            raise ValueError(
+                f"blocks must be the blocks of each group, at least 1, got {blocks}."
+            )
         self.depth = depth
         self.width_multiplier = width_multiplier
         self.sk_ratio = sk_ratio
         self.cifar_stem = cifar_stem
         self.batch_norm_momentum = batch_norm_momentum
+        self.blocks = None if blocks is None else counts
         self.rematerialize = rematerialize
 
         self.stem = tf.keras.Sequential(self._stem_layers(), name="stem")
-        block, counts = _GROUPS[depth]
         self.groups = []
         for group, count in enumerate(counts):
             filters = int(64 * 2**group * width_multiplier)
-            blocks = [
+            members = [
                 block(
                     filters,
                     strides=2 if group > 0 and place == 0 else 1,
@@ -90,7 +102,7 @@ class ResNet(tf.keras.Model):
                 for place in range(count)
             ]
             name = f"group_{group + 1}"
-            self.groups.append(tf.keras.Sequential(blocks, name=name))
+            self.groups.append(tf.keras.Sequential(members, name=name))
         self.feature_dim = filters * block.expansion
 
     def _stem_layers(self) -> list[tf.keras.layers.Layer]:
@@ -137,6 +149,8 @@ class ResNet(tf.keras.Model):
             "sk_ratio": self.sk_ratio,
             "cifar_stem": self.cifar_stem,
             "batch_norm_momentum": self.batch_norm_momentum,
+            # Not as Keras wraps it.
+            "blocks": None if self.blocks is None else list(self.blocks),
             "rematerialize": self.rematerialize,
         }
 

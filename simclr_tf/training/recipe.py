@@ -6,7 +6,11 @@ import dataclasses
 import math
 from typing import Any, Optional
 
-from simclr_tf.encoder.registry import is_resnet, require_rematerializable
+from simclr_tf.encoder.registry import (
+    is_resnet,
+    require_rematerializable,
+    takes_any_size,
+)
 from simclr_tf.optimizer import OPTIMIZERS
 
 PRECISIONS = ("float32", "bfloat16", "float16")
@@ -67,8 +71,8 @@ class Recipe:
     encoder: Optional[str] = _setting(
         None,
         "architecture: resnet18 to resnet200, with a width as in resnet18x0.25 and "
-        "selective kernels as in resnet50-sk, or a tf.keras.applications name; "
-        "resnet18x0.25 up to 32 px, else resnet50",
+        "selective kernels as in resnet50-sk, a tf.keras.applications name, or "
+        "package.module:function of your own; resnet18x0.25 up to 32 px, else resnet50",
     )
     head_layers: Optional[int] = _setting(
         None, "layers of the projection head, 0 to 3; 2 up to 32 px, else 3"
@@ -222,7 +226,7 @@ class Recipe:
             )
         if self.rematerialize:
             require_rematerializable(self.encoder)
-        if self.early_share and not is_resnet(self.encoder):
+        if self.early_share and not takes_any_size(self.encoder):
             raise ValueError(
                 f"early_share must be 0 with {self.encoder}, which takes images of one "
                 f"size, got {self.early_share:g}."

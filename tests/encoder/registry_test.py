@@ -5,6 +5,9 @@ import pytest
 import tensorflow as tf
 
 from simclr_tf.encoder import ResNet, make_encoder
+from simclr_tf.encoder.registry import takes_any_size
+from simclr_tf.errors import UserError
+from tests import tiny
 
 
 @pytest.mark.parametrize(
@@ -112,3 +115,29 @@ def test_an_unknown_name_gets_suggestions(name, nearest):
 def test_an_application_that_needs_larger_images_says_so():
     with pytest.raises(ValueError, match="'InceptionV3' does not take images of 32 px"):
         make_encoder("InceptionV3", image_size=32)
+
+
+def test_a_function_of_ones_own_is_an_encoder():
+    encoder = make_encoder(tiny.NAME, image_size=16)
+    for size in (12, 16):
+        assert encoder(tf.zeros([2, size, size, 3])).shape == [2, tiny.FEATURES]
+    assert takes_any_size(tiny.NAME)
+    assert not takes_any_size("EfficientNetB0")
+
+
+def a_number(image_size):
+    return image_size
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("tests.nowhere:encoder", "'tests.nowhere:encoder' cannot be imported: No mod"),
+        ("tests.tiny:nothing", "cannot be imported: .*no attribute 'nothing'.*PYTHONP"),
+        (":encoder", "cannot be imported"),
+        ("tests.encoder.registry_test:a_number", "must return a Keras model, got int"),
+    ],
+)
+def test_a_function_that_gives_no_encoder_is_told(name, message):
+    with pytest.raises(UserError, match=message):
+        make_encoder(name, image_size=16)

@@ -1,5 +1,7 @@
 """ResNet is the published architecture at every depth, width, stem and precision."""
 
+import json
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -124,6 +126,20 @@ def test_sides_after_stem_and_groups(settings, size, sides):
             assert images.shape[1] == images.shape[2]
             got.append(images.shape[1])
     assert got == sides
+
+
+@pytest.mark.parametrize(
+    ("depth", "blocks", "width"), [(18, (1, 1, 1, 1), 512), (50, (1, 2), 512)]
+)
+def test_blocks_of_each_group_are_as_told(depth, blocks, width):
+    model = ResNet(depth, blocks=blocks)
+    assert tuple(len(group.layers) for group in model.groups) == blocks
+    assert model.feature_dim == width
+    config = json.loads(json.dumps(model.get_config()))
+    assert config["blocks"] == list(blocks)
+    again = ResNet.from_config(config)
+    assert again.get_config() == model.get_config()
+    assert ResNet(depth).get_config()["blocks"] is None
 
 
 def _kernels(layer):
@@ -325,6 +341,8 @@ def test_weights_are_saved_and_loaded(tmp_path):
         ({"depth": 20}, r"depth must be one of \(18, 34, 50, .*\), got 20"),
         ({"depth": 18, "width_multiplier": 0}, "width_multiplier must be .* got 0"),
         ({"depth": 18, "width_multiplier": 0.01}, "at least 1/64, got 0.01"),
+        ({"depth": 18, "blocks": ()}, "blocks must be .* at least 1, got \\(\\)"),
+        ({"depth": 18, "blocks": (1, 0)}, r"blocks must be .*, got \(1, 0\)"),
         ({"depth": 18, "sk_ratio": -0.1}, "sk_ratio must be at least 0, got -0.1"),
     ],
 )
