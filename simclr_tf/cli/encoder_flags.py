@@ -105,13 +105,13 @@ def load(values: flags.FlagValues) -> Loaded:
     if not values.encoder:
         raise UsageError("--published needs --encoder=NAME, such as resnet50.")
     size = values.image_size or 224
-    recipe = Recipe(
+    said = Recipe(
         image_size=size,
         encoder=values.encoder,
         head_layers=values.head_layers,
         precision="float32",
     )
-    model = build_model(recipe.resolved())
+    model = build_model(said.resolve())
     if values.published:
         load_published(values.published, model)
     return Loaded(model, size, None, None)

@@ -36,9 +36,9 @@ def _define(values: flags.FlagValues) -> None:
 
 
 def _run(values: flags.FlagValues) -> None:
-    recipe = recipe_flags.recipe(values, only=_DESCRIBING)
-    source = load(recipe.dataset, "train", image_size=recipe.image_size, labels=False)
-    recipe = recipe.resolved(native_size=min(source.image_shape[:2]))
+    said = recipe_flags.recipe(values, only=_DESCRIBING)
+    source = load(said.dataset, "train", image_size=said.image_size, labels=False)
+    recipe = said.resolve(native_size=min(source.image_shape[:2]))
     batch = sample(source, values.images)
     picture = draw_views(
         evaluation_view(

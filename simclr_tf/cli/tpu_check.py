@@ -58,7 +58,7 @@ def _define(values: flags.FlagValues) -> None:
 
 
 def _run(values: flags.FlagValues) -> None:
-    recipe = recipe_flags.recipe(values).resolved()
+    recipe = recipe_flags.recipe(values).resolve()
     print(
         f"{recipe.encoder}, views of {recipe.image_size} px, {recipe.precision}, "
         f"{recipe.optimizer}, {recipe.batch_size} images a step; compiling takes "

@@ -23,7 +23,7 @@ from simclr_tf.tpu_check.second_environment import (
     find_compiler,
 )
 from simclr_tf.training.build import build_model
-from simclr_tf.training.recipe import Recipe
+from simclr_tf.training.recipe import ResolvedRecipe
 
 NOT_PROVEN = (
     "It compiles and proves nothing more: not the numbers a TPU computes, not its "
@@ -165,7 +165,7 @@ class TpuCheck:
 
 
 def tpu_check(
-    recipe: Recipe,
+    recipe: ResolvedRecipe,
     topology: str,
     *,
     input_size: int | None = None,
@@ -179,7 +179,7 @@ def tpu_check(
     exported as HLO and compiled by libtpu for every core of the topology.
 
     Args:
-      recipe: resolved; its `batch_size` is that of all cores together. With
+      recipe: all settings; its `batch_size` is that of all cores together. With
         `augment_on="device"` the step makes the views itself.
       topology: a generation and the chips of a slice, as "v3:8x8".
       input_size: side in pixels of the images that a step which augments is fed;
@@ -264,7 +264,7 @@ def _totals(collectives: Iterable[Collective]) -> tuple[CollectiveTotal, ...]:
     )
 
 
-def _refusal(message: str, recipe: Recipe, cores: int) -> ValueError:
+def _refusal(message: str, recipe: ResolvedRecipe, cores: int) -> ValueError:
     """The error that a compiler's refusal is."""
     if "RESOURCE_EXHAUSTED" in message:
         found = re.search(

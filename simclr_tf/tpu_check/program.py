@@ -16,7 +16,7 @@ from simclr_tf.data.image_files import canvas_size
 from simclr_tf.model import SimCLR
 from simclr_tf.tpu_check.fake_tpu import replica_step, to_hlo, tpu_strategy
 from simclr_tf.training.build import build_model, build_optimizer
-from simclr_tf.training.recipe import Recipe
+from simclr_tf.training.recipe import ResolvedRecipe
 
 # The length of a schedule is data of the program, not of its shape.
 _STEPS_PER_EPOCH = 1000
@@ -93,17 +93,17 @@ class Program:
 
 
 def recipe_program(
-    recipe: Recipe,
+    recipe: ResolvedRecipe,
     replicas: int,
     *,
     input_size: int | None = None,
     num_classes: int | None = None,
     make_model: Callable[..., SimCLR] = build_model,
 ) -> Program:
-    """The program of a resolved recipe's training step.
+    """The program of a recipe's training step.
 
     Args:
-      recipe: resolved; its `batch_size` is that of all cores together. With
+      recipe: all settings; its `batch_size` is that of all cores together. With
         `augment_on="host"` the step is fed float32 views, with "device" uint8 images
         and seeds, of which it makes the views.
       replicas: cores that take a step together; they must divide the batch.
@@ -135,7 +135,7 @@ def recipe_program(
 
 
 def step_inputs(
-    recipe: Recipe, local_batch: int, input_size: int | None = None
+    recipe: ResolvedRecipe, local_batch: int, input_size: int | None = None
 ) -> dict[str, tf.TensorSpec]:
     """What `SimCLR.train_step` is fed on one core; see `recipe_program`."""
     if recipe.augment_on == "device":

@@ -14,14 +14,14 @@ from simclr_tf.optimizer import (
     scaled_learning_rate,
 )
 from simclr_tf.training.precision import policy
-from simclr_tf.training.recipe import Recipe
+from simclr_tf.training.recipe import ResolvedRecipe
 
 
-def build_model(recipe: Recipe, *, num_classes: int | None = None) -> SimCLR:
-    """The model of a resolved recipe, with its variables made.
+def build_model(recipe: ResolvedRecipe, *, num_classes: int | None = None) -> SimCLR:
+    """The model of a recipe, with its variables made.
 
     Args:
-      recipe: resolved, see `Recipe.resolved`.
+      recipe: all settings, see `Recipe.resolve`.
       num_classes: classes of the online probe, or None for no probe.
 
     Raises:
@@ -50,8 +50,10 @@ def build_model(recipe: Recipe, *, num_classes: int | None = None) -> SimCLR:
     return model
 
 
-def build_augmenter(recipe: Recipe, view_size: int | None = None) -> SimCLRAugmenter:
-    """The augmentation of a resolved recipe, to its image size or to another."""
+def build_augmenter(
+    recipe: ResolvedRecipe, view_size: int | None = None
+) -> SimCLRAugmenter:
+    """The augmentation of a recipe, to its image size or to another."""
     return SimCLRAugmenter(
         view_size or recipe.image_size,
         color_strength=recipe.color_strength,
@@ -61,9 +63,9 @@ def build_augmenter(recipe: Recipe, view_size: int | None = None) -> SimCLRAugme
 
 
 def build_optimizer(
-    recipe: Recipe, steps_per_epoch: int
+    recipe: ResolvedRecipe, steps_per_epoch: int
 ) -> tf.keras.optimizers.Optimizer:
-    """The optimizer of a resolved recipe, with its schedule."""
+    """The optimizer of a recipe, with its schedule."""
     schedule = WarmupCosineDecay(
         scaled_learning_rate(
             recipe.learning_rate, recipe.batch_size, recipe.learning_rate_scaling

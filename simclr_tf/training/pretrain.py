@@ -37,7 +37,7 @@ from simclr_tf.training.checkpoints import Checkpoints
 from simclr_tf.training.journal import Journal
 from simclr_tf.training.knn_monitor import KnnMonitor
 from simclr_tf.training.precision import has_fast_bfloat16
-from simclr_tf.training.recipe import Recipe
+from simclr_tf.training.recipe import Recipe, ResolvedRecipe
 from simclr_tf.training.run_folder import RunFolder
 from simclr_tf.training.stop_signal import StopSignal
 from simclr_tf.version import __version__
@@ -93,7 +93,7 @@ def pretrain(
     strategy = strategy or tf.distribute.get_strategy()
     crew = Crew(strategy)
     say = say if crew.is_chief else _silent
-    recipe.resolved()  # Mistakes are told before a large folder is read.
+    recipe.resolve()  # Mistakes are told before a large folder is read.
     source = load(
         recipe.dataset, "train", image_size=recipe.image_size, labels=recipe.labels
     )
@@ -102,7 +102,7 @@ def pretrain(
         # Its default is the machine's, and the run may have begun on another one.
         recipe = dataclasses.replace(recipe, precision=run.recipe().precision)
     fast_bfloat16 = has_fast_bfloat16(strategy)
-    recipe = recipe.resolved(
+    recipe = recipe.resolve(
         min(source.image_shape[:2]),
         # Hosts know themselves alone, and must come to one default.
         fast_bfloat16=fast_bfloat16 and crew.count == 1,
@@ -247,7 +247,7 @@ def make_train_function(
 
 
 def _batches(
-    recipe: Recipe,
+    recipe: ResolvedRecipe,
     source: Source,
     model: SimCLR,
     step: int,
@@ -270,14 +270,14 @@ def _batches(
     return iter(model.distribute_strategy.distribute_datasets_from_function(pipeline))
 
 
-def _pixels(recipe: Recipe, images: int, epoch_images: int) -> float:
+def _pixels(recipe: ResolvedRecipe, images: int, epoch_images: int) -> float:
     """Pixels of a view of each of the first `images` of a run, added up."""
     early = min(images, recipe.early_epochs * epoch_images)
     late = images - early
     return early * recipe.early_view_size**2 + late * recipe.image_size**2
 
 
-def _monitor(recipe: Recipe, source: Source) -> KnnMonitor | None:
+def _monitor(recipe: ResolvedRecipe, source: Source) -> KnnMonitor | None:
     """kNN while training, where there are labels to measure it with."""
     if source.num_classes is None:
         return None
@@ -291,7 +291,7 @@ def _monitor(recipe: Recipe, source: Source) -> KnnMonitor | None:
 
 
 def _opening(
-    recipe: Recipe, source: Source, model: SimCLR, step: int, per_epoch: int
+    recipe: ResolvedRecipe, source: Source, model: SimCLR, step: int, per_epoch: int
 ) -> str:
     lines = [
         f"Data: {source}",
@@ -307,7 +307,7 @@ def _opening(
     return "\n".join(lines)
 
 
-def _views(recipe: Recipe) -> str:
+def _views(recipe: ResolvedRecipe) -> str:
     views = f"views of {recipe.image_size} px"
     if recipe.early_epochs:
         views += f" (first {recipe.early_epochs} epochs {recipe.early_view_size} px)"
@@ -344,7 +344,7 @@ def _require_finite(row: Mapping[str, float], run: RunFolder) -> None:
 
 
 def _result(
-    recipe: Recipe,
+    recipe: ResolvedRecipe,
     run: RunFolder,
     model: SimCLR,
     strategy: tf.distribute.Strategy,

@@ -1,37 +1,68 @@
-"""Settings of a pretraining run, and their defaults by image size."""
+"""Settings of a pretraining run: what the user said, and what follows from it."""
 
 from __future__ import annotations
 
 import dataclasses
 import math
-from typing import Any, Optional
+from typing import Any, NamedTuple, Optional
 
 from simclr_tf.encoder.registry import (
     is_resnet,
     require_rematerializable,
     takes_any_size,
 )
+from simclr_tf.errors import UserError
 from simclr_tf.optimizer import OPTIMIZERS
 
 PRECISIONS = ("float32", "bfloat16", "float16")
 PLACES = ("host", "device")
 
+# What computes with a setting holds it as float32, where larger numbers are infinite.
+_LARGEST_FLOAT32 = 3.4028234e38
+
+
+class _Range(NamedTuple):
+    """The numbers that a setting may be; its ends belong to it unless open."""
+
+    lowest: float
+    highest: float = math.inf
+    lowest_open: bool = False
+    highest_open: bool = False
+
+    def holds(self, value: float) -> bool:
+        above = value > self.lowest if self.lowest_open else value >= self.lowest
+        below = value < self.highest if self.highest_open else value <= self.highest
+        return above and below
+
+    def __str__(self) -> str:
+        if self.lowest_open:
+            return f"above {self.lowest:g}"
+        if math.isinf(self.highest):
+            return f"{self.lowest:g} or more"
+        if self.highest_open:
+            return f"{self.lowest:g} or more and below {self.highest:g}"
+        return f"{self.lowest:g} to {self.highest:.10g}"
+
+
 _RANGES = {
-    "image_size": (8, math.inf),
-    "head_layers": (0, 3),
-    "head_out_dim": (1, math.inf),
-    "color_strength": (0.0, math.inf),
-    "crop_min_area": (0.0, 1.0),
-    "early_view_size": (8, math.inf),
-    "early_share": (0.0, 1.0),
-    "learning_rate": (0.0, math.inf),
-    "momentum": (0.0, 1.0),
-    "weight_decay": (0.0, math.inf),
-    "batch_size": (2, math.inf),
-    "epochs": (1, math.inf),
-    "warmup_epochs": (0.0, math.inf),
-    "steps_per_execution": (1, math.inf),
-    "micro_batches": (1, math.inf),
+    "image_size": _Range(8),
+    "head_layers": _Range(0, 3),
+    "head_hidden_dim": _Range(1),
+    "head_out_dim": _Range(1),
+    "color_strength": _Range(0),
+    "crop_min_area": _Range(0, 1),
+    "early_view_size": _Range(8),
+    "early_share": _Range(0, 1),
+    "temperature": _Range(0, lowest_open=True),
+    "learning_rate": _Range(0),
+    "momentum": _Range(0, 1, highest_open=True),
+    "weight_decay": _Range(0),
+    "batch_size": _Range(2),
+    "epochs": _Range(1),
+    "warmup_epochs": _Range(0),
+    "steps_per_execution": _Range(1),
+    "micro_batches": _Range(1),
+    "seed": _Range(0, 2**32 - 1),
 }
 
 
@@ -45,7 +76,7 @@ def _setting(default: Any, text: str, choices: tuple[str, ...] = ()) -> Any:
 # and Python 3.9 must understand them.
 @dataclasses.dataclass(frozen=True)
 class Recipe:
-    """All settings that make a run; None means "by image size", see `resolved`.
+    """What the user says of a run; None stands for the default that `resolve` takes.
 
     Each field's metadata holds its help text, which the command line shows.
     """
@@ -64,6 +95,12 @@ class Recipe:
         True,
         "use the dataset's labels (of a folder: its subfolders' names) to show "
         "accuracies; learning never sees them",
+    )
+    pretrain_on_all: bool = _setting(
+        False,
+        "learn from every image, also from the fifth that is held out for the "
+        "accuracies where the dataset has no test split: they are then of images that "
+        "were learned from, which is said beside them",
     )
     image_size: Optional[int] = _setting(
         None, "side of the views in pixels; the images' own up to 64, else 224"
@@ -157,10 +194,10 @@ class Recipe:
     )
     seed: int = _setting(0, "seed of weights, order and views")
 
-    def resolved(
+    def resolve(
         self, native_size: int | None = None, *, fast_bfloat16: bool = True
-    ) -> Recipe:
-        """The recipe with every None that depends on the image size filled in.
+    ) -> ResolvedRecipe:
+        """All settings, with the defaults that the image size brings.
 
         Up to 32 px the defaults are those of `experiments/cifar10`; above they
         are the paper's for ImageNet.
@@ -172,7 +209,7 @@ class Recipe:
             `precision.has_fast_bfloat16`.
 
         Raises:
-          ValueError: where a number is out of its range.
+          UserError: where a setting is out of its range.
         """
         size = self.image_size
         if size is None:
@@ -180,7 +217,7 @@ class Recipe:
         small = size <= 32
         encoder = self.encoder or ("resnet18x0.25" if small else "resnet50")
         early = 0.75 if small and is_resnet(encoder) else 0.0
-        defaults = {
+        defaults: dict[str, Any] = {
             "image_size": size,
             "encoder": encoder,
             "head_layers": 2 if small else 3,
@@ -202,32 +239,100 @@ class Recipe:
             for name, value in defaults.items()
             if getattr(self, name) is None
         }
-        resolved = dataclasses.replace(self, **missing)
-        resolved._check()
-        return resolved
+        return ResolvedRecipe.of(dataclasses.replace(self, **missing))
 
-    def _check(self) -> None:
-        for name, (lowest, highest) in _RANGES.items():
+
+# Settings without a default: None says that there is nothing to set.
+_MAY_BE_NONE = ("test_dataset", "head_hidden_dim")
+
+
+@dataclasses.dataclass(frozen=True)
+class ResolvedRecipe:
+    """All settings of a run, each in its range; `Recipe` tells what they mean.
+
+    `test_dataset` is None where the dataset is measured on itself, and
+    `head_hidden_dim` where it is the encoder's width.
+
+    Raises:
+      UserError: where a setting is out of its range.
+    """
+
+    dataset: str
+    test_dataset: Optional[str]
+    labels: bool
+    pretrain_on_all: bool
+    image_size: int
+    encoder: str
+    head_layers: int
+    head_hidden_dim: Optional[int]
+    head_out_dim: int
+    color_strength: float
+    blur: bool
+    crop_min_area: float
+    early_view_size: int
+    early_share: float
+    temperature: float
+    optimizer: str
+    learning_rate: float
+    learning_rate_scaling: str
+    momentum: float
+    weight_decay: float
+    batch_size: int
+    micro_batches: int
+    rematerialize: bool
+    epochs: int
+    warmup_epochs: float
+    precision: str
+    augment_on: str
+    steps_per_execution: int
+    seed: int
+
+    @classmethod
+    def of(cls, recipe: Recipe) -> ResolvedRecipe:
+        """A recipe that leaves nothing open, as one that says so by its type.
+
+        Raises:
+          UserError: where a setting is None that must be known, or out of its range.
+        """
+        settings = {f.name: getattr(recipe, f.name) for f in dataclasses.fields(cls)}
+        open_settings = [
+            name
+            for name, value in settings.items()
+            if value is None and name not in _MAY_BE_NONE
+        ]
+        if open_settings:
+            raise UserError(f"{', '.join(open_settings)} must be set.")
+        return cls(**settings)
+
+    def __post_init__(self) -> None:
+        for name, allowed in _RANGES.items():
             value = getattr(self, name)
-            if not lowest <= value <= highest:
-                upper = f" to {highest:g}" if highest < math.inf else " or more"
-                raise ValueError(f"{name} must be {lowest:g}{upper}, got {value!r}.")
-        if not self.temperature > 0:
-            raise ValueError(f"temperature must be above 0, got {self.temperature!r}.")
+            if value is None:
+                continue
+            if not abs(value) <= _LARGEST_FLOAT32:
+                raise UserError(f"{name} must be a finite number, got {value!r}.")
+            if not allowed.holds(value):
+                raise UserError(f"{name} must be {allowed}, got {value!r}.")
+        for field in dataclasses.fields(Recipe):
+            name, choices = field.name, field.metadata["choices"]
+            if choices and getattr(self, name) not in choices:
+                raise UserError(
+                    f"{name} must be one of {choices}, got {getattr(self, name)!r}."
+                )
         if self.warmup_epochs > self.epochs:
-            raise ValueError(
+            raise UserError(
                 f"warmup_epochs must be at most epochs, {self.epochs}, got "
                 f"{self.warmup_epochs:g}."
             )
         if self.batch_size % self.micro_batches:
-            raise ValueError(
+            raise UserError(
                 f"batch_size {self.batch_size} must be a multiple of micro_batches, "
                 f"got {self.micro_batches}."
             )
         if self.rematerialize:
             require_rematerializable(self.encoder)
         if self.early_share and not takes_any_size(self.encoder):
-            raise ValueError(
+            raise UserError(
                 f"early_share must be 0 with {self.encoder}, which takes images of one "
                 f"size, got {self.early_share:g}."
             )

@@ -13,13 +13,14 @@ import dataclasses
 import json
 import os
 import typing
+from typing import Any
 
 import tensorflow as tf
 
 from simclr_tf.errors import UserError
 from simclr_tf.model import SimCLR
 from simclr_tf.training.build import build_model
-from simclr_tf.training.recipe import Recipe
+from simclr_tf.training.recipe import Recipe, ResolvedRecipe
 
 
 class RunFolderError(UserError):
@@ -45,7 +46,7 @@ class RunFolder:
         """Whether a run has been started here."""
         return tf.io.gfile.exists(self.flags)
 
-    def start(self, recipe: Recipe) -> None:
+    def start(self, recipe: ResolvedRecipe) -> None:
         """Makes the folder, or checks that it holds a run of the same recipe.
 
         Raises:
@@ -64,7 +65,7 @@ class RunFolder:
         with tf.io.gfile.GFile(self.flags, "w") as file:
             file.write(to_flagfile(recipe))
 
-    def _require_same(self, recipe: Recipe) -> None:
+    def _require_same(self, recipe: ResolvedRecipe) -> None:
         before = dataclasses.asdict(self.recipe())
         now = dataclasses.asdict(recipe)
         changed = [
@@ -79,7 +80,7 @@ class RunFolder:
                 "--run."
             )
 
-    def recipe(self) -> Recipe:
+    def recipe(self) -> ResolvedRecipe:
         """The recipe of the run.
 
         Raises:
@@ -136,7 +137,7 @@ class RunFolder:
             file.write(json.dumps(result, indent=2) + "\n")
 
 
-def to_flagfile(recipe: Recipe) -> str:
+def to_flagfile(recipe: ResolvedRecipe) -> str:
     """A recipe as flags, one a line; settings that are None are left out."""
     lines = []
     for name, value in dataclasses.asdict(recipe).items():
@@ -147,24 +148,28 @@ def to_flagfile(recipe: Recipe) -> str:
     return "".join(lines)
 
 
-def from_flagfile(text: str, path: str) -> Recipe:
+def from_flagfile(text: str, path: str) -> ResolvedRecipe:
     """The recipe that `to_flagfile` wrote.
 
     Raises:
-      RunFolderError: where a line is not a flag of a recipe; it names `path`.
+      RunFolderError: where a line is not a flag of a recipe, or a flag is missing;
+        it names `path`.
     """
     types = typing.get_type_hints(Recipe)
-    values = {}
+    values: dict[str, Any] = {}
     for line in text.splitlines():
         name, _, value = line.strip().removeprefix("--").partition("=")
         try:
             values[name] = _parse(value, types[name])
         except (KeyError, ValueError):
             raise RunFolderError(f"{path}: cannot read the line {line!r}.") from None
-    return Recipe(**values)
+    try:
+        return ResolvedRecipe.of(Recipe(**values))
+    except UserError as error:
+        raise RunFolderError(f"{path}: {error}") from None
 
 
-def _parse(value: str, annotation: object) -> object:
+def _parse(value: str, annotation: Any) -> Any:
     kinds = [k for k in typing.get_args(annotation) if k is not type(None)]
     kind = kinds[0] if kinds else annotation
     return {"true": True, "false": False}[value] if kind is bool else kind(value)

@@ -24,7 +24,7 @@ RECIPE = Recipe(
     optimizer="lars",
     precision="bfloat16",
     batch_size=64,
-).resolved()
+).resolve()
 
 
 @pytest.fixture(scope="module")

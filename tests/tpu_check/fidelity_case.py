@@ -16,7 +16,7 @@ import tensorflow as tf
 
 from simclr_tf.tpu_check.fake_tpu import tpu_strategy
 from simclr_tf.tpu_check.program import Program, export_step
-from simclr_tf.training import Recipe, build_model
+from simclr_tf.training import Recipe, ResolvedRecipe, build_model
 from simclr_tf.training.build import build_optimizer
 
 REPLICAS = 8
@@ -37,7 +37,7 @@ def main() -> None:
         precision="bfloat16",
         blur=True,
         batch_size=LOCAL_BATCH * REPLICAS,
-    ).resolved()
+    ).resolve()
     specs = {
         "image": tf.TensorSpec([LOCAL_BATCH, SIZE, SIZE, 3], tf.uint8),
         "seeds": tf.TensorSpec([LOCAL_BATCH, 2], tf.int32),
@@ -56,7 +56,7 @@ def main() -> None:
 
 
 def export(
-    recipe: Recipe, specs: dict[str, tf.TensorSpec], copies: int
+    recipe: ResolvedRecipe, specs: dict[str, tf.TensorSpec], copies: int
 ) -> tuple[dict[str, int], Program]:
     """What `strategy.run` replicates, where it can be traced, and our program."""
     strategy = tpu_strategy(REPLICAS, copies=copies)

@@ -24,7 +24,7 @@ RECIPE = Recipe(
     learning_rate=0.8,
     optimizer="sgd",
     seed=4,
-).resolved()
+).resolve()
 
 
 def _weights(**changes):

@@ -71,7 +71,7 @@ def test_an_unknown_precision_is_refused_with_those_there_are():
 @pytest.mark.parametrize("precision", PRECISIONS)
 def test_layers_compute_in_the_precision_and_keep_variables_in_float32(precision):
     recipe = Recipe(image_size=16, encoder="resnet18x0.0625", precision=precision)
-    model = build_model(recipe.resolved(), num_classes=3)
+    model = build_model(recipe.resolve(), num_classes=3)
     kernels = [layer for layer in model.encoder.submodules if hasattr(layer, "kernel")]
     assert kernels
     assert {layer.compute_dtype for layer in kernels} == {precision}

@@ -122,7 +122,7 @@ def test_the_run_folder_is_complete(whole, recipe):
         *("checkpoints", "flags.txt", "metrics.jsonl"),
         *("result.json", "tensorboard"),
     ]
-    assert RunFolder(str(whole)).recipe() == recipe.resolved()
+    assert RunFolder(str(whole)).recipe() == recipe.resolve()
 
     rows = [json.loads(line) for line in (whole / "metrics.jsonl").open()]
     assert [(row["step"], row["epoch"]) for row in rows] == [
@@ -189,7 +189,7 @@ def test_load_model_gives_the_trained_weights(whole, recipe):
         and ".OPTIMIZER_SLOT" not in name
     )
     assert sorted(weight.tobytes() for weight in model.get_weights()) == saved
-    fresh = build_model(recipe.resolved())
+    fresh = build_model(recipe.resolve())
     assert any(
         not np.array_equal(weight, other)
         for weight, other in zip(model.get_weights(), fresh.get_weights())

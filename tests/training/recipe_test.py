@@ -2,10 +2,12 @@
 
 import dataclasses
 import math
+import typing
 
 import pytest
 
-from simclr_tf.training import Recipe
+from simclr_tf.errors import UserError
+from simclr_tf.training import Recipe, ResolvedRecipe
 
 _SMALL = {
     "encoder": "resnet18x0.25",
@@ -41,7 +43,7 @@ _LARGE = {
     ("size", "wanted"), [(8, _SMALL), (32, _SMALL), (33, _LARGE), (224, _LARGE)]
 )
 def test_defaults_are_small_up_to_32_px_and_the_papers_above(size, wanted):
-    resolved = dataclasses.asdict(Recipe(image_size=size).resolved())
+    resolved = dataclasses.asdict(Recipe(image_size=size).resolve())
     assert {name: resolved[name] for name in wanted} == wanted
 
 
@@ -49,30 +51,49 @@ def test_defaults_are_small_up_to_32_px_and_the_papers_above(size, wanted):
     ("native", "size"), [(None, 224), (32, 32), (64, 64), (65, 224), (28, 28)]
 )
 def test_views_are_as_large_as_small_images_are(native, size):
-    assert Recipe().resolved(native_size=native).image_size == size
+    assert Recipe().resolve(native_size=native).image_size == size
 
 
 def test_the_size_asked_for_goes_before_the_images_own():
-    resolved = Recipe(image_size=48).resolved(native_size=32)
+    resolved = Recipe(image_size=48).resolve(native_size=32)
     assert resolved.image_size == 48
     assert resolved.encoder == "resnet50"
 
 
 def test_small_views_are_learned_in_bfloat16_where_that_is_fast():
     recipe = Recipe(image_size=32)
-    assert recipe.resolved(fast_bfloat16=True).precision == "bfloat16"
-    assert recipe.resolved(fast_bfloat16=False).precision == "float32"
+    assert recipe.resolve(fast_bfloat16=True).precision == "bfloat16"
+    assert recipe.resolve(fast_bfloat16=False).precision == "float32"
     said = Recipe(image_size=32, precision="bfloat16")
-    assert said.resolved(fast_bfloat16=False).precision == "bfloat16"
+    assert said.resolve(fast_bfloat16=False).precision == "bfloat16"
 
 
 def test_nothing_is_left_open_but_what_has_no_default():
     open_ends = {
         name
-        for name, value in dataclasses.asdict(Recipe().resolved()).items()
+        for name, value in dataclasses.asdict(Recipe().resolve()).items()
         if value is None
     }
     assert open_ends == {"test_dataset", "head_hidden_dim"}
+
+
+def test_the_types_of_what_is_resolved_say_the_same():
+    """`None` is in the types of just those settings that may be None."""
+    said = typing.get_type_hints(Recipe)
+    resolved = typing.get_type_hints(ResolvedRecipe)
+    assert list(resolved) == list(said)
+    for name, kind in resolved.items():
+        wanted = {*(typing.get_args(said[name]) or (said[name],))}
+        if name not in ("test_dataset", "head_hidden_dim"):
+            wanted -= {type(None)}
+        assert {*(typing.get_args(kind) or (kind,))} == wanted, name
+
+
+def test_a_recipe_with_open_settings_is_not_taken_as_resolved():
+    with pytest.raises(UserError, match=r"image_size, encoder, .* must be set"):
+        ResolvedRecipe.of(Recipe())
+    resolved = Recipe().resolve()
+    assert ResolvedRecipe.of(Recipe(**dataclasses.asdict(resolved))) == resolved
 
 
 @pytest.mark.parametrize("size", [32, 224])
@@ -82,6 +103,7 @@ def test_what_is_said_is_kept_and_changes_no_other_default(size):
         "dataset": "folder:photos",
         "test_dataset": "folder:others",
         "labels": False,
+        "pretrain_on_all": True,
         "encoder": "resnet34",
         "head_layers": 1,
         "head_hidden_dim": 7,
@@ -105,24 +127,23 @@ def test_what_is_said_is_kept_and_changes_no_other_default(size):
         "rematerialize": True,
         "seed": 5,
     }
-    plain = dataclasses.asdict(Recipe(image_size=size).resolved())
+    plain = dataclasses.asdict(Recipe(image_size=size).resolve())
     for name, value in said.items():
-        resolved = Recipe(image_size=size, **{name: value}).resolved()
+        resolved = Recipe(image_size=size, **{name: value}).resolve()
         assert dataclasses.asdict(resolved) == {**plain, name: value}, name
-        assert resolved.resolved() == resolved
     for blur in (False, True):
-        assert Recipe(image_size=size, blur=blur).resolved().blur is blur
+        assert Recipe(image_size=size, blur=blur).resolve().blur is blur
     untried = {field.name for field in dataclasses.fields(Recipe)} - set(said)
     assert untried == {"image_size", "blur", "epochs"}
 
 
 def test_warm_up_is_a_twentieth_of_the_epochs():
-    assert Recipe(epochs=30).resolved().warmup_epochs == 1.5
-    assert Recipe(epochs=30, warmup_epochs=4.0).resolved().warmup_epochs == 4.0
+    assert Recipe(epochs=30).resolve().warmup_epochs == 1.5
+    assert Recipe(epochs=30, warmup_epochs=4.0).resolve().warmup_epochs == 4.0
 
 
 def test_early_epochs_have_small_views():
-    recipe = Recipe(image_size=32, epochs=8, early_share=0.75).resolved()
+    recipe = Recipe(image_size=32, epochs=8, early_share=0.75).resolve()
     assert recipe.early_epochs == 6
     sizes = [recipe.view_size(epoch) for epoch in range(8)]
     assert sizes == [20] * 6 + [32] * 2
@@ -132,19 +153,19 @@ def test_early_epochs_have_small_views():
 def test_early_epochs_are_the_share_asked_for(share, early):
     recipe = Recipe(
         image_size=32, epochs=8, early_share=share, early_view_size=9
-    ).resolved()
+    ).resolve()
     sizes = [recipe.view_size(epoch) for epoch in range(8)]
     assert sizes == [9] * early + [32] * (8 - early)
 
 
 @pytest.mark.parametrize("size", [8, 9, 12, 13, 16, 28, 32, 224])
 def test_early_views_are_never_too_small_nor_larger_than_late_ones(size):
-    early = Recipe(image_size=size).resolved().early_view_size
+    early = Recipe(image_size=size).resolve().early_view_size
     assert 8 <= early <= size
 
 
 def test_encoders_of_one_image_size_have_no_early_views():
-    recipe = Recipe(image_size=32, encoder="EfficientNetB0").resolved()
+    recipe = Recipe(image_size=32, encoder="EfficientNetB0").resolve()
     assert recipe.early_epochs == 0
 
 
@@ -155,21 +176,42 @@ def test_encoders_of_one_image_size_have_no_early_views():
         ({"head_layers": 4}, "head_layers must be 0 to 3, got 4"),
         ({"head_layers": -1}, "head_layers must be 0 to 3, got -1"),
         ({"head_out_dim": 0}, "head_out_dim must be 1 or more, got 0"),
-        ({"color_strength": -0.1}, r"color_strength must be 0 or more, got -0\.1"),
+        ({"color_strength": -0.1}, "color_strength must be 0 or more"),
         ({"crop_min_area": 1.5}, r"crop_min_area must be 0 to 1, got 1\.5"),
         ({"early_view_size": 7}, "early_view_size must be 8 or more, got 7"),
         ({"early_share": 1.1}, r"early_share must be 0 to 1, got 1\.1"),
         ({"temperature": -0.1}, "temperature must be above 0"),
         ({"temperature": 0.0}, "temperature must be above 0"),
-        ({"temperature": math.nan}, "temperature must be above 0, got nan"),
+        ({"temperature": math.nan}, "temperature must be a finite number, got nan"),
+        ({"temperature": math.inf}, "temperature must be a finite number, got inf"),
+        ({"temperature": 1e39}, "temperature must be a finite number"),
+        (
+            {"color_strength": math.inf},
+            "color_strength must be a finite number, got inf",
+        ),
+        (
+            {"color_strength": math.nan},
+            "color_strength must be a finite number, got nan",
+        ),
+        ({"early_share": math.nan}, "early_share must be a finite number, got nan"),
+        ({"warmup_epochs": math.nan}, "warmup_epochs must be a finite number, got nan"),
+        ({"weight_decay": math.inf}, "weight_decay must be a finite number, got inf"),
+        ({"learning_rate": math.inf}, "learning_rate must be a finite number, got inf"),
+        ({"momentum": math.nan}, "momentum must be a finite number, got nan"),
+        ({"momentum": 1.0}, r"momentum must be 0 or more and below 1, got 1\.0"),
+        ({"seed": -1}, "seed must be 0 to 4294967295, got -1"),
+        ({"seed": 2**32}, "seed must be 0 to 4294967295, got 4294967296"),
+        ({"head_hidden_dim": 0}, "head_hidden_dim must be 1 or more"),
+        ({"optimizer": "adam"}, "optimizer must be one of .*'lars'.*, got 'adam'"),
+        ({"augment_on": "gpu"}, "augment_on must be one of .*, got 'gpu'"),
         ({"learning_rate": -1.0}, "learning_rate must be 0 or more"),
-        ({"learning_rate": math.nan}, "learning_rate must be 0 or more, got nan"),
-        ({"momentum": 1.1}, r"momentum must be 0 to 1, got 1\.1"),
+        ({"learning_rate": math.nan}, "learning_rate must be a finite number, got nan"),
+        ({"momentum": 1.1}, "momentum must be 0 or more and below 1"),
         ({"weight_decay": -1e-6}, "weight_decay must be 0 or more"),
-        ({"batch_size": 1}, "batch_size must be 2 or more, got 1"),
-        ({"micro_batches": 0}, "micro_batches must be 1 or more, got 0"),
+        ({"batch_size": 1}, "batch_size must be 2 or more"),
+        ({"micro_batches": 0}, "micro_batches must be 1 or more"),
         ({"batch_size": 128, "micro_batches": 3}, "128 must be a multiple of"),
-        ({"epochs": 0}, "epochs must be 1 or more, got 0"),
+        ({"epochs": 0}, "epochs must be 1 or more"),
         ({"warmup_epochs": -1.0}, "warmup_epochs must be 0 or more"),
         ({"warmup_epochs": 101.0}, "at most epochs, 100, got 101"),
         ({"encoder": "EfficientNetB0", "early_share": 0.5}, "EfficientNetB0"),
@@ -178,7 +220,7 @@ def test_encoders_of_one_image_size_have_no_early_views():
 )
 def test_a_number_out_of_its_range_is_named(change, message):
     with pytest.raises(ValueError, match=message):
-        Recipe(**{"image_size": 32, **change}).resolved()
+        Recipe(**{"image_size": 32, **change}).resolve()
 
 
 @pytest.mark.parametrize(
@@ -195,6 +237,6 @@ def test_a_number_out_of_its_range_is_named(change, message):
     ],
 )
 def test_the_ends_of_a_range_belong_to_it(change):
-    resolved = Recipe(**{"image_size": 32, **change}).resolved()
+    resolved = Recipe(**{"image_size": 32, **change}).resolve()
     for name, value in change.items():
         assert getattr(resolved, name) == value

@@ -1,7 +1,6 @@
 """A run folder repeats its run and refuses another's."""
 
 import dataclasses
-import typing
 
 import pytest
 
@@ -12,40 +11,43 @@ RECIPE = Recipe(
     dataset="folder:my phötos",
     labels=False,
     blur=True,
+    head_layers=1,
     early_share=0.5,
     learning_rate=1e-5,
     epochs=7,
     image_size=48,
-)
+).resolve()
 
 
-@pytest.mark.parametrize("recipe", [Recipe(), RECIPE, RECIPE.resolved()])
+@pytest.mark.parametrize("recipe", [Recipe().resolve(), RECIPE])
 def test_a_flagfile_gives_the_recipe_back(recipe):
     assert from_flagfile(to_flagfile(recipe), "flags.txt") == recipe
 
 
-_VALUES = {
-    bool: (True, False),
-    int: (0, -3, 12_345_678_901),
-    float: (0.0, 0.25, 1e-30, 0.1 + 0.2, 123456789.125),
-    str: ("", "text", "npz:a=b.npz", "folder:C:/my photos", "--", "tfds:x/y:1.0"),
-}
-
-
-@pytest.mark.parametrize("name", [f.name for f in dataclasses.fields(Recipe)])
-def test_every_setting_survives_the_flagfile(name):
-    annotation = typing.get_type_hints(Recipe)[name]
-    kinds = typing.get_args(annotation) or (annotation,)
-    for value in _VALUES[kinds[0]]:
-        recipe = dataclasses.replace(Recipe(), **{name: value})
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("labels", (True, False)),
+        ("seed", (0, 12, 4_294_967_295)),
+        ("learning_rate", (0.0, 0.25, 1e-30, 0.1 + 0.2, 123456789.125)),
+        ("dataset", ("", "text", "npz:a=b.npz", "folder:C:/my photos", "--")),
+        ("test_dataset", (None, "tfds:x/y:1.0")),
+        ("head_hidden_dim", (None, 7)),
+    ],
+)
+def test_every_kind_of_setting_survives_the_flagfile(name, values):
+    for value in values:
+        recipe = dataclasses.replace(RECIPE, **{name: value})
         again = getattr(from_flagfile(to_flagfile(recipe), "flags.txt"), name)
         assert again == value
         assert type(again) is type(value)
 
 
-def test_open_settings_are_no_flags():
-    assert "encoder" not in to_flagfile(Recipe())
-    assert "--encoder=resnet18\n" in to_flagfile(Recipe(encoder="resnet18"))
+def test_a_flagfile_that_lacks_what_has_no_default_is_refused():
+    lines = to_flagfile(RECIPE).splitlines(keepends=True)
+    text = "".join(line for line in lines if not line.startswith("--encoder="))
+    with pytest.raises(RunFolderError, match=r"run.flags.txt: encoder must be set"):
+        from_flagfile(text, "run/flags.txt")
 
 
 @pytest.mark.parametrize(
@@ -81,7 +83,7 @@ def test_other_settings_are_refused_by_name_and_the_run_left_alone(tmp_path):
         run.start(dataclasses.replace(RECIPE, epochs=8, encoder="resnet18"))
     told = str(refusal.value)
     assert "epochs was 7 and is 8" in told
-    assert "encoder was None and is resnet18" in told
+    assert "encoder was resnet50 and is resnet18" in told
     assert told.count(" was ") == 2
     assert "choose another folder with --run" in told
     assert run.recipe() == RECIPE
@@ -89,14 +91,16 @@ def test_other_settings_are_refused_by_name_and_the_run_left_alone(tmp_path):
 
 @pytest.mark.parametrize("field", dataclasses.fields(Recipe), ids=lambda f: f.name)
 def test_no_setting_may_change_unnoticed(field, tmp_path):
-    resolved = dataclasses.replace(
-        RECIPE.resolved(), test_dataset="shapes", head_hidden_dim=9
-    )
-    value = getattr(resolved, field.name)
-    if isinstance(value, bool):
+    resolved = dataclasses.replace(RECIPE, test_dataset="shapes", head_hidden_dim=9)
+    value, choices = getattr(resolved, field.name), field.metadata["choices"]
+    if choices:
+        other = next(choice for choice in choices if choice != value)
+    elif isinstance(value, bool):
         other = not value
+    elif isinstance(value, float):
+        other = value / 2
     else:
-        other = f"{value}x" if isinstance(value, str) else value + 1
+        other = "resnet34" if isinstance(value, str) else value + 1
     run = RunFolder(str(tmp_path / "run"))
     run.start(resolved)
     changed = dataclasses.replace(resolved, **{field.name: other})
