@@ -9,3 +9,9 @@ class UserError(ValueError):
     The command line prints it as one line with status 2. Any other exception is a
     defect of this package and keeps its traceback.
     """
+
+    # Both keep the class and the message as they are: AutoGraph would raise a
+    # StagingError with the user's stack in its message, and Keras would add the
+    # arguments of each layer's call.
+    ag_pass_through = True
+    _keras_call_info_injected = True

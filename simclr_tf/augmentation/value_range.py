@@ -1,0 +1,106 @@
+"""What values images may have: checked by dtype in a graph, by value outside one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from simclr_tf.errors import UserError
+
+# Bicubic resizing overshoots [0, 1] by less than a half. Pixels in 0..255 and
+# standardised images go beyond.
+LOWEST, HIGHEST = -0.5, 1.5
+# uint16 images are divided by 65,535. Those of 8 to 12 bits that were not scaled up
+# to 16 would come out nearly black.
+_DARKEST_UINT16 = 4096
+
+_WANTED = (
+    "Images must be uint8 in 0..255, uint16 in 0..65535 or floating point in [0, 1]"
+)
+_INTEGERS = (tf.uint8, tf.uint16)
+
+
+def require_image_dtype(images: Any) -> None:
+    """Raises UserError unless the dtype is uint8, uint16 or floating point.
+
+    It reads no values, so that it costs nothing in a graph.
+
+    Args:
+      images: a tensor, symbolic or eager, an array, or anything with a `dtype`.
+    """
+    dtype = tf.as_dtype(images.dtype)
+    if dtype.is_floating or dtype in _INTEGERS:
+        return
+    raise UserError(
+        f"{_WANTED}, got {dtype.name}. If their values are 0..255, cast to uint8: "
+        "tf.cast(images, tf.uint8) or images.astype('uint8')."
+    )
+
+
+def require_image_values(images: Any) -> None:
+    """Raises UserError unless dtype and values are those of images.
+
+    Values are read where they are known, in an eager tensor or an array; of a
+    symbolic tensor only the dtype is checked.
+
+    Args:
+      images: a tensor, also a ragged one, or an array.
+    """
+    if not hasattr(images, "dtype"):
+        images = np.asarray(images)
+    require_image_dtype(images)
+    values = images.flat_values if isinstance(images, tf.RaggedTensor) else images
+    if isinstance(values, (np.ndarray, tf.__internal__.EagerTensor)):
+        require_range(values.dtype, *value_range(values))
+
+
+def value_range(images: tf.Tensor) -> tuple[float, float]:
+    """The lowest and the highest value of an eager tensor or array; NaN where one is.
+
+    An empty batch has the range of a black one.
+    """
+    if 0 in images.shape:
+        return 0.0, 0.0
+    images = tf.convert_to_tensor(images)
+    if images.dtype == tf.uint16:
+        images = tf.cast(images, tf.int32)  # uint16 has no reduction on GPUs.
+    lowest, highest = tf.reduce_min(images), tf.reduce_max(images)
+    if images.dtype.is_floating:
+        # Minimum and maximum may pass over NaN on some devices.
+        anomaly = tf.reduce_any(tf.math.is_nan(images))
+        if anomaly:
+            return float("nan"), float("nan")
+    return float(lowest), float(highest)
+
+
+def require_range(dtype: Any, lowest: float, highest: float) -> None:
+    """Raises UserError unless images of a dtype may have values in a range.
+
+    Args:
+      dtype: of the images as they were given.
+      lowest: the lowest value among them.
+      highest: the highest.
+    """
+    dtype = tf.as_dtype(dtype)
+    if dtype == tf.uint16 and 0 < highest < _DARKEST_UINT16:
+        raise UserError(
+            f"{_WANTED}, got uint16 that reaches only {highest:g}, which would be "
+            "nearly black. Cast values in 0..255 to uint8; divide others by their "
+            "greatest possible value, as in images / 4095 for 12 bits."
+        )
+    if not dtype.is_floating or LOWEST <= lowest <= highest <= HIGHEST:
+        return
+    got = f"{_WANTED}, got {dtype.name} from {lowest:g} to {highest:g}."
+    if np.isnan(lowest) or np.isnan(highest):
+        raise UserError(f"{_WANTED}, got {dtype.name} with NaN among them.")
+    if lowest < LOWEST:
+        raise UserError(
+            f"{got} Leave out what standardises them, or undo it: "
+            "(images + 1) / 2 of images in [-1, 1]."
+        )
+    raise UserError(
+        f"{got} Divide pixels in 0..255 by 255, or cast to uint8: "
+        "tf.cast(images, tf.uint8)."
+    )
