@@ -94,7 +94,12 @@ def example_seeds(
 
 
 def uniform(
-    seeds: tf.Tensor, stream: int, count: int, dtype: tf.DType = tf.float32
+    seeds: tf.Tensor,
+    stream: int,
+    count: int,
+    dtype: tf.DType = tf.float32,
+    *,
+    block: int | tf.Tensor = 0,
 ) -> tf.Tensor:
     """Uniform numbers in [0, 1) on a grid of 2^-24.
 
@@ -103,17 +108,15 @@ def uniform(
       stream: which independent stream of the key to draw from, >= 0.
       count: how many numbers per example, >= 1.
       dtype: a floating dtype of the result.
+      block: which block of `count` numbers of the stream, an integer scalar >= 0.
 
     Returns:
       `[B, count]`.
     """
     k0, k1 = _split_words(seeds)
     pairs = (count + 1) // 2
-    counter = (
-        tf.constant(stream, tf.uint32),
-        tf.range(pairs, dtype=tf.int32),
-    )
-    counter = (counter[0], tf.bitcast(counter[1], tf.uint32))
+    pair = tf.range(pairs, dtype=tf.int32) + pairs * block
+    counter = (tf.constant(stream, tf.uint32), tf.bitcast(pair, tf.uint32))
     words = threefry((k0[:, None], k1[:, None]), counter)
     bits = tf.concat(words, axis=1)[:, :count]
     top = tf.bitwise.right_shift(bits, tf.constant(8, tf.uint32))

@@ -8,9 +8,14 @@ from collections.abc import Mapping
 
 import tensorflow as tf
 
-# It greets on stdout, which belongs to the program that imports us.
+# keras-cv prints a greeting to stdout, which belongs to the program that imports us.
 with contextlib.redirect_stdout(io.StringIO()):
     import keras_cv
+
+from simclr_tf.errors import UserError
+
+# What keras-cv keeps beside images that has a place in them.
+_PLACES = frozenset({"bounding_boxes", "keypoints", "segmentation_masks"})
 
 Transformations = Mapping[str, tf.Tensor]
 
@@ -35,28 +40,45 @@ class StatelessAugmentation(keras_cv.layers.VectorizedBaseImageAugmentationLayer
     A subclass sets `stream`, the independent stream of an example's key that it
     draws from, and writes two methods: `sample`, which turns seeds into a dict
     of parameters with one row per example, and `augment_images`, which applies
-    them to the batch. The two are apart so that either can be tested, replaced
-    or repeated alone. A third, `augment_one`, may say how a CPU does one image
-    faster; see `host_views`.
+    them to the batch. The two are separate so that either can be tested, replaced
+    or repeated alone. A third, `augment_one`, may give a faster form for one image
+    on a CPU; see `host_views`.
 
     Call it on images `[B, H, W, C]` or `[H, W, C]`, uint8 or floating point in
     [0, 1], or on a dict with `"images"` and optionally `"seeds"` (int32
-    `[B, 2]`; other keys pass through). Without seeds each call draws new ones.
-    The result is floating point in Keras' `floatx`, whatever the dtype policy:
-    views stay in full precision.
+    `[B, 2]`, for a batch) and `"labels"`; unknown keys pass through. Without seeds
+    each call draws new ones. The result is floating point in Keras' `floatx`,
+    whatever the dtype policy: views stay in full precision.
+
+    keras-cv's `"bounding_boxes"`, `"keypoints"` and `"segmentation_masks"` pass
+    unchanged through layers that leave pixels in their places (`moves_pixels` is
+    False); layers that move pixels refuse them. All layers refuse ragged images.
 
     Args:
       seed: an integer that makes the draws of calls without `"seeds"`
         repeatable from one process to the next, or None.
+      stream: a number >= 0 instead of the class's own. Two layers of one stream
+        make the same draws from the same seeds; give one of them another number.
       **kwargs: of `tf.keras.layers.Layer`.
+
+    Raises:
+      UserError: if an argument is out of its range; when called, if images are
+        ragged or not `[B, H, W, C]`, or come with what the layer cannot move.
     """
 
-    stream: int
+    stream: int | None = None
+    moves_pixels = True
 
-    def __init__(self, *, seed: int | None = None, **kwargs) -> None:
+    def __init__(
+        self, *, seed: int | None = None, stream: int | None = None, **kwargs
+    ) -> None:
         kwargs.setdefault("dtype", tf.keras.backend.floatx())
         super().__init__(**kwargs)
         self.seed = seed
+        if stream is not None:
+            if not 0 <= stream < 2**32:
+                raise UserError(f"stream must lie in 0..2^32 - 1, got {stream}.")
+            self.stream = int(stream)
 
     def sample(self, seeds: tf.Tensor, sizes: tf.Tensor) -> Transformations:
         """Parameters for a batch.
@@ -75,11 +97,11 @@ class StatelessAugmentation(keras_cv.layers.VectorizedBaseImageAugmentationLayer
     ) -> tf.Tensor:
         """`augment_images` of one image whose channels are planes of each column.
 
-        Here branches pay, which a batch of many images cannot take.
+        With one image a branch can skip an operation that was not drawn.
 
         Args:
           image: floating point `[1, W, C, H]` of static shape.
-          transformations: a row of those of `sample`, the first axis being 1.
+          transformations: one row of what `sample` returns; the first axis is 1.
 
         Returns:
           The same shape and values as `augment_images`, within rounding.
@@ -102,23 +124,70 @@ class StatelessAugmentation(keras_cv.layers.VectorizedBaseImageAugmentationLayer
 
     def call(self, inputs: tf.Tensor | dict) -> tf.Tensor | dict:
         if not isinstance(inputs, dict):
+            self._require_dense(inputs)
             return super().call(to_unit_range(inputs, self.compute_dtype))
         inputs = dict(inputs)
+        self._refuse_unsupported(inputs)
         images = to_unit_range(inputs["images"], self.compute_dtype)
         seeds = inputs.pop("seeds", None)
         if seeds is None:
             return super().call({**inputs, "images": images})
+        if images.shape.rank != 4:
+            raise UserError(
+                f'{type(self).__name__} takes "seeds" [B, 2] for images [B, H, W, C], '
+                f"got images of shape {images.shape}."
+            )
         transformations = self.sample(seeds, image_sizes(images))
         images = self.augment_images(images, transformations)
         return {**inputs, "images": images, "seeds": seeds}
+
+    def _refuse_unsupported(self, inputs: dict) -> None:
+        if "images" not in inputs:
+            raise UserError(
+                f'{type(self).__name__} takes images, or a dict with "images", got a '
+                f"dict of {sorted(inputs)}."
+            )
+        self._require_dense(inputs["images"])
+        moved = sorted(_PLACES & set(inputs))
+        if moved and self.moves_pixels:
+            raise UserError(
+                f"{type(self).__name__} moves pixels and cannot move {moved} with "
+                "them: leave them out, or take a keras-cv layer for this step."
+            )
+
+    def _require_dense(self, images: tf.Tensor | tf.RaggedTensor) -> None:
+        if isinstance(images, (tf.RaggedTensor, tf.SparseTensor)):
+            raise UserError(
+                f"{type(self).__name__} takes a dense batch [B, H, W, C], got a "
+                f"{type(images).__name__}: resize the images to one size first, or "
+                "augment them one at a time, before they are batched."
+            )
 
     def augment_labels(
         self, labels: tf.Tensor, transformations: Transformations, **_: object
     ) -> tf.Tensor:
         return labels
 
+    def augment_bounding_boxes(
+        self, bounding_boxes: dict, transformations: Transformations, **_: object
+    ) -> dict:
+        return bounding_boxes
+
+    def augment_keypoints(
+        self, keypoints: tf.Tensor, transformations: Transformations, **_: object
+    ) -> tf.Tensor:
+        return keypoints
+
+    def augment_segmentation_masks(
+        self,
+        segmentation_masks: tf.Tensor,
+        transformations: Transformations,
+        **_: object,
+    ) -> tf.Tensor:
+        return segmentation_masks
+
     def get_config(self) -> dict:
-        return {**super().get_config(), "seed": self.seed}
+        return {**super().get_config(), "seed": self.seed, "stream": self.stream}
 
 
 def image_sizes(images: tf.Tensor) -> tf.Tensor:
@@ -133,9 +202,9 @@ def per_image(parameter: tf.Tensor) -> tf.Tensor:
 
 
 def require_rgb(images: tf.Tensor, layer: tf.keras.layers.Layer) -> None:
-    """Raises ValueError where images do not have three channels."""
+    """Raises UserError if images do not have three channels."""
     if images.shape[-1] != 3:
-        raise ValueError(
+        raise UserError(
             f"{type(layer).__name__} needs RGB images [B, H, W, 3], got shape "
             f"{images.shape}. Convert greyscale images with "
             "tf.image.grayscale_to_rgb first."
@@ -143,7 +212,7 @@ def require_rgb(images: tf.Tensor, layer: tf.keras.layers.Layer) -> None:
 
 
 def require_probability(name: str, value: float) -> float:
-    """`value` as a float; ValueError unless it lies in [0, 1]."""
+    """`value` as a float; UserError unless it lies in [0, 1]."""
     if not 0.0 <= value <= 1.0:
-        raise ValueError(f"{name} must lie in [0, 1], got {value}.")
+        raise UserError(f"{name} must lie in [0, 1], got {value}.")
     return float(value)

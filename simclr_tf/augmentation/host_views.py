@@ -39,8 +39,8 @@ def host_two_views(
     size = augmenter.image_size
     dtype = augmenter.compute_dtype
     drawn = dict(augmenter.sample_two(seeds, images, sizes))
-    boxes = drawn.pop("RandomResizedCrop")["boxes"]
-    flip = drawn.pop("RandomHorizontalFlip")["flip"]
+    crop_key, flip_key, *_ = augmenter.keyed_layers()
+    boxes, flip = drawn.pop(crop_key)["boxes"], drawn.pop(flip_key)["flip"]
     unit = 1.0 if images.dtype.is_floating else 1.0 / images.dtype.max
     taps = crop_taps(boxes, flip, size, size, dtype, scale=unit)
 

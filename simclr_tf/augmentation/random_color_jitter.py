@@ -45,6 +45,7 @@ class RandomColorJitter(StatelessAugmentation):
     """
 
     stream = 2
+    moves_pixels = False
 
     def __init__(
         self,

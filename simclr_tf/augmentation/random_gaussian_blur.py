@@ -39,6 +39,7 @@ class RandomGaussianBlur(StatelessAugmentation):
     """
 
     stream = 4
+    moves_pixels = False
 
     def __init__(
         self,

@@ -30,6 +30,7 @@ class RandomGrayscale(StatelessAugmentation):
     """
 
     stream = 3
+    moves_pixels = False
 
     def __init__(
         self, probability: float = 0.2, *, seed: int | None = None, **kwargs

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import collections
+
 import tensorflow as tf
 
 from simclr_tf import randomness
@@ -33,13 +35,14 @@ class SimCLRAugmenter(StatelessAugmentation):
       color_strength: strength s of the colour jitter, >= 0; 0 leaves colours
         alone, greyscale included. The paper uses 1 for ImageNet, 0.5 for CIFAR.
       blur: whether to blur; the paper does for ImageNet, not for CIFAR.
-      crop_area: least and greatest share of the image's area a crop covers.
+      crop_area: least and greatest share of the image's area a crop covers; with
+        the default, the published one, at least a tenth, see `RandomResizedCrop`.
       brightness_rule: "multiplicative" (v2) or "additive" (v1).
       seed: see `StatelessAugmentation`.
       **kwargs: of `tf.keras.layers.Layer`.
 
     Raises:
-      ValueError: where an argument is out of its range, or images are not RGB.
+      UserError: if an argument is out of its range, or images are not RGB.
     """
 
     def __init__(
@@ -59,36 +62,59 @@ class SimCLRAugmenter(StatelessAugmentation):
         self.blur = bool(blur)
         self.crop_area = tuple(crop_area)
         self.brightness_rule = brightness_rule
-        self.crop = RandomResizedCrop(image_size, area=crop_area, dtype=self.dtype)
-        self.flip = RandomHorizontalFlip(dtype=self.dtype)
+        self.crop = RandomResizedCrop(
+            image_size, area=crop_area, dtype=self.dtype, name="crop"
+        )
+        self.flip = RandomHorizontalFlip(dtype=self.dtype, name="flip")
         self.after_flip = []
         jitter = RandomColorJitter(
-            color_strength, brightness_rule=brightness_rule, dtype=self.dtype
+            color_strength,
+            brightness_rule=brightness_rule,
+            dtype=self.dtype,
+            name="color_jitter",
         )
         if color_strength > 0.0:
-            self.after_flip += [jitter, RandomGrayscale(dtype=self.dtype)]
+            grayscale = RandomGrayscale(dtype=self.dtype, name="grayscale")
+            self.after_flip += [jitter, grayscale]
         if blur:
-            self.after_flip.append(RandomGaussianBlur(dtype=self.dtype))
+            blur_layer = RandomGaussianBlur(dtype=self.dtype, name="gaussian_blur")
+            self.after_flip.append(blur_layer)
+
+    def keyed_layers(self) -> dict[str, StatelessAugmentation]:
+        """The layers in their order; a key is the layer's position and name."""
+        layers = [self.crop, self.flip, *self.after_flip]
+        return {f"{index}_{each.name}": each for index, each in enumerate(layers)}
 
     def sample(self, seeds: tf.Tensor, sizes: tf.Tensor) -> Transformations:
-        """Each layer's parameters, under the layer's class name."""
-        return {
-            type(layer).__name__: layer.sample(seeds, sizes)
-            for layer in [self.crop, self.flip, *self.after_flip]
-        }
+        """Each layer's parameters, under its key in `keyed_layers`.
+
+        Where several layers have one `stream`, the later ones draw from seeds of
+        their own, so that no two layers share draws.
+        """
+        if self.stream is not None:
+            seeds = randomness.fold_in(seeds, self.stream)
+        drawn = {}
+        uses: collections.Counter = collections.Counter()
+        for key, layer in self.keyed_layers().items():
+            earlier = uses[layer.stream]
+            uses[layer.stream] += 1
+            own = randomness.fold_in(seeds, earlier) if earlier else seeds
+            drawn[key] = layer.sample(own, sizes)
+        return drawn
 
     def augment_images(
         self, images: tf.Tensor, transformations: Transformations, **_: object
     ) -> tf.Tensor:
         """Images `[B, H, W, 3]` to views `[B, image_size, image_size, 3]`."""
-        crops = self.crop.augment_images(images, transformations["RandomResizedCrop"])
+        crop_key = next(iter(self.keyed_layers()))
+        crops = self.crop.augment_images(images, transformations[crop_key])
         return self._augment_crops(crops, transformations)
 
     def _augment_crops(
         self, views: tf.Tensor, transformations: Transformations
     ) -> tf.Tensor:
-        for layer in [self.flip, *self.after_flip]:
-            views = layer.augment_images(views, transformations[type(layer).__name__])
+        for key, layer in list(self.keyed_layers().items())[1:]:
+            views = layer.augment_images(views, transformations[key])
         return tf.clip_by_value(views, 0.0, 1.0)
 
     def view_of_one(
@@ -99,14 +125,14 @@ class SimCLRAugmenter(StatelessAugmentation):
         Args:
           image: `[H, W, 3]` of any dtype.
           taps: of one crop.
-          transformations: a row of those of `sample`, the first axis being 1.
+          transformations: one row of what `sample` returns; the first axis is 1.
 
         Returns:
           `[image_size, image_size, 3]` in the taps' dtype.
         """
         view = crop_and_resize_one(image, taps)[None]
-        for layer in self.after_flip:
-            view = layer.augment_one(view, transformations[type(layer).__name__])
+        for key, layer in list(self.keyed_layers().items())[2:]:
+            view = layer.augment_one(view, transformations[key])
         pixels = tf.reshape(view, [-1, self.image_size])
         pixels = tf.transpose(tf.clip_by_value(pixels, 0.0, 1.0))
         return tf.reshape(pixels, [self.image_size, self.image_size, -1])
@@ -139,7 +165,7 @@ class SimCLRAugmenter(StatelessAugmentation):
         if seeds is None:
             seeds = self.fresh_seeds(tf.shape(images)[0])
         drawn = self.sample_two(seeds, images, sizes)
-        boxes = tf.split(drawn["RandomResizedCrop"]["boxes"], 2)
+        boxes = tf.split(drawn[next(iter(drawn))]["boxes"], 2)
         crops = [self.crop.augment_images(images, {"boxes": half}) for half in boxes]
         views = self._augment_crops(tf.concat(crops, axis=0), drawn)
         return tf.stack(tf.split(views, 2), axis=1)
@@ -149,16 +175,16 @@ class SimCLRAugmenter(StatelessAugmentation):
     ) -> Transformations:
         """The parameters of `two_views`; boxes are in pixels of `images`.
 
-        Their first axis is `[2 * B]`: of the first view of each image, then of the
-        second.
+        The first axis has 2B rows: the first views of all images, then the second.
         """
         canvas = image_sizes(images)
         sizes = canvas if sizes is None else tf.cast(sizes, tf.int32)
         sizes, canvas = (tf.tile(each, [2, 1]) for each in (sizes, canvas))
         seeds = randomness.fold_in(seeds, tf.constant([[0], [1]]))
         drawn = self.sample(tf.reshape(seeds, [-1, 2]), sizes)
-        boxes = scale_boxes(drawn["RandomResizedCrop"]["boxes"], sizes, canvas)
-        return {**drawn, "RandomResizedCrop": {"boxes": boxes}}
+        crop_key = next(iter(drawn))
+        boxes = scale_boxes(drawn[crop_key]["boxes"], sizes, canvas)
+        return {**drawn, crop_key: {"boxes": boxes}}
 
     def compute_output_shape(self, input_shape: tf.TensorShape) -> tf.TensorShape:
         return self.crop.compute_output_shape(input_shape)
