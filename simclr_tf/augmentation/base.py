@@ -12,6 +12,7 @@ import tensorflow as tf
 with contextlib.redirect_stdout(io.StringIO()):
     import keras_cv
 
+from simclr_tf.augmentation.value_range import require_image_values
 from simclr_tf.errors import UserError
 
 # What keras-cv keeps beside images that has a place in them.
@@ -24,11 +25,16 @@ def to_unit_range(images: tf.Tensor, dtype: tf.DType = tf.float32) -> tf.Tensor:
     """Images as floating point in [0, 1].
 
     Args:
-      images: `[..., H, W, C]`, integers in 0..the dtype's maximum, or floating
+      images: `[..., H, W, C]`, uint8 in 0..255, uint16 in 0..65535, or floating
         point already in [0, 1].
       dtype: a floating dtype of the result.
+
+    Raises:
+      UserError: if the dtype is another; outside a graph, also if values are out of
+        range.
     """
     images = tf.convert_to_tensor(images)
+    require_image_values(images)
     if images.dtype.is_floating:
         return tf.cast(images, dtype)
     return tf.cast(images, dtype) * (1.0 / images.dtype.max)
@@ -63,7 +69,8 @@ class StatelessAugmentation(keras_cv.layers.VectorizedBaseImageAugmentationLayer
 
     Raises:
       UserError: if an argument is out of its range; when called, if images are
-        ragged or not `[B, H, W, C]`, or come with what the layer cannot move.
+        ragged, of a wrong shape, dtype or range (values are read outside a graph
+        alone), or come with what the layer cannot move.
     """
 
     stream: int | None = None

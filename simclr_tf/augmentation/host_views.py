@@ -8,6 +8,7 @@ from simclr_tf.augmentation.base import require_rgb
 from simclr_tf.augmentation.loops import one_by_one, row_at, unsplit
 from simclr_tf.augmentation.resize import crop_taps
 from simclr_tf.augmentation.simclr_augmenter import SimCLRAugmenter
+from simclr_tf.augmentation.value_range import require_image_values
 
 
 def host_two_views(
@@ -34,6 +35,7 @@ def host_two_views(
       `[B, 2, image_size, image_size, 3]` in [0, 1], in the augmenter's dtype.
     """
     images = tf.convert_to_tensor(images)
+    require_image_values(images)
     require_rgb(images, augmenter)
     batch = images.shape[0] or tf.shape(images)[0]
     size = augmenter.image_size

@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 from simclr_tf import augmentation, randomness
+from simclr_tf.errors import UserError
 
 _LAYERS = {
     "RandomResizedCrop": {"height": 16, "width": 12, "area": (0.3, 0.9)},
@@ -85,7 +86,7 @@ def test_takes_one_image_or_a_dict_with_labels(layer, images):
 
 def test_works_in_a_tf_data_map_and_in_a_keras_model(layer, images):
     data = tf.data.Dataset.from_tensors(images).map(layer)
-    model = tf.keras.Sequential([tf.keras.Input([24, 31, 3]), layer])
+    model = tf.keras.Sequential([tf.keras.Input([24, 31, 3], dtype="uint8"), layer])
     shape = layer.compute_output_shape(images.shape)
     for got in (next(iter(data)), model(images)):
         assert got.shape == shape
@@ -118,3 +119,76 @@ def test_float64_agrees_with_float32(name, images, seeds):
     got = _augment(make(**_LAYERS[name]), images, seeds)
     assert got.dtype == tf.float64
     np.testing.assert_allclose(got, expected, atol=1e-4)
+
+
+def test_a_stream_of_its_own_gives_other_draws(images, seeds):
+    for name, settings in _LAYERS.items():
+        make = getattr(augmentation, name)
+        layer, other = make(**settings), make(**settings, stream=77)
+        again = make.from_config(other.get_config())
+        got = _augment(other, images, seeds)
+        assert not np.array_equal(got, _augment(layer, images, seeds)), name
+        np.testing.assert_array_equal(got, _augment(again, images, seeds))
+
+
+@pytest.mark.parametrize("dtype", [tf.int32, tf.int64])
+def test_refuses_integers_that_are_not_pixels_in_a_graph_too(layer, images, dtype):
+    wrong = tf.cast(images, dtype)
+    for call in (layer, tf.function(layer)):
+        with pytest.raises(UserError, match="cast to uint8"):
+            call(wrong)
+        with pytest.raises(UserError, match="cast to uint8"):
+            call({"images": wrong})
+
+
+def test_refuses_floats_out_of_range(layer, images, seeds):
+    floats = tf.cast(images, tf.float32)
+    with pytest.raises(UserError, match="Divide pixels in 0..255"):
+        layer(floats)
+    with pytest.raises(UserError, match="Divide pixels in 0..255"):
+        _augment(layer, floats, seeds)
+    with pytest.raises(UserError, match="standardises"):
+        layer(floats / 128.0 - 1.0)
+
+
+def test_refuses_ragged_images_by_name(layer, images):
+    ragged = tf.ragged.stack([images[0], images[1, :10, :12]])
+    for inputs in (ragged, {"images": ragged}):
+        with pytest.raises(UserError, match=f"{type(layer).__name__}.*Ragged"):
+            layer(inputs)
+
+
+def _places(count):
+    boxes = {"boxes": tf.fill([count, 1, 4], 5.0), "classes": tf.zeros([count, 1])}
+    masks = tf.zeros([count, 24, 31, 1])
+    points = tf.ones([count, 2, 2])
+    return {
+        "bounding_boxes": boxes,
+        "segmentation_masks": masks,
+        "keypoints": points,
+    }
+
+
+@pytest.mark.parametrize("seeded", [False, True])
+def test_what_has_a_place_in_images_stays_or_is_refused(layer, images, seeds, seeded):
+    for key, value in _places(9).items():
+        inputs = {"images": images, key: value}
+        if seeded:
+            inputs["seeds"] = seeds
+        if layer.moves_pixels:
+            with pytest.raises(UserError, match=f"moves pixels.*{key}"):
+                layer(inputs)
+        else:
+            got = layer(inputs)[key]
+            if key == "bounding_boxes":
+                got, value = got["boxes"], value["boxes"]
+            if isinstance(got, tf.RaggedTensor):
+                got = got.to_tensor()
+            np.testing.assert_array_equal(got, value)
+
+
+def test_seeds_without_a_batch_and_a_dict_without_images_are_refused(layer, images):
+    with pytest.raises(UserError, match="seeds"):
+        layer({"images": images[0], "seeds": [1, 2]})
+    with pytest.raises(UserError, match='dict with "images"'):
+        layer({"image": images})

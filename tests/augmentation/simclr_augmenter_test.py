@@ -4,7 +4,12 @@ import numpy as np
 import tensorflow as tf
 
 from simclr_tf import randomness
-from simclr_tf.augmentation import SimCLRAugmenter
+from simclr_tf.augmentation import (
+    RandomColorJitter,
+    RandomResizedCrop,
+    SimCLRAugmenter,
+    host_two_views,
+)
 
 
 def _images(count, height=24, width=31):
@@ -53,15 +58,48 @@ def test_a_flag_leaves_its_operation_out():
     without = SimCLRAugmenter(20, color_strength=0.0, blur=False)
     sizes = tf.constant([[32, 32]])
     names = list(without.sample(tf.constant([[1, 2]]), sizes))
-    assert names == ["RandomResizedCrop", "RandomHorizontalFlip"]
+    assert names == ["0_crop", "1_flip"]
     names = list(SimCLRAugmenter(20).sample(tf.constant([[1, 2]]), sizes))
     assert names == [
-        "RandomResizedCrop",
-        "RandomHorizontalFlip",
-        "RandomColorJitter",
-        "RandomGrayscale",
-        "RandomGaussianBlur",
+        "0_crop",
+        "1_flip",
+        "2_color_jitter",
+        "3_grayscale",
+        "4_gaussian_blur",
     ]
+
+
+def test_two_layers_of_one_class_draw_apart_and_with_their_own_settings():
+    augmenter = SimCLRAugmenter(20, blur=False)
+    augmenter.after_flip += [RandomColorJitter(0.1), RandomColorJitter(0.1)]
+    drawn = augmenter.sample(_seeds(500), tf.tile([[32, 32]], [500, 1]))
+    brightness = [each["brightness"] for each in drawn.values() if "hue" in each]
+    assert len(brightness) == 3
+    assert float(tf.reduce_max(tf.abs(brightness[1] - 1.0))) <= 0.08
+    correlation = np.corrcoef(np.stack(brightness))
+    assert np.abs(correlation - np.eye(3)).max() < 4.5 / np.sqrt(500)
+
+    images = _images(6)
+    views = augmenter.two_views(images, _seeds(6))
+    host = tf.function(host_two_views, autograph=False)
+    np.testing.assert_allclose(host(augmenter, images, _seeds(6)), views, atol=5e-6)
+
+
+def test_a_subclass_of_the_crop_will_do():
+    class Crop(RandomResizedCrop):
+        pass
+
+    augmenter, plain = SimCLRAugmenter(20), SimCLRAugmenter(20)
+    augmenter.crop = Crop(20)
+    np.testing.assert_array_equal(
+        augmenter.two_views(_images(3), _seeds(3)),
+        plain.two_views(_images(3), _seeds(3)),
+    )
+
+
+def test_the_recipes_own_layers_have_streams_of_their_own():
+    layers = SimCLRAugmenter(20).keyed_layers().values()
+    assert len({layer.stream for layer in layers}) == 5
 
 
 def test_canvases_give_the_views_of_their_originals():
