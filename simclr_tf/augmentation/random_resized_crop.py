@@ -86,9 +86,7 @@ class RandomResizedCrop(StatelessAugmentation):
         def one_round(
             index: tf.Tensor, found: tf.Tensor, boxes: tf.Tensor
         ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-            draws = randomness.uniform(
-                seeds, self.stream, 4 * _ATTEMPTS, block=index
-            )
+            draws = randomness.uniform(seeds, self.stream, 4 * _ATTEMPTS, block=index)
             drawn, valid = self._attempt(tf.reshape(draws, [-1, 4, _ATTEMPTS]), sizes)
             first = tf.argmax(tf.cast(valid, tf.int32), axis=1, output_type=tf.int32)
             chosen = tf.one_hot(first, _ATTEMPTS, dtype=tf.float32)[:, None]

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 
 import tensorflow as tf
 
-BATCH_NORM_AND_BIAS = ("batch_normalization", "bias", r"\bgamma\b", r"\bbeta\b")
+from simclr_tf.errors import UserError
+
+# Batch norm, biases, and SimCLR's online probe, which stands outside the method: the
+# published code neither decays it in the optimizer nor adapts its rate.
+EXCLUDED = ("batch_normalization", "bias", r"\bgamma\b", r"\bbeta\b", r"\bprobe\b")
 
 
 @tf.keras.utils.register_keras_serializable(package="simclr_tf")
@@ -19,19 +24,25 @@ class LARS(tf.keras.optimizers.Optimizer):
     Agrees with the published SimCLR code's optimizer step for step.
 
     Args:
-      learning_rate: a float or a `LearningRateSchedule`.
+      learning_rate: a finite float >= 0 or a `LearningRateSchedule`.
       momentum: in [0, 1).
-      weight_decay: factor of the L2 term, >= 0.
+      weight_decay: factor of the L2 term, finite and >= 0. The attribute of this name
+        may be set until a step is traced.
       nesterov: whether to look one momentum step ahead.
       classic_momentum: True applies trust ratio and learning rate before the
         momentum, as the paper's runs do; False applies them after it.
-      eta: the trust coefficient.
-      exclude_from_weight_decay: regular expressions; variables whose name
-        matches one get no weight decay. Batch norm and biases by default.
-      exclude_from_layer_adaptation: likewise for the trust ratio; where None,
+      eta: the trust coefficient, finite and > 0.
+      exclude_from_weight_decay: a list of regular expressions; variables whose name
+        matches one get no weight decay. By default those of batch norm, biases, and
+        the online probe of `SimCLR`.
+      exclude_from_layer_adaptation: likewise for the trust ratio; if None,
         the same as `exclude_from_weight_decay`.
       name: of the optimizer.
       **kwargs: of `tf.keras.optimizers.Optimizer`.
+
+    Raises:
+      UserError: if a number is out of its range, or exclusions are not a list of
+        regular expressions.
     """
 
     def __init__(
@@ -43,25 +54,47 @@ class LARS(tf.keras.optimizers.Optimizer):
         nesterov: bool = False,
         classic_momentum: bool = True,
         eta: float = 1e-3,
-        exclude_from_weight_decay: Sequence[str] = BATCH_NORM_AND_BIAS,
+        exclude_from_weight_decay: Sequence[str] = EXCLUDED,
         exclude_from_layer_adaptation: Sequence[str] | None = None,
         name: str = "LARS",
         **kwargs,
     ) -> None:
-        # Keras' own weight_decay is decoupled from the gradient; ours is not.
-        super().__init__(name=name, weight_decay=None, **kwargs)
+        decay = require_number("weight_decay", weight_decay, most=math.inf)
+        super().__init__(name=name, weight_decay=decay, **kwargs)
+        require_learning_rate(learning_rate)
         self._learning_rate = self._build_learning_rate(learning_rate)
-        self.momentum = momentum
-        self.l2 = weight_decay
+        self.momentum = require_number("momentum", momentum, most=1.0)
         self.nesterov = nesterov
         self.classic_momentum = classic_momentum
-        self.eta = eta
-        self.no_decay = tuple(exclude_from_weight_decay)
+        self.eta = require_number("eta", eta, most=math.inf)
+        if not self.eta:
+            raise UserError("eta must be greater than 0: no variable would move.")
+        self.no_decay = _patterns(
+            "exclude_from_weight_decay", exclude_from_weight_decay
+        )
         self.no_adaptation = (
             self.no_decay
             if exclude_from_layer_adaptation is None
-            else tuple(exclude_from_layer_adaptation)
+            else _patterns(
+                "exclude_from_layer_adaptation", exclude_from_layer_adaptation
+            )
         )
+
+    def exclude_from_weight_decay(
+        self,
+        var_list: Sequence[tf.Variable] | None = None,
+        var_names: Sequence[str] | None = None,
+    ) -> None:
+        """Keras' method: excludes variables beside those of the constructor.
+
+        Call it before the optimizer is built. It leaves layer adaptation alone.
+
+        Args:
+          var_list: variables; a saved configuration forgets them.
+          var_names: regular expressions on variables' names.
+        """
+        var_names = _patterns("var_names", var_names or ())
+        super().exclude_from_weight_decay(var_list, list(var_names))
 
     def build(self, var_list: Sequence[tf.Variable]) -> None:
         """Makes a momentum variable per variable."""
@@ -78,8 +111,8 @@ class LARS(tf.keras.optimizers.Optimizer):
         momentum = self.momentums[self._index_dict[self._var_key(variable)]]
         learning_rate = tf.cast(self.learning_rate, variable.dtype)
         gradient = tf.convert_to_tensor(gradient)
-        if self.l2 and not _matches(self.no_decay, variable.name):
-            gradient = gradient + self.l2 * variable
+        if self.weight_decay and self._is_decayed(variable):
+            gradient = gradient + self.weight_decay * variable
         if self.classic_momentum:
             scale = learning_rate * self._trust_ratio(variable, gradient)
             step = scale * gradient
@@ -93,6 +126,13 @@ class LARS(tf.keras.optimizers.Optimizer):
             scale = learning_rate * self._trust_ratio(variable, update)
             variable.assign_sub(scale * update)
 
+    def _apply_weight_decay(self, variables: Sequence[tf.Variable]) -> None:
+        """Keras' decay, apart from the gradient, is off: LARS has an L2 term."""
+
+    def _is_decayed(self, variable: tf.Variable) -> bool:
+        excluded = _matches(self.no_decay, variable.name)
+        return not excluded and self._use_weight_decay(variable)
+
     def _trust_ratio(self, variable: tf.Variable, update: tf.Tensor) -> tf.Tensor:
         one = tf.ones([], variable.dtype)
         if _matches(self.no_adaptation, variable.name):
@@ -104,14 +144,15 @@ class LARS(tf.keras.optimizers.Optimizer):
 
     def get_config(self) -> dict:
         config = super().get_config()
+        added = getattr(self, "_exclude_from_weight_decay_names", [])
         config.update(
             learning_rate=self._serialize_hyperparameter(self._learning_rate),
             momentum=self.momentum,
-            weight_decay=self.l2,
+            weight_decay=self.weight_decay or 0.0,
             nesterov=self.nesterov,
             classic_momentum=self.classic_momentum,
             eta=self.eta,
-            exclude_from_weight_decay=list(self.no_decay),
+            exclude_from_weight_decay=[*self.no_decay, *added],
             exclude_from_layer_adaptation=list(self.no_adaptation),
         )
         return config
@@ -120,6 +161,40 @@ class LARS(tf.keras.optimizers.Optimizer):
 def _norm(tensor: tf.Tensor) -> tf.Tensor:
     """`tf.norm`, without a copy of the squares."""
     return tf.sqrt(2.0 * tf.nn.l2_loss(tensor))
+
+
+def require_number(name: str, value: float, *, most: float) -> float:
+    """`value` as a float; UserError unless it lies in [0, most)."""
+    number = float(value)
+    if not 0.0 <= number < most:
+        raise UserError(f"{name} must lie in [0, {most:g}), got {value}.")
+    return number
+
+
+def require_learning_rate(
+    value: float | tf.keras.optimizers.schedules.LearningRateSchedule,
+) -> None:
+    """Raises UserError if a constant learning rate is negative or not finite."""
+    if isinstance(value, (int, float)):
+        require_number("learning_rate", value, most=math.inf)
+
+
+def _patterns(name: str, patterns: Sequence[str]) -> tuple[str, ...]:
+    if isinstance(patterns, (str, bytes)):
+        raise UserError(
+            f"{name} must be a list of regular expressions, got the text "
+            f"{patterns!r}, each letter of which would count as one: write "
+            f"[{patterns!r}]."
+        )
+    for pattern in patterns:
+        try:
+            re.compile(pattern)
+        except (re.error, TypeError) as error:
+            raise UserError(
+                f"{name} must be a list of regular expressions, got {pattern!r} in it: "
+                f"{error}."
+            ) from error
+    return tuple(patterns)
 
 
 def _matches(patterns: Sequence[str], name: str) -> bool:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import math
+
 import tensorflow as tf
 
-from simclr_tf.optimizer.lars import BATCH_NORM_AND_BIAS, LARS
+from simclr_tf.errors import UserError
+from simclr_tf.optimizer.lars import (
+    EXCLUDED,
+    LARS,
+    require_learning_rate,
+    require_number,
+)
 
 LearningRate = "float | tf.keras.optimizers.schedules.LearningRateSchedule"
-
-# The probe stands outside the method: the published code neither decays it in
-# the optimizer nor adapts its rate.
-_EXCLUDED = (*BATCH_NORM_AND_BIAS, r"\bprobe\b")
 
 OPTIMIZERS = ("lars", "sgd", "adamw", "lamb")
 
@@ -33,15 +37,17 @@ def make_optimizer(
       weight_decay: >= 0; an L2 term in "lars" and "sgd".
 
     Raises:
-      ValueError: where the name is unknown, or is "lamb" and neither library
-        brings it.
+      UserError: if the name is unknown, if it is "lamb" and neither library brings
+        it, or if a number is out of its range.
     """
+    require_learning_rate(learning_rate)
+    require_number("momentum", momentum, most=1.0)
+    require_number("weight_decay", weight_decay, most=math.inf)
     if name == "lars":
         return LARS(
             learning_rate,
             momentum=momentum,
             weight_decay=weight_decay,
-            exclude_from_weight_decay=_EXCLUDED,
         )
     if name == "sgd":
         # LARS without its trust ratio is momentum SGD with an L2 term, which
@@ -51,17 +57,16 @@ def make_optimizer(
             momentum=momentum,
             weight_decay=weight_decay,
             nesterov=True,
-            exclude_from_weight_decay=_EXCLUDED,
             exclude_from_layer_adaptation=[""],
             name="SGD",
         )
     if name == "adamw":
         optimizer = tf.keras.optimizers.AdamW(learning_rate, weight_decay=weight_decay)
-        optimizer.exclude_from_weight_decay(var_names=list(_EXCLUDED))
+        optimizer.exclude_from_weight_decay(var_names=list(EXCLUDED))
         return optimizer
     if name == "lamb":
         return _lamb(learning_rate, weight_decay)
-    raise ValueError(f"optimizer must be one of {OPTIMIZERS}, got {name!r}.")
+    raise UserError(f"optimizer must be one of {OPTIMIZERS}, got {name!r}.")
 
 
 def _lamb(
@@ -75,14 +80,14 @@ def _lamb(
         return tfa.optimizers.LAMB(
             learning_rate,
             weight_decay=weight_decay,
-            exclude_from_weight_decay=list(_EXCLUDED),
+            exclude_from_weight_decay=list(EXCLUDED),
         )
     if not hasattr(tf.keras.optimizers, "Lamb"):
-        raise ValueError(
+        raise UserError(
             'optimizer "lamb" needs tensorflow-addons, which TensorFlow '
             f"{tf.__version__} does not run. Use lars, sgd or adamw, or the "
             "TensorFlow 2.15 environment of requirements.txt."
         )
     optimizer = tf.keras.optimizers.Lamb(learning_rate, weight_decay=weight_decay)
-    optimizer.exclude_from_weight_decay(var_names=list(_EXCLUDED))
+    optimizer.exclude_from_weight_decay(var_names=list(EXCLUDED))
     return optimizer

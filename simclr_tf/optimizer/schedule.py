@@ -6,6 +6,8 @@ import math
 
 import tensorflow as tf
 
+from simclr_tf.errors import UserError
+
 
 def scaled_learning_rate(
     base: float, global_batch: int, scaling: str = "linear"
@@ -19,15 +21,20 @@ def scaled_learning_rate(
         `base * sqrt(global_batch)`, "none" gives `base`.
 
     Raises:
-      ValueError: where `scaling` is none of these.
+      UserError: if `scaling` is none of these, or a number is out of its range.
     """
+    if not 0.0 < base < math.inf or global_batch < 1:
+        raise UserError(
+            "The learning rate before scaling must be finite and greater than 0, and "
+            f"the global batch at least 1, got {base} and {global_batch}."
+        )
     if scaling == "linear":
         return base * global_batch / 256.0
     if scaling == "sqrt":
         return base * math.sqrt(global_batch)
     if scaling == "none":
         return base
-    raise ValueError(f'scaling must be "linear", "sqrt" or "none", got {scaling!r}.')
+    raise UserError(f'scaling must be "linear", "sqrt" or "none", got {scaling!r}.')
 
 
 @tf.keras.utils.register_keras_serializable(package="simclr_tf")
@@ -38,24 +45,25 @@ class WarmupCosineDecay(tf.keras.optimizers.schedules.LearningRateSchedule):
     `total_steps` is exactly the number asked for.
 
     Args:
-      peak_learning_rate: what the warm-up ends at, >= 0.
+      peak_learning_rate: what the warm-up ends at, finite and >= 0.
       total_steps: steps of the whole training, warm-up included, >= 1.
       warmup_steps: steps of warm-up, 0 <= warmup_steps <= total_steps.
 
     Raises:
-      ValueError: where a number is out of its range.
+      UserError: if a number is out of its range.
     """
 
     def __init__(
         self, peak_learning_rate: float, *, total_steps: int, warmup_steps: int = 0
     ) -> None:
         super().__init__()
-        if peak_learning_rate < 0:
-            raise ValueError(
-                f"peak_learning_rate must be at least 0, got {peak_learning_rate}."
+        if not 0.0 <= peak_learning_rate < math.inf:
+            raise UserError(
+                "peak_learning_rate must be at least 0 and finite, got "
+                f"{peak_learning_rate}."
             )
         if total_steps < 1 or not 0 <= warmup_steps <= total_steps:
-            raise ValueError(
+            raise UserError(
                 "total_steps must be at least 1 and warmup_steps between 0 and "
                 f"total_steps, got total_steps={total_steps} and "
                 f"warmup_steps={warmup_steps}."

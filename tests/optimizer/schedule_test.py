@@ -47,6 +47,8 @@ def test_is_rebuilt_from_its_config():
     "settings",
     [
         {"peak_learning_rate": -1.0, "total_steps": 5},
+        {"peak_learning_rate": float("nan"), "total_steps": 5},
+        {"peak_learning_rate": float("inf"), "total_steps": 5},
         {"peak_learning_rate": 1.0, "total_steps": 0},
         {"peak_learning_rate": 1.0, "total_steps": 5, "warmup_steps": 6},
     ],
