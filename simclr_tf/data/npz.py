@@ -2,42 +2,68 @@
 
 from __future__ import annotations
 
-import io
-import zipfile
-import zlib
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import tensorflow as tf
 
+from simclr_tf.data.labels import as_labels
+from simclr_tf.data.npz_file import Header, NpzFile
 from simclr_tf.data.source import DataError, MissingSplit, Source
 
 # Names that files in the wild use, for images and for labels, by split.
-_IMAGES = ("x_{split}", "{split}_images", "{split}_x", "x{split}")
-_LABELS = ("y_{split}", "{split}_labels", "{split}_y", "y{split}")
+_IMAGES = (
+    *("x_{split}", "{split}_images", "{split}_x", "x{split}", "images_{split}"),
+    "{split}_data",
+)
+_LABELS = (
+    *("y_{split}", "{split}_labels", "{split}_y", "y{split}", "labels_{split}"),
+    *("{split}_targets", "targets_{split}", "{split}_label"),
+)
 _ONLY_IMAGES = ("images", "x", "data")
-_ONLY_LABELS = ("labels", "y", "targets")
-_DAMAGE = (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error)
+_ONLY_LABELS = ("labels", "y", "targets", "label", "target")
+# Words in the name of an array that is likely to hold labels.
+_LIKE_LABELS = re.compile(
+    r"(?<![a-z])(y|ys|labels?|targets?|class|class_?ids?|categor(y|ies))(?![a-z])"
+)
+_SPLITS = {"train": ("train",), "test": ("test", "val", "valid")}
+_ALIGNMENT = 64  # bytes; what TensorFlow wants of memory that it is handed
 
 
 class NpzSource(Source):
     """Images held in memory.
 
     Args:
-      images: uint8 `[N, H, W, 3]`.
-      labels: integers `[N]`, or None.
+      images: uint8 `[N, H, W, 3]`, or `[N, H, W, 1]` of grey images.
+      labels: int32 `[N]`, or None.
+      identity: see `Source.identity`.
       **about: of `Source`.
     """
 
     random_access = True
 
-    def __init__(self, images: np.ndarray, labels: np.ndarray | None, **about) -> None:
-        super().__init__(image_shape=images.shape[1:], **about)
+    def __init__(
+        self,
+        images: np.ndarray,
+        labels: np.ndarray | None,
+        *,
+        identity: Sequence[str] = (),
+        **about,
+    ) -> None:
+        super().__init__(
+            image_shape=(*images.shape[1:3], 3), num_examples=len(images), **about
+        )
+        self._identity = tuple(identity)
         # Eager tensors are captured by reference; arrays would be copied into the
         # graph, which holds no more than 2 GB.
         with tf.device("CPU:0"):
-            self._images = tf.convert_to_tensor(images)
+            self._images = _share(images)
             self._labels = None if labels is None else tf.constant(labels, tf.int32)
+
+    def identity(self) -> Iterable[str]:
+        """See `Source`: names, sizes and checksums of the arrays."""
+        return self._identity
 
     def labels(self) -> np.ndarray | None:
         """See `Source`."""
@@ -47,15 +73,24 @@ class NpzSource(Source):
         """See `Source`."""
 
         def gather(index: tf.Tensor) -> dict[str, tf.Tensor]:
-            batch = {"image": tf.gather(self._images, index), "index": index}
+            images = tf.gather(self._images, index)
+            if images.shape[-1] == 1:
+                images = tf.image.grayscale_to_rgb(images)
+            batch = {"image": images, "index": index}
             if self._labels is not None:
                 batch["label"] = tf.gather(self._labels, index)
             return batch
 
-        return indices.map(gather)
+        # To optimise a pipeline, tf.data copies every tensor that it captures.
+        options = tf.data.Options()
+        options.experimental_optimization.apply_default_optimizations = False
+        batches = indices.map(
+            gather, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
+        )
+        return batches.with_options(options)
 
 
-def load_npz(path: str, split: str, image_size: int | None, labels: bool) -> Source:
+def load_npz(path: str, split: str, image_size: int | None, labels: bool) -> NpzSource:
     """The images of one split of a file.
 
     Args:
@@ -67,110 +102,158 @@ def load_npz(path: str, split: str, image_size: int | None, labels: bool) -> Sou
       labels: whether to give labels, where there are any.
 
     Raises:
-      DataError: where the file or its arrays are not as they should be.
+      DataError: where the file or its arrays are not as they should be, or where an
+        array seems to hold labels under a name that is not known.
     """
     del image_size
-    arrays = _open(path)
-    image_name = _pick(arrays, _IMAGES, split)
-    label_name = _pick(arrays, _LABELS, split)
-    if image_name is None:
-        image_name = _pick(arrays, _ONLY_IMAGES, split)
-        label_name = _pick(arrays, _ONLY_LABELS, split)
-        if image_name is not None and split != "train":
-            raise MissingSplit(
-                f"{path} holds one split, {image_name!r}, and no {split}."
-            )
-    if image_name is None:
-        complain = MissingSplit if split != "train" else DataError
-        raise complain(
-            f"{path} holds no {split} images: its arrays are "
-            f"{', '.join(arrays) or 'none'}; x_{split} or images was looked for."
-        )
-    where = f"{path}, array {image_name}"
-    images = _as_rgb(_array(arrays, image_name, where), where)
-    values = None
-    if labels and label_name is not None:
-        where = f"{path}, array {label_name}"
-        values = _as_labels(_array(arrays, label_name, where), len(images), where)
-        if values.max() < 0:
-            values = None  # Labels of unlabelled images are commonly -1.
-    names = None
-    if values is not None and "classes" in arrays:
-        names = list(map(str, _array(arrays, "classes", f"{path}, array classes")))
-    num_classes = None if values is None else int(values.max()) + 1
-    if names is not None:
-        num_classes = max(num_classes, len(names))
+    with NpzFile(path) as file:
+        image_name = _find_images(file, split)
+        # Names first: to read images for nothing takes minutes.
+        label_name = _find_labels(file, image_name, split) if labels else None
+        images = _read_images(file, image_name)
+        used = [image_name]
+        values, names = None, None
+        if label_name is not None:
+            where = file.where(label_name)
+            values = as_labels(file.array(label_name), len(images), where)
+            if values.max() < 0:
+                values = None  # Labels of unlabelled images are commonly -1.
+        if values is not None:
+            used.append(label_name)
+            names = _read_class_names(file, int(values.max()) + 1)
+        identity = [file.identity(name) for name in used]
+    num_classes = None if values is None else len(names or range(values.max() + 1))
     return NpzSource(
         images,
         values,
+        identity=identity,
         spec=f"npz:{path}",
         split=split,
-        num_examples=len(images),
         num_classes=num_classes,
         class_names=names,
     )
 
 
-def _open(path: str):  # noqa: ANN202
-    if not tf.io.gfile.exists(path):
-        raise DataError(f"{path} does not exist.")
-    try:
-        with tf.io.gfile.GFile(path, "rb") as file:
-            arrays = np.load(io.BytesIO(file.read()), allow_pickle=False)
-    except (*_DAMAGE, tf.errors.OpError) as error:
-        raise DataError(f"{path} is not a readable .npz file: {error}") from error
-    if isinstance(arrays, np.ndarray):
-        raise DataError(
-            f"{path} is a single array, not an .npz file: store it by "
-            "np.savez(path, images=array)."
+def _find(file: NpzFile, names: Iterable[str], split: str = "") -> str | None:
+    wanted = (name.format(split=split) for name in names)
+    return next((file.names[name] for name in wanted if name in file.names), None)
+
+
+def _find_images(file: NpzFile, split: str) -> str:
+    name = _find(file, _IMAGES, split)
+    if name is not None:
+        return name
+    name = _find(file, _ONLY_IMAGES)
+    if name is None:
+        complain = MissingSplit if split != "train" else DataError
+        raise complain(
+            f"{file.path} holds no {split} images: its arrays are "
+            f"{', '.join(file.names.values()) or 'none'}; x_{split} or images was "
+            "looked for."
         )
-    return arrays
+    if split != "train":
+        raise MissingSplit(f"{file.path} holds one split, {name!r}, and no {split}.")
+    return name
 
 
-def _array(arrays: Mapping[str, np.ndarray], name: str, where: str) -> np.ndarray:
-    try:
-        return arrays[name]
-    except _DAMAGE as error:
-        raise DataError(f"{where}: cannot be read: {error}") from error
+def _find_labels(file: NpzFile, image_name: str, split: str) -> str | None:
+    """The array of the images' labels, or None where there is none.
+
+    Raises:
+      DataError: where an array seems to hold them and bears another name.
+    """
+    name = _find(file, _LABELS, split)
+    others = [other for names in _SPLITS.values() for other in names if other != split]
+    if name is None and not any(_find(file, _IMAGES, other) for other in others):
+        name = _find(file, _ONLY_LABELS)
+    if name is not None:
+        return name
+    like = [
+        original
+        for lower, original in file.names.items()
+        if _LIKE_LABELS.search(re.sub(f"{split}|_", " ", lower))
+        and original != image_name
+        and not any(other in lower for other in others)
+    ]
+    if like:
+        raise DataError(
+            f"{file.path}: {image_name} has no labels under a name known here, and "
+            f"{', '.join(like)} may hold them. Name the right one "
+            f"{'y_' + split if _find(file, _IMAGES, split) else 'labels'}, or give "
+            "--nolabels to do without."
+        )
+    return None
 
 
-def _pick(
-    arrays: Mapping[str, np.ndarray], names: tuple[str, ...], split: str
-) -> str | None:
-    wanted = [name.format(split=split) for name in names]
-    return next((name for name in wanted if name in arrays), None)
+def _read_images(file: NpzFile, name: str) -> np.ndarray:
+    """uint8 `[N, H, W, 3]` or `[N, H, W, 1]`, the only copy that is ever whole."""
+    header = file.header(name)
+    shape = _image_shape(header, file.where(name))
+    is_float = np.issubdtype(header.dtype, np.floating)
+    if not is_float and header.dtype != np.uint8:
+        raise DataError(
+            f"{file.where(name)}: images must be uint8, or floating point in [0, 1], "
+            f"got {header.dtype}."
+        )
+    images = _aligned(shape)
+    given = images.reshape(header.shape)  # where a last axis of 1 may be lacking
+    low, high = np.inf, -np.inf
+    for index, block in file.blocks(name):
+        if is_float:
+            if block.dtype != np.float64:
+                block = block.astype(np.float32)
+            # NaN stays the least and the greatest once it was found.
+            low, high = np.minimum(low, block.min()), np.maximum(high, block.max())
+            if not (low >= 0.0 and high <= 1.0):
+                continue
+            block = np.round(block * 255)
+        given[index] = block
+    if is_float and not (low >= 0.0 and high <= 1.0):
+        raise DataError(
+            f"{file.where(name)}: floating-point images must lie in [0, 1], got "
+            f"{low:g} to {high:g}. Divide by 255, or store uint8."
+        )
+    return images
 
 
-def _as_rgb(images: np.ndarray, where: str) -> np.ndarray:
-    if images.ndim == 3:
-        images = images[..., None]
-    if images.ndim != 4 or images.shape[-1] not in (1, 3) or not len(images):
+def _image_shape(header: Header, where: str) -> tuple[int, ...]:
+    shape = header.shape if len(header.shape) != 3 else (*header.shape, 1)
+    if len(shape) != 4 or shape[-1] not in (1, 3) or 0 in shape:
         raise DataError(
             f"{where}: images must be [N, H, W, 3], [N, H, W, 1] or [N, H, W] with "
-            f"N > 0, got shape {images.shape}."
+            f"N, H and W above 0, got shape {header.shape}."
         )
-    if np.issubdtype(images.dtype, np.floating):
-        low, high = float(images.min()), float(images.max())
-        if not (low >= 0.0 and high <= 1.0):
-            raise DataError(
-                f"{where}: floating-point images must lie in [0, 1], got {low:g} to "
-                f"{high:g}. Divide by 255, or store uint8."
-            )
-        images = np.round(images * 255.0).astype(np.uint8)
-    if images.dtype != np.uint8:
-        raise DataError(
-            f"{where}: images must be uint8, or floating point in [0, 1], got "
-            f"{images.dtype}."
-        )
-    return np.repeat(images, 3, axis=-1) if images.shape[-1] == 1 else images
+    return shape
 
 
-def _as_labels(labels: np.ndarray, count: int, where: str) -> np.ndarray:
-    if labels.ndim == 2 and labels.shape[1] == 1:
-        labels = labels[:, 0]
-    if labels.shape != (count,) or not np.issubdtype(labels.dtype, np.integer):
+def _read_class_names(file: NpzFile, num_classes: int) -> list[str] | None:
+    name = file.names.get("classes")
+    if name is None:
+        return None
+    where = file.where(name)
+    header = file.header(name)
+    if len(header.shape) != 1 or header.shape[0] < num_classes:
         raise DataError(
-            f"{where}: labels must be integers of shape ({count},), got "
-            f"{labels.dtype} of shape {labels.shape}."
+            f"{where}: must name each class, and the labels have {num_classes:,}; got "
+            f"shape {header.shape}."
         )
-    return labels.astype(np.int32)
+    values = file.array(name)
+    if values.dtype.kind == "S":
+        try:
+            return [value.decode() for value in values.tolist()]
+        except UnicodeDecodeError as error:
+            raise DataError(f"{where}: {error.object!r} is not UTF-8.") from error
+    return list(map(str, values.tolist()))
+
+
+def _aligned(shape: tuple[int, ...]) -> np.ndarray:
+    """An empty uint8 array that TensorFlow can take without a copy."""
+    size = int(np.prod(shape, dtype=np.int64))
+    memory = np.empty(size + _ALIGNMENT, np.uint8)
+    first = -memory.ctypes.data % _ALIGNMENT
+    return memory[first : first + size].reshape(shape)
+
+
+def _share(images: np.ndarray) -> tf.Tensor:
+    """A tensor in the memory of an array, where `tf.constant` would copy it."""
+    return tf.experimental.dlpack.from_dlpack(images.__dlpack__())

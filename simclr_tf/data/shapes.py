@@ -11,6 +11,7 @@ coordinates run from -0.5 to 0.5, hence an image is the same picture at any size
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 import numpy as np
 import tensorflow as tf
@@ -255,6 +256,10 @@ class _Shapes(Source):
             num_classes=len(CLASS_NAMES) if labels else None,
             class_names=CLASS_NAMES if labels else None,
         )
+
+    def identity(self) -> Iterable[str]:
+        """See `Source`: the split's seed and the side in pixels decide the images."""
+        return (f"{_SEEDS[self.split]} {self.image_shape[0]}",)
 
     def labels(self) -> np.ndarray | None:
         """See `Source`."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Iterable
+
 import numpy as np
 import tensorflow as tf
 
@@ -13,7 +16,8 @@ class Subset(Source):
 
     Args:
       base: the source.
-      places: which of its images, in order.
+      places: integers `[N]`, the indices of the images in `base`, in the order
+        wanted.
       name: what to call the part, in place of the source's split.
     """
 
@@ -31,6 +35,11 @@ class Subset(Source):
         )
         self._base = base
         self._places = tf.constant(places, tf.int64)
+
+    def identity(self) -> Iterable[str]:
+        """See `Source`: that of the whole, and which of its images."""
+        yield from self._base.identity()
+        yield hashlib.sha256(self._places.numpy().tobytes()).hexdigest()
 
     def labels(self) -> np.ndarray | None:
         """See `Source`."""

@@ -1,5 +1,8 @@
 """Arrays in a file become a source; what is wrong with them is said."""
 
+import os
+import zipfile
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -76,9 +79,33 @@ def test_grey_and_floating_point_images_become_uint8_rgb(tmp_path):
         ({"images": _IMAGES, "labels": _LABELS[:5]}, r"shape \(12,\), got .* \(5,\)"),
         ({"images": _IMAGES, "labels": _LABELS / 2}, "must be integers"),
         ({"pictures": _IMAGES}, "its arrays are pictures"),
+        ({"images": _IMAGES[:, :0]}, r"above 0, got shape \(12, 0, 9, 3\)"),
+        ({"images": _IMAGES[:0]}, r"above 0, got shape \(0, 8, 9, 3\)"),
+        ({"images": _IMAGES > 9}, "must be uint8.*bool"),
+        ({"images": _IMAGES + 0j}, "must be uint8.*complex128"),
+        ({"images": np.full([2, 4, 4], np.nan)}, r"must lie in \[0, 1\], got nan"),
+        ({"images": np.array(None)}, "must hold numbers or strings, got object"),
+        ({"images": np.zeros(12, "u1,u1")}, "must hold numbers or strings"),
+        ({"images": _IMAGES, "labels": _LABELS - 2}, "or -1 .* got -2 to 0"),
+        ({"images": _IMAGES, "labels": _LABELS + 2**32}, "0 to 999,999.*4,294,967"),
+        ({"images": _IMAGES, "labels": _LABELS.astype("u8") + 2**63}, "0 to 999,999"),
+        ({"images": _IMAGES, "labels": np.full(12, np.nan)}, "must be integers"),
+        ({"images": _IMAGES, "labels": np.array(3)}, r"shape \(12,\), got .* \(\)"),
+        (
+            {"images": _IMAGES, "labels": _LABELS, "classes": np.array("cat")},
+            r"classes: must name each class.* 3; got shape \(\)",
+        ),
+        (
+            {"images": _IMAGES, "labels": _LABELS, "classes": np.array(["a", "b"])},
+            r"classes: must name each class.* 3; got shape \(2,\)",
+        ),
+        (
+            {"images": _IMAGES, "labels": _LABELS, "classes": np.array([b"\xff"] * 3)},
+            "is not UTF-8",
+        ),
         (
             {"images": _IMAGES, "labels": np.array(["a", None] * 6, object)},
-            "array labels: cannot be read",
+            "array labels: cannot be read: must hold numbers or strings",
         ),
     ],
 )
@@ -118,3 +145,194 @@ def test_a_single_array_and_a_damaged_file(tmp_path):
 def test_a_spec_of_no_known_kind_is_answered_with_the_notation(spec):
     with pytest.raises(DataError, match="Use shapes, npz:PATH, folder:PATH"):
         load(spec)
+
+
+def test_class_names_of_bytes_are_decoded(tmp_path):
+    names = np.array(["Käse".encode(), b"cat", b"dog"])
+    source = load(_save(tmp_path, images=_IMAGES, labels=_LABELS, classes=names))
+    assert source.class_names == ["Käse", "cat", "dog"]
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, ">f4", np.float64])
+@pytest.mark.parametrize("layout", ["C", "F", "strided"])
+def test_floats_of_any_width_in_any_order(tmp_path, monkeypatch, dtype, layout):
+    monkeypatch.setattr("simclr_tf.data.npz_file._BLOCK", 100)
+    images = (_IMAGES / 255).astype(dtype)
+    if layout == "F":
+        images = np.asfortranarray(images)
+    elif layout == "strided":
+        images = np.repeat(images, 2, axis=2)[:, :, ::2]
+    got = _read(load(_save(tmp_path, images=images)), range(12))["image"]
+    np.testing.assert_array_equal(got, _IMAGES)
+
+
+@pytest.mark.parametrize("block", [1, 27, 500, 2**24])
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("grey", [False, True])
+def test_blocks_of_any_size_give_the_same_array(
+    tmp_path, monkeypatch, block, order, grey
+):
+    monkeypatch.setattr("simclr_tf.data.npz_file._BLOCK", block)
+    images = np.asarray(_IMAGES[..., 0] if grey else _IMAGES, order=order)
+    got = _read(load(_save(tmp_path, images=images)), range(12))["image"]
+    wanted = np.repeat(_IMAGES[..., :1], 3, -1) if grey else _IMAGES
+    np.testing.assert_array_equal(got, wanted)
+
+
+@pytest.mark.parametrize(
+    ("images", "labels"),
+    [
+        ("X_train", "y_train"),
+        ("x_train", "labels"),
+        ("x_train", "Labels"),
+        ("images", "y_train"),
+        ("train_images", "train_labels"),
+        ("images_train", "labels_train"),
+        ("data", "target"),
+    ],
+)
+def test_labels_under_the_names_in_use_are_found(tmp_path, images, labels):
+    source = load(_save(tmp_path, **{images: _IMAGES, labels: _LABELS}))
+    assert source.num_classes == 3
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["fine_labels", "train_categories", "y", "targets", "ClassIds", "class_id", "y_tr"],
+)
+def test_an_array_that_may_hold_labels_is_not_passed_over(tmp_path, name):
+    arrays = {"x_train": _IMAGES, "x_test": _IMAGES, name: _LABELS}
+    with pytest.raises(DataError, match=f"{name} may hold them.*y_train.*--nolabels"):
+        load(_save(tmp_path, **arrays))
+    assert load(_save(tmp_path, **arrays), labels=False).num_classes is None
+
+
+@pytest.mark.parametrize("name", ["paths", "ids", "classes", "y_test", "test_labels"])
+def test_other_arrays_are_passed_over(tmp_path, name):
+    spec = _save(tmp_path, x_train=_IMAGES, x_test=_IMAGES, **{name: _LABELS})
+    assert load(spec).num_classes is None
+
+
+def _zip(path, **members):
+    """An .npz file whose members hold the bytes given."""
+    with zipfile.ZipFile(path / "images.npz", "w") as file:
+        for name, contents in members.items():
+            file.writestr(f"{name}.npy", contents)
+    return f"npz:{path / 'images.npz'}"
+
+
+def _header(shape, descr="|u1", extra=""):
+    text = f"{{'descr': {descr!r}, 'fortran_order': False, 'shape': {shape}, {extra}}}"
+    text += " " * (-(len(text) + 11) % 64) + "\n"
+    return b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text.encode()
+
+
+@pytest.mark.parametrize(
+    "contents",
+    [
+        b"",
+        b"raw bytes of a picture",
+        b"\x93NUMPY\x01\x00\xff\xff{",
+        b"\x93NUMPY\x03\x00\x00\x00\x00\x00",
+        _header("(1000000, 1000, 1000, 3)"),  # 3 TB
+        _header("(-1, 8, 8, 3)") + b"\0" * 192,
+        _header("(2, 8, 8, 3)") + b"\0" * 383,
+        _header("(2, 8, 8, 3)") + b"\0" * 385,
+        _header("(2, 8, 8, 3)", "|O") + b"\0" * 384,
+        _header("(2, 8, 8, 3)", "|U0"),
+        _header("((" * 400),
+        _header("(2,)", extra="'unknown': 1"),
+    ],
+)
+@pytest.mark.parametrize("name", ["images", "labels", "classes"])
+def test_a_member_that_is_no_array_is_told_before_memory_is_taken(
+    tmp_path, contents, name
+):
+    whole = {
+        "images": _header("(2, 8, 8, 3)") + b"\0" * 384,
+        "labels": _header("(2,)") + b"\0\1",
+        "classes": _header("(2,)", "|S1") + b"ab",
+    }
+    assert load(_zip(tmp_path, **whole)).class_names == ["a", "b"]
+    with pytest.raises(DataError, match=f"array {name}: (cannot|must)"):
+        load(_zip(tmp_path, **{**whole, name: contents}))
+
+
+def test_an_array_larger_than_the_memory_is_told(tmp_path, monkeypatch):
+    monkeypatch.setattr("simclr_tf.data.npz_file._memory", lambda: 1000)
+    with pytest.raises(DataError, match="GiB and this machine has"):
+        load(_save(tmp_path, images=_IMAGES))
+
+
+def test_a_file_that_was_cut_off_or_encrypted_is_told(tmp_path):
+    spec = _save(tmp_path, images=_IMAGES, labels=_LABELS)
+    path = tmp_path / "images.npz"
+    contents = path.read_bytes()
+    for end in (0, 3, 40, 2000, len(contents) - 5):
+        path.write_bytes(contents[:end])
+        with pytest.raises(DataError, match=r"not a readable \.npz"):
+            load(spec)
+    flags = bytearray(contents)
+    flags[contents.index(b"PK\x01\x02") + 8] |= 1
+    path.write_bytes(flags)
+    with pytest.raises(DataError, match=r"images: cannot be read.*encrypted"):
+        load(spec)
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_LZMA) as file:
+        file.writestr("images.npy", b"")
+    with pytest.raises(DataError, match="compressed by a method"):
+        load(spec)
+
+
+def test_a_pipe_a_device_or_a_folder_is_no_file(tmp_path):
+    os.mkfifo(tmp_path / "pipe.npz")
+    (tmp_path / "folder.npz").mkdir()
+    for name, kind in (("pipe.npz", "a named pipe"), ("folder.npz", "a folder")):
+        with pytest.raises(DataError, match=f"{name} is {kind}"):
+            load(f"npz:{tmp_path / name}")
+    with pytest.raises(DataError, match="/dev/zero is a device"):
+        load("npz:/dev/zero")
+
+
+def _memory(entry):
+    """Bytes, from what Linux says of this process."""
+    with open("/proc/self/status") as status:
+        line = next(line for line in status if line.startswith(entry))
+    return int(line.split()[1]) * 1024
+
+
+def test_the_images_are_held_once(tmp_path):
+    _read(load(_save(tmp_path, images=_IMAGES)), [0])  # what TensorFlow itself takes
+    size, megabyte = 96, b"\x55" * 2**20
+    path = tmp_path / "large.npz"
+    with (
+        zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as file,
+        file.open("images.npy", "w") as member,
+    ):
+        member.write(_header(f"({size * 128}, 64, 128, 1)"))
+        for _ in range(size):
+            member.write(megabyte)
+    with open("/proc/self/clear_refs", "w") as peak:
+        peak.write("5")  # begins anew
+    before = _memory("VmRSS")
+    source = load(f"npz:{path}")
+    iterators = [iter(source.read(tf.data.Dataset.range(64).batch(8))) for _ in "ab"]
+    for iterator in iterators:
+        assert (next(iterator)["image"].numpy() == 0x55).all()
+    assert _memory("VmHWM") - before < 1.6 * size * 2**20
+
+
+def test_its_identity_is_of_the_arrays_and_not_of_the_file(tmp_path):
+    arrays = {"images": _IMAGES, "labels": _LABELS}
+    source = load(_save(tmp_path, **arrays))
+    np.savez_compressed(tmp_path / "again.npz", **arrays)
+    again = load(f"npz:{tmp_path / 'again.npz'}")
+    assert source.fingerprint() == again.fingerprint()
+    assert load(_save(tmp_path, **{**arrays, "more": _LABELS})).fingerprint() == (
+        source.fingerprint()
+    )
+    changed = _IMAGES.copy()
+    changed[3, 2, 1, 0] ^= 1
+    other = load(_save(tmp_path, images=changed, labels=_LABELS))
+    assert other.fingerprint() != source.fingerprint()
+    other = load(_save(tmp_path, images=_IMAGES, labels=_LABELS[::-1]))
+    assert other.fingerprint() != source.fingerprint()

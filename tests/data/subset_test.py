@@ -52,3 +52,25 @@ def test_the_order_of_places_is_shuffled_and_lasting():
     assert not np.array_equal(places, shuffled_places(100, seed=1))
     # Written down: a result measured on a hold-out is compared over versions.
     np.testing.assert_array_equal(shuffled_places(8), [2, 4, 3, 6, 5, 0, 1, 7])
+
+
+def test_its_identity_is_of_the_whole_and_of_which_images():
+    whole, larger = load("shapes", image_size=16), load("shapes", image_size=24)
+    parts = [
+        Subset(whole, np.array([7, 3]), "some"),
+        Subset(whole, np.array([3, 7]), "some"),
+        Subset(whole, np.array([7, 4]), "some"),
+        Subset(larger, np.array([7, 3]), "some"),
+    ]
+    digests = [part.fingerprint()["digest"] for part in parts]
+    assert len(set(digests)) == 4
+    same = Subset(load("shapes", image_size=16), np.array([7, 3]), "of another name")
+    assert same.fingerprint() == parts[0].fingerprint()
+
+
+def test_its_labels_and_files_are_those_of_its_images():
+    whole = load("shapes", image_size=16)
+    part = Subset(whole, np.array([7, 3, 12]), "some")
+    np.testing.assert_array_equal(part.labels(), [7, 3, 2])
+    np.testing.assert_array_equal(part.labels(), _read(part, [0, 1, 2])["label"])
+    assert Subset(load("shapes", labels=False), np.arange(3), "x").labels() is None
