@@ -1,0 +1,33 @@
+"""Which paths are regular files: reading a pipe waits, reading a device may not end."""
+
+from __future__ import annotations
+
+import os
+import stat
+
+_KINDS = (
+    (stat.S_ISDIR, "a folder"),
+    (stat.S_ISFIFO, "a named pipe"),
+    (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
+)
+
+
+def irregularity(path: str) -> str | None:
+    """What a path leads to where that is no regular file, links followed.
+
+    Args:
+      path: local, or of another file system (`gs://…`), whose files are all regular.
+
+    Returns:
+      Such as "a named pipe"; None for a regular file or where nothing can be told:
+      reading it will say what is wrong.
+    """
+    if "://" in path:
+        return None
+    try:
+        mode = os.stat(path).st_mode
+    except (OSError, ValueError):
+        return None
+    return next((name for is_kind, name in _KINDS if is_kind(mode)), None)
