@@ -16,8 +16,8 @@ _OPERATIONS = {
 
 
 @pytest.mark.parametrize("operation", _OPERATIONS)
-def test_agrees_with_the_published_numbers(shared, operation):
-    golden = np.load(shared / "golden" / "augment_ops.npz")
+def test_agrees_with_the_published_numbers(golden_folder, operation):
+    golden = np.load(golden_folder / "augment_ops.npz")
     names = [name for name in golden.files if name.startswith(operation + "_")]
     assert len(names) == 4
     for name in names:
@@ -27,8 +27,8 @@ def test_agrees_with_the_published_numbers(shared, operation):
         np.testing.assert_allclose(got, golden[name], atol=1e-6, err_msg=name)
 
 
-def test_grayscale_agrees_with_the_published_numbers(shared):
-    golden = np.load(shared / "golden" / "augment_ops.npz")
+def test_grayscale_agrees_with_the_published_numbers(golden_folder):
+    golden = np.load(golden_folder / "augment_ops.npz")
     got = color.to_grayscale(tf.constant(golden["images"]))
     np.testing.assert_allclose(got, golden["grayscale"], atol=1e-6)
 

@@ -6,8 +6,8 @@ import tensorflow as tf
 from simclr_tf.augmentation import evaluation_view
 
 
-def test_agrees_with_the_published_centre_crop(shared):
-    golden = np.load(shared / "golden" / "augment_ops.npz")
+def test_agrees_with_the_published_centre_crop(golden_folder):
+    golden = np.load(golden_folder / "augment_ops.npz")
     got = evaluation_view(
         tf.constant(golden["images"]), 20, crop_proportion=0.875, antialias=False
     )

@@ -27,8 +27,8 @@ def _compiled(augmenter):
 
 
 @pytest.fixture(scope="module")
-def images(shared):
-    with np.load(shared / "data" / "cifar10_10k.npz") as arrays:
+def images(images_npz):
+    with np.load(images_npz) as arrays:
         return tf.constant(arrays["x_train"][:48])
 
 

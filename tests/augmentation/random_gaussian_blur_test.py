@@ -10,8 +10,8 @@ from simclr_tf.augmentation.random_gaussian_blur import gaussian_blur
 
 @pytest.mark.parametrize("kernel", [3, 5])
 @pytest.mark.parametrize("sigma", [0.1, 0.5, 1.0, 2.0])
-def test_agrees_with_the_published_numbers(shared, kernel, sigma):
-    golden = np.load(shared / "golden" / "augment_ops.npz")
+def test_agrees_with_the_published_numbers(golden_folder, kernel, sigma):
+    golden = np.load(golden_folder / "augment_ops.npz")
     images = tf.constant(golden["images"])
     got = gaussian_blur(images, tf.fill([4], sigma), kernel // 2)
     expected = golden[f"blur_k{kernel}_sigma{sigma}"]

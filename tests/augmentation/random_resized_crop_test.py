@@ -27,8 +27,8 @@ def _boxes(count, size, seed=0, **settings):
 
 
 @pytest.mark.parametrize("measure", _MEASURES)
-def test_boxes_follow_the_published_distribution(shared, measure):
-    golden = np.load(shared / "golden" / "crop_boxes_240x320.npz")["boxes_yxhw"]
+def test_boxes_follow_the_published_distribution(golden_folder, measure):
+    golden = np.load(golden_folder / "crop_boxes_240x320.npz")["boxes_yxhw"]
     ours = _boxes(40_000, (240, 320))
     function = _MEASURES[measure]
     result = stats.ks_2samp(

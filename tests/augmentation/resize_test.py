@@ -8,8 +8,8 @@ from simclr_tf.augmentation import resize
 
 
 @pytest.mark.parametrize("case", range(4))
-def test_agrees_with_the_published_numbers(shared, case):
-    golden = np.load(shared / "golden" / "augment_ops.npz")
+def test_agrees_with_the_published_numbers(golden_folder, case):
+    golden = np.load(golden_folder / "augment_ops.npz")
     box = golden[f"crop_resize_bicubic_{case}_box"]
     boxes = tf.tile(tf.constant(box, tf.int32)[None], [4, 1])
     got = resize.crop_and_resize(tf.constant(golden["images"]), boxes, 16, 16)

@@ -42,13 +42,13 @@ def test_losses_are_measured_each_in_a_process_of_its_own():
 
 
 @pytest.mark.slow
-def test_views_of_ones_own_images_are_measured(shared, tmp_path, monkeypatch):
+def test_views_of_ones_own_images_are_measured(photos, tmp_path, monkeypatch):
     job = views._Job(32, 32, False, 16, 2)
     monkeypatch.setattr(views, "_JOBS", {"32 px": job})
     monkeypatch.setattr(views, "_BLUR", job)
     monkeypatch.setattr(jpeg_files, "_BATCHES", {32: 2, 224: 2})
     said = []
-    dataset = f"folder:{shared / 'data' / 'caltech101'}"
+    dataset = f"folder:{photos}"
     parts = ["views", "jpeg_files"]
     output = str(tmp_path / "figures.json")
     told = benchmark(parts, dataset=dataset, repeats=1, output=output, say=said.append)
@@ -82,10 +82,8 @@ def test_a_pretraining_is_measured_beside_a_bare_step(monkeypatch):
     assert ours.images_per_second < 2 * bare.images_per_second
 
 
-def test_a_png_by_the_name_of_a_jpeg_is_passed_over(shared, tmp_path):
-    image = tf.io.decode_jpeg(
-        next((shared / "data" / "caltech101").glob("train/*/*.jpg")).read_bytes()
-    )
+def test_a_png_by_the_name_of_a_jpeg_is_passed_over(photos, tmp_path):
+    image = tf.io.decode_jpeg(next(photos.glob("train/*/*.jpg")).read_bytes())
     folder = tmp_path / "images"
     for place in range(3):
         encode = tf.io.encode_png if place == 1 else tf.io.encode_jpeg

@@ -9,8 +9,8 @@ from simclr_tf.benchmark import peers
 
 
 @pytest.fixture(scope="module")
-def images(shared):
-    with np.load(shared / "data" / "cifar10_10k.npz") as arrays:
+def images(images_npz):
+    with np.load(images_npz) as arrays:
         return tf.constant(arrays["x_train"][:16])
 
 
@@ -37,8 +37,8 @@ def test_the_published_blur_is_of_half_of_a_batch(images):
     assert rough[changed].mean() < rough[~changed].mean()
 
 
-def test_a_view_of_a_jpeg_is_of_a_crop_of_it(shared):
-    path = next((shared / "data" / "caltech101" / "train").glob("*/*.jpg"))
+def test_a_view_of_a_jpeg_is_of_a_crop_of_it(photos):
+    path = next((photos / "train").glob("*/*.jpg"))
     view = tf.function(peers.published_view_of_jpeg(24, 0.5, blur=False))
     contents = tf.constant(path.read_bytes())
     made = np.stack([view(contents) for _ in range(16)])

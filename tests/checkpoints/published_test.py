@@ -10,14 +10,14 @@ from simclr_tf.head import ProjectionHead
 from simclr_tf.model import SimCLR
 
 _MODELS = {
-    "r18_cifar_w025": {"depth": 18, "cifar_stem": True},
-    "r50_w025": {"depth": 50},
-    "r50_sk_w025": {"depth": 50, "sk_ratio": 0.0625},
+    "r18_cifar_w025": {"depth": 18, "width_multiplier": 0.25, "cifar_stem": True},
+    "r50_w00625": {"depth": 50, "width_multiplier": 0.0625},
+    "r50_sk_w00625": {"depth": 50, "width_multiplier": 0.0625, "sk_ratio": 0.0625},
 }
 
 
 def _model(name, num_layers=3, num_classes=10, **changes):
-    settings = {**_MODELS[name], "width_multiplier": 0.25, **changes}
+    settings = {**_MODELS[name], **changes}
     return SimCLR(
         ResNet(**settings),
         ProjectionHead(num_layers=num_layers),
@@ -26,10 +26,10 @@ def _model(name, num_layers=3, num_classes=10, **changes):
 
 
 @pytest.mark.parametrize("name", _MODELS)
-def test_forward_parity(shared, name):
-    io = np.load(shared / "golden" / name / "io.npz")
+def test_forward_parity(golden_folder, name):
+    io = np.load(golden_folder / name / "io.npz")
     model = _model(name)
-    loaded = load_published(str(shared / "golden" / name), model)
+    loaded = load_published(str(golden_folder / name), model)
     assert loaded.unused == ()
     parts = (model.encoder, model.projection_head, model.probe)
     assert loaded.variables == sum(len(part.weights) for part in parts)
@@ -46,9 +46,9 @@ def test_forward_parity(shared, name):
 
 
 @pytest.mark.parametrize("kind", [tf.Module, tf.keras.layers.Layer])
-def test_reads_a_prefix_and_a_saved_model(shared, tmp_path, kind):
+def test_reads_a_prefix_and_a_saved_model(golden_folder, tmp_path, kind):
     """Keras saves its layers with paths of its own to the same variables."""
-    folder = shared / "golden" / "r18_cifar_w025"
+    folder = golden_folder / "r18_cifar_w025"
     model = _model("r18_cifar_w025")
     load_published(str(folder / "ckpt-1"), model)
 
@@ -75,9 +75,9 @@ def test_reads_a_prefix_and_a_saved_model(shared, tmp_path, kind):
         np.testing.assert_array_equal(ours, theirs)
 
 
-def test_a_model_without_a_probe_leaves_the_supervised_head(shared):
+def test_a_model_without_a_probe_leaves_the_supervised_head(golden_folder):
     model = _model("r18_cifar_w025", num_classes=None)
-    loaded = load_published(str(shared / "golden" / "r18_cifar_w025"), model)
+    loaded = load_published(str(golden_folder / "r18_cifar_w025"), model)
     assert loaded.unused == (
         "supervised_head/linear_layer/dense/bias",
         "supervised_head/linear_layer/dense/kernel",
@@ -94,12 +94,14 @@ def test_a_model_without_a_probe_leaves_the_supervised_head(shared):
         ({"sk_ratio": 0.0625, "cifar_stem": False}, "does not match"),
     ],
 )
-def test_what_does_not_match_is_named_and_nothing_is_changed(shared, changes, message):
+def test_what_does_not_match_is_named_and_nothing_is_changed(
+    golden_folder, changes, message
+):
     model = _model("r18_cifar_w025", **changes)
     model.build((None, 32, 32, 3))
     before = model.get_weights()
     with pytest.raises(ValueError, match=message):
-        load_published(str(shared / "golden" / "r18_cifar_w025"), model)
+        load_published(str(golden_folder / "r18_cifar_w025"), model)
     for old, new in zip(before, model.get_weights()):
         np.testing.assert_array_equal(old, new)
 

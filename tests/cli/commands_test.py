@@ -13,9 +13,9 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def dataset(shared, tmp_path_factory):
-    """A slice of CIFAR-10: 400 images to learn from, 100 to test on."""
-    with np.load(shared / "data" / "cifar10_10k.npz") as arrays:
+def dataset(images_npz, tmp_path_factory):
+    """400 images to learn from, 100 to test on."""
+    with np.load(images_npz) as arrays:
         path = tmp_path_factory.mktemp("data") / "images.npz"
         np.savez(
             path,
@@ -143,8 +143,8 @@ def test_export_and_embed_agree_with_the_run(run, tmp_path):
     assert list(from_run["classes"])[:2] == ["airplane", "automobile"]
 
 
-def test_embed_names_the_files_of_a_folder(run, shared, tmp_path):
-    folder = shared / "data" / "caltech101" / "test" / "bonsai"
+def test_embed_names_the_files_of_a_folder(run, photos, tmp_path):
+    folder = photos / "test" / "bonsai"
     output = tmp_path / "h.npz"
     assert (
         main(
@@ -161,11 +161,11 @@ def test_embed_names_the_files_of_a_folder(run, shared, tmp_path):
     assert len(arrays["features"]) == len(names)
 
 
-def test_preview_draws_images_and_views(shared, tmp_path, capsys):
+def test_preview_draws_images_and_views(photos, tmp_path, capsys):
     output = tmp_path / "preview.png"
     status = main(
         [
-            *("preview", f"--dataset=folder:{shared / 'data' / 'caltech101' / 'test'}"),
+            *("preview", f"--dataset=folder:{photos / 'test'}"),
             *("--image_size=64", "--images=3", "--views=5", f"--output={output}"),
         ]
     )

@@ -33,9 +33,9 @@ def npz(tmp_path):
 
 
 @pytest.fixture
-def folder(shared, tmp_path):
+def folder(photos, tmp_path):
     for name in ("bonsai", "watch"):
-        source = shared / "data" / "caltech101" / "train" / name
+        source = photos / "train" / name
         (tmp_path / "photos" / name).mkdir(parents=True)
         for file in sorted(source.iterdir())[:10]:
             shutil.copyfile(file, tmp_path / "photos" / name / file.name)

@@ -14,12 +14,12 @@ from simclr_tf.data.image_files import decode
 
 
 @pytest.fixture
-def photos(shared, tmp_path):
-    """Two classes of six real photographs each, one folder deeper than needed."""
+def photos(photos, tmp_path):
+    """Two classes of six photographs each, one folder deeper than needed."""
     for name in ("bonsai", "watch"):
         folder = tmp_path / "photos" / name / "deeper"
         folder.mkdir(parents=True)
-        files = sorted((shared / "data" / "caltech101" / "train" / name).iterdir())
+        files = sorted((photos / "train" / name).iterdir())
         for file in files[:6]:
             shutil.copyfile(file, folder / file.name)
     return tmp_path / "photos"

@@ -8,6 +8,7 @@ import tensorflow as tf
 from PIL import Image
 
 from simclr_tf.data.image_files import canvas_size, decode, to_canvas
+from tests import sample_images
 
 
 def _picture(height=20, width=29):
@@ -67,8 +68,8 @@ def test_a_jpeg_gives_about_what_pillow_gives(mode, progressive):
     assert apart.max() < 30
 
 
-def test_real_photographs_are_read_as_pillow_reads_them(shared):
-    paths = sorted((shared / "data" / "caltech101" / "test").glob("*/*.jpg"))[::40]
+def test_photographs_are_read_as_pillow_reads_them(photos):
+    paths = sorted((photos / "test").glob("*/*.jpg"))
     assert len(paths) > 5
     for path in paths:
         contents = path.read_bytes()
@@ -240,13 +241,9 @@ def test_a_canvas_holds_the_picture_and_shrinks_no_side_that_fits(shape):
 
 
 @pytest.fixture(scope="module")
-def wall(shared):
-    """A photograph of 1,100 x 2,300 pixels, put together from smaller ones."""
-    paths = sorted((shared / "data" / "caltech101" / "train").glob("*/*.jpg"))[::5]
-    tiles = [Image.open(path).convert("RGB").crop((0, 0, 230, 220)) for path in paths]
-    tiles = [tile for tile in tiles if tile.getbbox() == (0, 0, 230, 220)][:50]
-    rows = [np.concatenate(tiles[k : k + 10], axis=1) for k in range(0, 50, 10)]
-    return np.concatenate(rows, axis=0)
+def wall():
+    """A photograph of 1,100 x 2,300 pixels."""
+    return sample_images.photo(1100, 2300)
 
 
 @pytest.mark.parametrize("canvas", [48, 192, 336, 700, 1200])

@@ -39,9 +39,9 @@ def test_gives_images_and_labels_by_place(tmp_path):
     np.testing.assert_array_equal(batch["index"], [5, 0, 11])
 
 
-def test_real_images(shared):
-    for split, count in (("train", 10_000), ("test", 2_000)):
-        source = load(f"npz:{shared / 'data' / 'cifar10_10k.npz'}", split)
+def test_both_splits_and_names(images_npz):
+    for split, count in (("train", 2_000), ("test", 1_000)):
+        source = load(f"npz:{images_npz}", split)
         assert len(source) == count
         assert source.image_shape == (32, 32, 3)
         assert source.num_classes == 10

@@ -99,8 +99,8 @@ class TinyUnprepared(TinyDigits):
 
 
 @pytest.fixture(scope="module", autouse=True)
-def prepared(shared, tmp_path_factory):
-    paths = sorted((shared / "data/caltech101/train").glob("*/*.jpg"))
+def prepared(photos, tmp_path_factory):
+    paths = sorted((photos / "train").glob("*/*.jpg"))
     _jpegs[:] = [path.read_bytes() for path in paths[:: len(paths) // 14]][:15]
     folder = str(tmp_path_factory.mktemp("tensorflow_datasets"))
     builders = [TinyPhotos(config=name, data_dir=folder) for name in ("all", "few")]

@@ -17,8 +17,8 @@ _FILES, _PER_FILE, _SIZE = 3, 5, 32
 
 
 @pytest.fixture(scope="module")
-def jpegs(shared) -> list[bytes]:
-    paths = sorted((shared / "data/caltech101/train").glob("*/*.jpg"))
+def jpegs(photos) -> list[bytes]:
+    paths = sorted((photos / "train").glob("*/*.jpg"))
     return [path.read_bytes() for path in paths[:: len(paths) // 14]][:15]
 
 

@@ -38,9 +38,8 @@ def _start(arguments, output, environment=None):
 
 
 @pytest.fixture(scope="module")
-def train(shared, tmp_path_factory):
+def train(images_npz, tmp_path_factory):
     """Runs a case in a process of its own, once however often it is asked for."""
-    images = shared / "data" / "cifar10_10k.npz"
     folder = tmp_path_factory.mktemp("cases")
     results = {}
 
@@ -59,7 +58,7 @@ def train(shared, tmp_path_factory):
         case = [f"--strategy={strategy}", f"--replicas={replicas}", *arguments]
         outputs = [output.with_suffix(f".{i}.npz") for i in range(len(environments))]
         processes = [
-            _start([*case, f"--images={images}"], path, environment)
+            _start([*case, f"--images={images_npz}"], path, environment)
             for path, environment in zip(outputs, environments)
         ]
         for process in processes:

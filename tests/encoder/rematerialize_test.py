@@ -30,8 +30,8 @@ def _encoder(rematerialize, **settings):
 
 
 @pytest.fixture(scope="module")
-def images(shared):
-    with np.load(shared / "data" / "cifar10_10k.npz") as found:
+def images(images_npz):
+    with np.load(images_npz) as found:
         return found["x_train"][:6, :24, :24] / 255.0
 
 

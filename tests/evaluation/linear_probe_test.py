@@ -12,9 +12,9 @@ from simclr_tf.evaluation import linear_probe
 
 
 @pytest.fixture(scope="module")
-def features(shared):
-    """CIFAR-10 pixels at 4 x 4: real, small, neither easy nor hopeless."""
-    with np.load(shared / "data" / "cifar10_10k.npz") as file:
+def features(images_npz):
+    """Pixels of images at 4 x 4: small, neither easy nor hopeless."""
+    with np.load(images_npz) as file:
         data = {name: file[name] for name in file.files}
 
     def small(images):

@@ -46,8 +46,8 @@ def _assert_is_reference(got, z_a, z_b, temperature, tolerance):
 
 @pytest.mark.parametrize("case", range(5))
 @pytest.mark.parametrize("block_size", [None, 24])
-def test_agrees_with_the_published_numbers(shared, case, block_size):
-    golden = np.load(shared / "golden" / "nt_xent.npz")
+def test_agrees_with_the_published_numbers(golden_folder, case, block_size):
+    golden = np.load(golden_folder / "nt_xent.npz")
     hidden = golden[f"{case}_hidden"]
     loss, d_a, d_b = _value_and_gradients(
         *np.split(hidden, 2),

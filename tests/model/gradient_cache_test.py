@@ -55,8 +55,8 @@ def _model(encoder, micro_batches, optimizer="sgd", **settings):
 
 
 @pytest.fixture(scope="module")
-def arrays(shared):
-    with np.load(shared / "data" / "cifar10_10k.npz") as found:
+def arrays(images_npz):
+    with np.load(images_npz) as found:
         images = found["x_train"][:48, ::2, ::2]
         return images, found["y_train"][:48].astype(np.int32) % 3
 

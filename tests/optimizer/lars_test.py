@@ -21,8 +21,8 @@ _NAMES = (
 
 @pytest.mark.parametrize("case", range(4))
 @pytest.mark.parametrize("jit_compile", [False, True])
-def test_follows_the_published_trajectories(shared, case, jit_compile):
-    golden = np.load(shared / "golden" / "lars.npz")
+def test_follows_the_published_trajectories(golden_folder, case, jit_compile):
+    golden = np.load(golden_folder / "lars.npz")
     config = ast.literal_eval(str(golden[f"{case}|config"]))
     config["eta"] = config.pop("eeta")
     config["nesterov"] = config.pop("use_nesterov", False)

@@ -10,8 +10,8 @@ from simclr_tf.optimizer import WarmupCosineDecay, scaled_learning_rate
 
 
 @pytest.mark.parametrize("case", range(4))
-def test_agrees_with_the_published_schedule(shared, case):
-    golden = np.load(shared / "golden" / "schedule.npz")
+def test_agrees_with_the_published_schedule(golden_folder, case):
+    golden = np.load(golden_folder / "schedule.npz")
     args = ast.literal_eval(str(golden[f"{case}_args"]))
     peak = scaled_learning_rate(
         args["base_learning_rate"], args["batch_size"], args["scaling"]

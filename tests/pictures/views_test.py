@@ -75,8 +75,8 @@ def test_save_figure_writes_a_png_in_which_the_cells_stand_in_order(tmp_path):
     np.testing.assert_array_equal(picture[0, 0], [255, 255, 255])
 
 
-def test_real_photographs_and_views_to_any_file_system(shared):
-    files = sorted((shared / "data" / "caltech101" / "train" / "bonsai").iterdir())[:2]
+def test_photographs_and_views_to_any_file_system(photos):
+    files = sorted((photos / "train" / "bonsai").iterdir())[:2]
     photos = [tf.io.decode_jpeg(tf.io.read_file(str(file)), 3) for file in files]
     photos = tf.stack([tf.image.resize(photo, [48, 48]) / 255.0 for photo in photos])
     views = SimCLRAugmenter(32).two_views(photos).numpy()

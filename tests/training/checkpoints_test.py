@@ -17,10 +17,10 @@ _AUGMENTER = SimCLRAugmenter(16, color_strength=0.0, blur=False)
 
 
 @pytest.fixture(scope="module")
-def source(shared, tmp_path_factory):
-    """64 images of CIFAR-10 with labels."""
+def source(images_npz, tmp_path_factory):
+    """64 images with labels."""
     path = tmp_path_factory.mktemp("images") / "images.npz"
-    with np.load(shared / "data" / "cifar10_10k.npz") as arrays:
+    with np.load(images_npz) as arrays:
         np.savez(path, images=arrays["x_train"][:64], labels=arrays["y_train"][:64])
     return load(f"npz:{path}")
 

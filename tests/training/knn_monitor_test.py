@@ -30,8 +30,8 @@ def _noise(count):
     return np.random.default_rng(count).integers(0, 256, [count, 8, 8, 3], np.uint8)
 
 
-def test_of_small_datasets_it_is_knn_on_all_images(shared, tmp_path):
-    with np.load(shared / "data" / "cifar10_10k.npz") as arrays:
+def test_of_small_datasets_it_is_knn_on_all_images(images_npz, tmp_path):
+    with np.load(images_npz) as arrays:
         train = arrays["x_train"][:300, ::4, ::4], arrays["y_train"][:300]
         test = arrays["x_test"][:120, ::4, ::4], arrays["y_test"][:120]
     monitor = _monitor(tmp_path / "images.npz", train, test)

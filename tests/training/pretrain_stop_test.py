@@ -15,10 +15,10 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
-def recipe(shared, tmp_path):
+def recipe(images_npz, tmp_path):
     """Three epochs of three steps, the first with small views."""
     path = tmp_path / "images.npz"
-    with np.load(shared / "data" / "cifar10_10k.npz") as arrays:
+    with np.load(images_npz) as arrays:
         np.savez(path, images=arrays["x_train"][:100], labels=arrays["y_train"][:100])
     return Recipe(
         dataset=f"npz:{path}",

@@ -1,4 +1,4 @@
-"""Training on real images: what it writes, and that stopping costs nothing."""
+"""Training on images: what it writes, and that stopping costs nothing."""
 
 import dataclasses
 import importlib
@@ -35,10 +35,10 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def images(shared, tmp_path_factory):
-    """320 images of CIFAR-10 with labels, and the same without."""
+def images(images_npz, tmp_path_factory):
+    """320 images with labels, and the same without."""
     folder = tmp_path_factory.mktemp("images")
-    with np.load(shared / "data" / "cifar10_10k.npz") as arrays:
+    with np.load(images_npz) as arrays:
         x, y = arrays["x_train"][:320], arrays["y_train"][:320]
         test = {"x_test": arrays["x_test"][:100], "y_test": arrays["y_test"][:100]}
     np.savez(folder / "labelled.npz", x_train=x, y_train=y, **test)

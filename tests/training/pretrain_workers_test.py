@@ -21,10 +21,10 @@ _EPOCHS = 6
 
 
 @pytest.fixture(scope="module")
-def command(shared, tmp_path_factory):
+def command(images_npz, tmp_path_factory):
     """A pretraining without its run folder, of sixteen steps an epoch."""
     path = tmp_path_factory.mktemp("images") / "images.npz"
-    with np.load(shared / "data" / "cifar10_10k.npz") as arrays:
+    with np.load(images_npz) as arrays:
         np.savez(path, images=arrays["x_train"][:256], labels=arrays["y_train"][:256])
     settings = {
         "dataset": f"npz:{path}",
