@@ -11,7 +11,7 @@ import sys
 
 import pytest
 
-from tests import build_files
+from tools.bazel import build_files
 
 pytestmark = pytest.mark.skipif(
     sys.version_info < (3, 10), reason="needs sys.stdlib_module_names of Python 3.10"
@@ -37,7 +37,7 @@ def graph() -> dict[str, set[str]]:
 
 def test_build_files_are_what_the_source_tree_says():
     stale = build_files.out_of_date(build_files.ROOT)
-    assert not stale, "run: python tests/build_files.py --write"
+    assert not stale, "run: python tools/bazel/build_files.py --write"
 
 
 def test_no_module_depends_on_itself(graph):
@@ -94,7 +94,7 @@ def f():
     assert build_files.build_files(tmp_path)["simclr_tf/loss/BUILD"] == (
         build_files.HEADER
         + """\
-load("//tests:python.bzl", "py_library")
+load("//tools/bazel:python.bzl", "py_library")
 
 package(default_visibility = ["//visibility:public"])
 

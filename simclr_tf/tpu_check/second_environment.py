@@ -9,10 +9,8 @@ import pathlib
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
-
-import numpy as np
 
 from simclr_tf.errors import UserError
 from simclr_tf.tpu_check.program import Program
@@ -20,7 +18,7 @@ from simclr_tf.tpu_check.program import Program
 DEFAULT = ".venv-tpu-check/bin/python"
 # As in requirements-tpu-check.txt, which names what they need in turn.
 PACKAGES = ("jax==0.10.2", "jaxlib==0.10.2", "libtpu==0.0.52")
-_SCRIPTS = pathlib.Path(__file__).resolve().parent
+_COMPILE = str(pathlib.Path(__file__).resolve().parent / "compile_for_tpu.py")
 
 
 class CompilerMissing(UserError):
@@ -83,56 +81,20 @@ def compile_for_tpu(python: str, topology: str, program: Program) -> dict[str, A
         return _answer(python, folder, arguments)
 
 
-def run_on_cpus(
-    python: str,
-    program: Program,
-    inputs: Mapping[str, np.ndarray],
-    *,
-    restart: Sequence[str] = (),
-) -> dict[str, np.ndarray]:
-    """Runs a program on as many simulated CPU devices as it has replicas.
-
-    Args:
-      python: of `find_compiler`.
-      program: begins with the values its variables have now.
-      inputs: of each input an array `[steps, replicas, …]`.
-      restart: roles whose variables get their first value at each step again.
-
-    Returns:
-      Each output `[steps, replicas, …]` by its name, and each variable after the
-      last step, `[replicas, …]`, as `variable_0`, `variable_1`, …
-
-    Raises:
-      ValueError: where the program cannot be run.
-    """
-    with tempfile.TemporaryDirectory() as folder:
-        program.save(folder)
-        given, output = f"{folder}/inputs.npz", f"{folder}/outputs.npz"
-        values = {
-            f"variable_{place}": variable.numpy()
-            for place, variable in enumerate(program.sources)
-        }
-        np.savez(given, **values, **inputs)
-        _run(
-            python,
-            "run_on_cpus.py",
-            [f"--program={folder}", f"--inputs={given}", f"--output={output}"]
-            + [f"--restart={role}" for role in restart],
-        )
-        with np.load(output) as arrays:
-            return dict(arrays)
-
-
 def _answer(python: str, folder: str, arguments: Sequence[str]) -> dict[str, Any]:
     output = pathlib.Path(folder) / "answer.json"
-    _run(python, "compile_for_tpu.py", [*arguments, f"--output={output}"])
+    run_script(python, _COMPILE, [*arguments, f"--output={output}"])
     return json.loads(output.read_text())
 
 
-def _run(python: str, script: str, arguments: Sequence[str]) -> None:
-    """Runs one of our programs; ValueError with its last words where it fails."""
+def run_script(python: str, script: str, arguments: Sequence[str]) -> None:
+    """Runs a program there.
+
+    Raises:
+      ValueError: where it fails, with its last words.
+    """
     done = subprocess.run(
-        [python, str(_SCRIPTS / script), *arguments],
+        [python, script, *arguments],
         capture_output=True,
         text=True,
         errors="replace",
@@ -141,6 +103,6 @@ def _run(python: str, script: str, arguments: Sequence[str]) -> None:
     if done.returncode:
         said = done.stderr.strip().splitlines() or [f"status {done.returncode}"]
         raise ValueError(
-            f"{script} failed in {python}: {said[-1]} (it is written for "
-            f"{', '.join(PACKAGES)})"
+            f"{os.path.basename(script)} failed in {python}: {said[-1]} (it is "
+            f"written for {', '.join(PACKAGES)})"
         )

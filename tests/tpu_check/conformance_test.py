@@ -15,8 +15,8 @@ import tensorflow as tf
 
 from simclr_tf.tpu_check.fake_tpu import tpu_strategy
 from simclr_tf.tpu_check.program import Program, export_step
-from simclr_tf.tpu_check.second_environment import run_on_cpus
 from tests.distribution import train_case
+from tests.tpu_check.simulated_replicas import run_on_cpus
 
 pytestmark = pytest.mark.slow
 

@@ -1,7 +1,7 @@
 """Bazel's BUILD files, written from the source tree so that they cannot be wrong.
 
-python tests/build_files.py           names the BUILD files that are out of date
-python tests/build_files.py --write   writes them
+python tools/bazel/build_files.py           names BUILD files that are out of date
+python tools/bazel/build_files.py --write   writes them
 
 Every module is a target whose deps are its imports, wherever in the file they stand.
 A room's `__init__.py` is the target that bears the room's name.
@@ -15,10 +15,10 @@ import dataclasses
 import pathlib
 import sys
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-FOLDERS = ("simclr_tf", "tests", "experiments")
-RULES = "//tests:python.bzl"
-HEADER = "# Written by tests/build_files.py --write.\n"
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+FOLDERS = ("simclr_tf", "tests", "experiments", "tools")
+RULES = "//tools/bazel:python.bzl"
+HEADER = "# Written by tools/bazel/build_files.py --write.\n"
 THIRD_PARTY = """\
 # Third-party packages come with the interpreter: requirements.txt pins them, setup.sh
 # installs them. These targets stand for them in the deps of the others.
