@@ -24,6 +24,20 @@ def _define(values: flags.FlagValues) -> None:
         "data_service; this machine makes them by default",
         flag_values=values,
     )
+    flags.DEFINE_float(
+        "checkpoint_minutes",
+        5.0,
+        "minutes from one saved state to the next within an epoch; the state is also "
+        "saved after each epoch and at a stop",
+        flag_values=values,
+    )
+    flags.DEFINE_boolean(
+        "accept_changed_data",
+        False,
+        "resume a run whose data has changed: the epoch it was in begins anew with "
+        "the data as it is now",
+        flag_values=values,
+    )
     recipe_flags.define(values)
 
 
@@ -33,6 +47,8 @@ def _run(values: flags.FlagValues) -> None:
         values.run,
         strategy=strategy_flags.strategy(values),
         data_service=values.data_service,
+        checkpoint_minutes=values.checkpoint_minutes,
+        accept_changed_data=values.accept_changed_data,
     )
 
 

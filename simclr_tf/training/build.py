@@ -63,15 +63,21 @@ def build_augmenter(
 
 
 def build_optimizer(
-    recipe: ResolvedRecipe, steps_per_epoch: int
+    recipe: ResolvedRecipe, steps_per_epoch: int, offset: int = 0
 ) -> tf.keras.optimizers.Optimizer:
-    """The optimizer of a recipe, with its schedule."""
+    """The optimizer of a recipe, with its schedule.
+
+    Args:
+      recipe: all settings.
+      steps_per_epoch: steps an epoch.
+      offset: step at which the first epoch begins, see `data_record.Calendar`.
+    """
     schedule = WarmupCosineDecay(
         scaled_learning_rate(
             recipe.learning_rate, recipe.batch_size, recipe.learning_rate_scaling
         ),
-        total_steps=recipe.epochs * steps_per_epoch,
-        warmup_steps=round(recipe.warmup_epochs * steps_per_epoch),
+        total_steps=recipe.epochs * steps_per_epoch + offset,
+        warmup_steps=max(round(recipe.warmup_epochs * steps_per_epoch) + offset, 0),
     )
     return make_optimizer(
         recipe.optimizer,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import math
 import platform
 import re
 import statistics
@@ -11,14 +12,14 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 
-import numpy as np
 import tensorflow as tf
 
+from simclr_tf import messages
 from simclr_tf.data import (
-    MissingSplit,
+    HELD_OUT,
+    PretrainingData,
     Source,
-    load,
-    load_train_and_test,
+    load_for_pretraining,
     pretrain_batches,
     require_divisible,
     steps_per_epoch,
@@ -33,14 +34,18 @@ from simclr_tf.training.build import (
     build_model,
     build_optimizer,
 )
-from simclr_tf.training.checkpoints import Checkpoints
+from simclr_tf.training.checkpoints import Checkpoints, newest_state
+from simclr_tf.training.data_record import Calendar, DataRecord
 from simclr_tf.training.journal import Journal
 from simclr_tf.training.knn_monitor import KnnMonitor
 from simclr_tf.training.precision import has_fast_bfloat16
 from simclr_tf.training.recipe import Recipe, ResolvedRecipe
-from simclr_tf.training.run_folder import RunFolder
+from simclr_tf.training.run_folder import RunFolder, RunFolderError
+from simclr_tf.training.run_lock import RunLock
 from simclr_tf.training.stop_signal import StopSignal
 from simclr_tf.version import __version__
+
+Batches = Iterator[dict[str, tf.Tensor]]
 
 
 class Stopped(Exception):
@@ -52,7 +57,7 @@ class WorkerLost(Stopped):
 
 
 class Diverged(UserError):
-    """The loss or the features are no longer numbers."""
+    """The loss, the weights or the features are no longer numbers."""
 
 
 def pretrain(
@@ -61,7 +66,9 @@ def pretrain(
     *,
     strategy: tf.distribute.Strategy | None = None,
     data_service: str | None = None,
-    say: Callable[[str], None] = print,
+    checkpoint_minutes: float = 5.0,
+    accept_changed_data: bool = False,
+    say: Callable[[str], None] = messages.say,
 ) -> dict:
     """Trains an encoder and writes its run folder; resumes a run begun there.
 
@@ -77,132 +84,380 @@ def pretrain(
       run_path: the run folder, see `RunFolder`.
       strategy: the devices, see `make_strategy`; TensorFlow's current one where None.
       data_service: address of a tf.data service that makes the batches.
+      checkpoint_minutes: minutes from one saved state to the next within an epoch,
+        0 or more; the state is also saved at the end of each epoch and at a stop.
+      accept_changed_data: go on where the data has changed since the run was
+        started: the epoch that was left begins anew, with the data as it is now.
       say: called with each line that a person should read.
 
     Returns:
       What result.json holds; nothing of a worker that is not the chief.
 
     Raises:
-      ValueError: for a mistake in the settings or the data (`DataError`,
-        `RunFolderError`), before any work is lost; `Diverged` where the loss or the
-        features are no longer numbers.
+      UserError: for a mistake in the settings or the data (`DataError`,
+        `RunFolderError`), before any work is lost; `Diverged` where the loss, the
+        weights or the features are no longer numbers.
       Stopped: where SIGTERM or SIGINT came, to any worker; the state is saved.
-        `WorkerLost` where another worker is gone; the state is that of the last
-        whole epoch.
+        `WorkerLost` where another worker is gone; the newest state stays.
     """
+    if not checkpoint_minutes >= 0:
+        raise UserError(
+            f"checkpoint_minutes must be 0 or more, got {checkpoint_minutes:g}."
+        )
     strategy = strategy or tf.distribute.get_strategy()
     crew = Crew(strategy)
     say = say if crew.is_chief else _silent
-    recipe.resolve()  # Mistakes are told before a large folder is read.
-    source = load(
-        recipe.dataset, "train", image_size=recipe.image_size, labels=recipe.labels
-    )
     run = RunFolder(run_path)
+    data, settings = _load(recipe, run, strategy, crew)
+    model, per_epoch = _make_model(settings, data.train, strategy)
+
+    with contextlib.ExitStack() as stack:
+        lock, aside = None, None
+        if crew.is_chief:
+            run.make()
+            lock = stack.enter_context(RunLock(run.lock, say))
+            run.start(settings)
+        else:
+            aside = stack.enter_context(tempfile.TemporaryDirectory())
+        stack.enter_context(_watching(crew, run))
+        newest = newest_state(run.checkpoints, say)
+        now = DataRecord.of(data.train, settings.epochs, per_epoch)
+        record = _data_record(run, now, newest or 0, accept_changed_data, say)
+        calendar = record.calendar
+        if calendar.offset:
+            with strategy.scope():
+                model.compile(build_optimizer(settings, per_epoch, calendar.offset))
+        checkpoints = Checkpoints(run.checkpoints, model, write_to=aside)
+        step, seconds = checkpoints.restore(newest) if newest else (0, 0.0)
+        crew.require_same(_facts(step, settings, record))
+        if step and step == calendar.since:
+            model.reset_metrics()  # Of the epoch that begins anew.
+        journal = None
+        if crew.is_chief:
+            run.write_data(record)
+            journal = Journal(run.metrics, run.tensorboard, step, say)
+            stack.enter_context(journal)
+        say(_opening(settings, data, model, step, calendar))
+        if settings.precision == "bfloat16" and not step:
+            _advise_on_bfloat16(strategy, say)
+        training = _Training(
+            recipe=settings,
+            run=run,
+            source=data.train,
+            monitor=_monitor(settings, data),
+            model=model,
+            calendar=calendar,
+            crew=crew,
+            checkpoints=checkpoints,
+            checkpoint_seconds=60 * checkpoint_minutes,
+            journal=journal,
+            lock=lock,
+            data_service=data_service,
+            say=say,
+            step=step,
+            seconds_before=seconds,
+        )
+        training.run_to_end()
+        if not crew.is_chief:
+            return {}
+        return _write_result(training, data, began_at=step)
+
+
+def _silent(line: str) -> None:
+    """What workers other than the chief say."""
+
+
+def _load(
+    recipe: Recipe, run: RunFolder, strategy: tf.distribute.Strategy, crew: Crew
+) -> tuple[PretrainingData, ResolvedRecipe]:
+    """The images, and the settings with all defaults that follow from them."""
+    recipe.resolve()  # Mistakes are told before a large folder is read.
+    data = load_for_pretraining(
+        recipe.dataset,
+        recipe.test_dataset,
+        image_size=recipe.image_size,
+        labels=recipe.labels,
+        pretrain_on_all=recipe.pretrain_on_all,
+    )
     if recipe.precision is None and run.is_run():
         # Its default is the machine's, and the run may have begun on another one.
         recipe = dataclasses.replace(recipe, precision=run.recipe().precision)
-    fast_bfloat16 = has_fast_bfloat16(strategy)
-    recipe = recipe.resolve(
-        min(source.image_shape[:2]),
+    settings = recipe.resolve(
+        min(data.train.image_shape[:2]),
         # Hosts know themselves alone, and must come to one default.
-        fast_bfloat16=fast_bfloat16 and crew.count == 1,
+        fast_bfloat16=crew.count == 1 and has_fast_bfloat16(strategy),
     )
+    return data, settings
+
+
+def _make_model(
+    recipe: ResolvedRecipe, source: Source, strategy: tf.distribute.Strategy
+) -> tuple[SimCLR, int]:
+    """The compiled model, and how many steps an epoch has."""
     per_epoch = steps_per_epoch(source, recipe.batch_size)
     require_divisible(
         recipe.batch_size, strategy.num_replicas_in_sync, recipe.micro_batches
     )
-    total = recipe.epochs * per_epoch
-    monitor = _monitor(recipe, source)
     with strategy.scope():
         model = build_model(recipe, num_classes=source.num_classes)
         model.compile(build_optimizer(recipe, per_epoch))
     if recipe.micro_batches > 1:
         require_repeatable(model.encoder)
+    return model, per_epoch
 
-    with contextlib.ExitStack() as stack:
-        aside = None
-        if crew.is_chief:
-            run.start(recipe)
-        else:
-            aside = stack.enter_context(tempfile.TemporaryDirectory())
-        checkpoints = Checkpoints(run.checkpoints, model, write_to=aside)
-        step, seconds_before = checkpoints.restore()
-        journal = Journal(run, step) if crew.is_chief else None
-        say(_opening(recipe, source, model, step, per_epoch))
-        if recipe.precision == "bfloat16" and not fast_bfloat16 and not step:
-            say(
-                "This machine shows no instructions for bfloat16; where it imitates "
-                "them, --precision=float32 is several times as fast."
-            )
 
-        batch = recipe.batch_size
-        batches, view_size = None, None
-        progress = Progress(
-            total * batch,
-            start=step * batch,
-            cost=lambda images: _pixels(recipe, images, per_epoch * batch),
+def _data_record(
+    run: RunFolder,
+    now: DataRecord,
+    step: int,
+    accept_changed_data: bool,
+    say: Callable[[str], None],
+) -> DataRecord:
+    """What the run learns from: as before, or with the change that was accepted."""
+    if not step:
+        return now
+    before = run.read_data()
+    if before is None:  # A run begun before this was kept.
+        row = (run.read_metrics() or [{}])[-1]
+        length = now.calendar.steps_per_epoch
+        if row.get("epoch"):
+            length = max(row["step"] // row["epoch"], 1)
+        before = DataRecord(None, Calendar(now.calendar.epochs, length))
+    changes = before.changes(now)
+    if not changes:
+        if step < before.calendar.since:  # The states after the change are damaged.
+            return before.going_on(now, step)
+        return dataclasses.replace(before, fingerprint=now.fingerprint)
+    told = f"The data of {run.path} has changed since the run was started: "
+    told += "; ".join(changes) + ". "
+    epoch = before.calendar.epoch_of(step) + 1
+    if not accept_changed_data:
+        raise RunFolderError(
+            f"{told}Restore it, choose another folder with --run, or go on with the "
+            f"data as it is now with --accept_changed_data: epoch {epoch} then begins "
+            "anew."
         )
-        began = time.monotonic()
+    say(f"{told}Epoch {epoch} begins anew with the data as it is now.")
+    return before.going_on(now, step)
 
-        def seconds() -> float:
-            return seconds_before + time.monotonic() - began
 
-        stop = stack.enter_context(StopSignal())
-        stack.enter_context(_watching(crew, run))
-        stopping = False
-        while step < total:
-            epoch = step // per_epoch
-            if recipe.view_size(epoch) != view_size:
-                view_size = recipe.view_size(epoch)
-                model.augmenter = build_augmenter(recipe, view_size)
-                train = make_train_function(model)
-                batches = _batches(recipe, source, model, step, data_service)
-            epoch_start, epoch_end = step, (epoch + 1) * per_epoch
-            epoch_began = time.monotonic()
-            while step < epoch_end and not stopping:
-                steps = min(recipe.steps_per_execution, epoch_end - step)
-                train(batches, steps)
-                step += steps
-                if crew.is_chief and progress.due():
-                    # To read metrics is an exchange, which takes all workers.
-                    seen = _results(model) if crew.count == 1 else {}
-                    progress.show(step * batch, _shown(seen))
-                stopping = crew.agree(step, stop.requested)
-            if step < epoch_end:
-                progress.clear()
-                checkpoints.save(step, seconds())
-                raise Stopped(
-                    f"Stopped after step {step:,} of {total:,}; the state is saved "
-                    f"in {run.path}. The same command resumes it."
-                )
-            row = {"step": step, "epoch": epoch + 1, **_results(model)}
-            images = (step - epoch_start) * batch
-            row["images_per_second"] = images / (time.monotonic() - epoch_began)
-            if crew.is_chief:
-                progress.clear()
-            if monitor is not None:
-                row.update(monitor.run(model))
-            _require_finite(row, run)
-            left = progress.left(step * batch)
-            say(
-                f"epoch {epoch + 1}/{recipe.epochs}  {_text(_shown(row))}  "
-                f"{row['images_per_second']:,.0f} images/s  {left} left"
+def _facts(step: int, recipe: ResolvedRecipe, record: DataRecord) -> dict[str, object]:
+    """What all workers of a run must agree on."""
+    settings = dataclasses.asdict(recipe)
+    # Hosts may keep the same images in different places.
+    del settings["dataset"], settings["test_dataset"]
+    return {
+        "steps done": step,
+        "settings": settings,
+        "data": record.to_dict(),
+        "versions": _versions(),
+    }
+
+
+def _monitor(recipe: ResolvedRecipe, data: PretrainingData) -> KnnMonitor | None:
+    """kNN while training, where there are labels to measure it with."""
+    if data.bank is None or data.queries is None:
+        return None
+    return KnnMonitor(data.bank, data.queries, recipe.image_size)
+
+
+@dataclasses.dataclass
+class _Training:
+    """The steps of a run that are left, and where they are noted down and saved."""
+
+    recipe: ResolvedRecipe
+    run: RunFolder
+    source: Source
+    monitor: KnnMonitor | None
+    model: SimCLR
+    calendar: Calendar
+    crew: Crew
+    checkpoints: Checkpoints
+    checkpoint_seconds: float
+    journal: Journal | None
+    lock: RunLock | None
+    data_service: str | None
+    say: Callable[[str], None]
+    step: int
+    seconds_before: float
+
+    def __post_init__(self) -> None:
+        self._began = self._saved = time.monotonic()
+        self._stopping = False
+        self._progress = Progress(
+            self.calendar.total * self.recipe.batch_size,
+            start=self.step * self.recipe.batch_size,
+            cost=self._pixels,
+        )
+
+    @property
+    def seconds(self) -> float:
+        """Spent on the run by this process and those before it."""
+        return self.seconds_before + time.monotonic() - self._began
+
+    def run_to_end(self) -> None:
+        """Takes the steps that are left, epoch by epoch."""
+        view_size = None
+        with StopSignal() as stop:
+            while self.step < self.calendar.total:
+                epoch = self.calendar.epoch_of(self.step)
+                if self.recipe.view_size(epoch) != view_size:
+                    view_size = self.recipe.view_size(epoch)
+                    self.model.augmenter = build_augmenter(self.recipe, view_size)
+                    take = make_train_function(self.model)
+                    batches = self._batches()
+                first, began = self.step, time.monotonic()
+                self._take_steps(epoch, take, batches, stop)
+                images = (self.step - first) * self.recipe.batch_size
+                self._end_epoch(epoch, images / (time.monotonic() - began))
+                if self._stopping and self.step < self.calendar.total:
+                    raise self._stopped()
+
+    def _take_steps(
+        self,
+        epoch: int,
+        take: Callable[[Batches, int], None],
+        batches: Batches,
+        stop: StopSignal,
+    ) -> None:
+        """The steps of an epoch that are left; Stopped where one is asked to stop."""
+        end = self.calendar.begin_of(epoch + 1)
+        while self.step < end:
+            steps = min(self.recipe.steps_per_execution, end - self.step)
+            take(batches, steps)
+            self.step += steps
+            save = self._look(epoch, stop)
+            if self.step < end and (save or self._stopping):
+                self._progress.clear()
+                self._save(epoch)
+                if self._stopping:
+                    raise self._stopped()
+
+    def _look(self, epoch: int, stop: StopSignal) -> bool:
+        """Reads what there is to know after a step; whether to save it.
+
+        Reading metrics is an exchange among workers: they do it when they meet.
+        """
+        look = self._progress.due()
+        if not self.crew.meets(self.step):
+            return False
+        save = self.crew.is_chief and (
+            time.monotonic() - self._saved >= self.checkpoint_seconds
+        )
+        self._stopping, save, look = self.crew.agree(
+            self.step, [stop.requested, save, look]
+        )
+        if look:
+            values = _results(self.model)
+            self._require_finite(values, epoch)
+            if self.crew.is_chief:
+                self._progress.show(self.step * self.recipe.batch_size, _shown(values))
+        return save
+
+    def _end_epoch(self, epoch: int, images_per_second: float) -> None:
+        """Measures, notes down and saves."""
+        row = {"step": self.step, "epoch": epoch + 1, **_results(self.model)}
+        row["images_per_second"] = images_per_second
+        self._progress.clear()
+        if self.monitor is not None:
+            row.update(self.monitor.run(self.model))
+        self._require_finite(row, epoch)
+        self._require_finite_weights(epoch)
+        left = self._progress.left(self.step * self.recipe.batch_size)
+        self.say(
+            f"epoch {epoch + 1}/{self.recipe.epochs}  {_text(_shown(row))}  "
+            f"{images_per_second:,.0f} images/s  {left} left"
+        )
+        if self.journal is not None:
+            self._require_lock()
+            self.journal.write(row)
+        self.model.reset_metrics()
+        self._save(epoch)
+
+    def _save(self, epoch: int) -> None:
+        self._require_finite(_results(self.model), epoch)
+        self._require_finite_weights(epoch)
+        self._require_lock()
+        self.checkpoints.save(self.step, self.seconds)
+        self._saved = time.monotonic()
+
+    def _require_lock(self) -> None:
+        if self.lock is not None:
+            self.lock.require_held()
+
+    def _require_finite(self, values: Mapping[str, float], epoch: int) -> None:
+        for name, value in values.items():
+            if not math.isfinite(value):
+                raise self._diverged(f"{name} became {value}", epoch)
+
+    def _require_finite_weights(self, epoch: int) -> None:
+        for variable in self.model.variables:
+            if not variable.dtype.is_floating:
+                continue
+            finite = tf.math.is_finite(tf.convert_to_tensor(variable))
+            if not tf.reduce_all(finite):
+                raise self._diverged(f"{variable.name} became infinite or nan", epoch)
+
+    def _diverged(self, what: str, epoch: int) -> Diverged:
+        newest = self.checkpoints.newest
+        kept = "No state was saved before that."
+        if newest is not None:
+            kept = f"The last good state, after step {newest:,}, is in {self.run.path}."
+        return Diverged(
+            f"{what} in epoch {epoch + 1}: lower --learning_rate, raise "
+            f"--warmup_epochs, or use --precision=float32. {kept}"
+        )
+
+    def _stopped(self) -> Stopped:
+        told = f"Stopped after step {self.step:,} of {self.calendar.total:,}"
+        if not self.crew.is_chief:
+            return Stopped(f"{told}; the chief of the workers saves the state.")
+        return Stopped(
+            f"{told}; the state is saved in {self.run.path}. The same command resumes "
+            "it."
+        )
+
+    def _pixels(self, images: int) -> float:
+        """Pixels of a view of each of the first `images` of the run, added up."""
+        recipe = self.recipe
+        early = self.calendar.begin_of(recipe.early_epochs) * recipe.batch_size
+        early = min(images, max(early, 0))
+        late = images - early
+        return early * recipe.early_view_size**2 + late * recipe.image_size**2
+
+    def _batches(self) -> Batches:
+        """The batches of the next step and those after it, each replica's share."""
+        strategy = self.model.distribute_strategy
+        on_host = self.recipe.augment_on == "host"
+
+        def pipeline(context: tf.distribute.InputContext) -> tf.data.Dataset:
+            return pretrain_batches(
+                self.source,
+                self.model.augmenter if on_host else None,
+                batch_size=self.recipe.batch_size,
+                seed=self.recipe.seed,
+                start_step=self.calendar.data_step(self.step),
+                context=context,
+                data_service=self.data_service,
             )
-            if journal is not None:
-                journal.write(row)
-            model.reset_metrics()
-            checkpoints.save(step, seconds())
 
-    if not crew.is_chief:
-        return {}
-    result = _result(recipe, run, model, strategy, seconds())
-    run.write_result(result)
-    say(f"Trained {total:,} steps in {duration(result['seconds'])}; see {run.path}.")
-    return result
+        return iter(strategy.distribute_datasets_from_function(pipeline))
 
 
-def _silent(line: str) -> None:
-    """What workers other than the chief say."""
+def make_train_function(model: SimCLR) -> Callable[[Batches, int], None]:
+    """A function that takes some steps on all replicas, given batches and how many.
+
+    It returns nothing, so that Python never waits for a device: the model's metrics
+    hold what there is to know.
+    """
+    strategy = model.distribute_strategy
+
+    @tf.function
+    def train(batches: Batches, steps: tf.Tensor) -> None:
+        for _ in tf.range(steps):
+            strategy.run(model.learn, args=(next(batches),))
+
+    return lambda batches, steps: train(batches, tf.constant(steps))
 
 
 @contextlib.contextmanager
@@ -228,76 +483,23 @@ def _watching(crew: Crew, run: RunFolder) -> Iterator[None]:
         ) from error
 
 
-def make_train_function(
-    model: SimCLR,
-) -> Callable[[Iterator[dict[str, tf.Tensor]], int], None]:
-    """A function that takes some steps on all replicas, given batches and how many.
-
-    It returns nothing, so that Python never waits for a device: the model's metrics
-    hold what there is to know.
-    """
-    strategy = model.distribute_strategy
-
-    @tf.function
-    def train(batches: Iterator[dict[str, tf.Tensor]], steps: tf.Tensor) -> None:
-        for _ in tf.range(steps):
-            strategy.run(model.learn, args=(next(batches),))
-
-    return lambda batches, steps: train(batches, tf.constant(steps))
-
-
-def _batches(
+def _opening(
     recipe: ResolvedRecipe,
-    source: Source,
+    data: PretrainingData,
     model: SimCLR,
     step: int,
-    data_service: str | None,
-) -> Iterator[dict[str, tf.Tensor]]:
-    """The batches of a step and those after it, each replica's share apart."""
-    on_host = recipe.augment_on == "host"
-
-    def pipeline(context: tf.distribute.InputContext) -> tf.data.Dataset:
-        return pretrain_batches(
-            source,
-            model.augmenter if on_host else None,
-            batch_size=recipe.batch_size,
-            seed=recipe.seed,
-            start_step=step,
-            context=context,
-            data_service=data_service,
-        )
-
-    return iter(model.distribute_strategy.distribute_datasets_from_function(pipeline))
-
-
-def _pixels(recipe: ResolvedRecipe, images: int, epoch_images: int) -> float:
-    """Pixels of a view of each of the first `images` of a run, added up."""
-    early = min(images, recipe.early_epochs * epoch_images)
-    late = images - early
-    return early * recipe.early_view_size**2 + late * recipe.image_size**2
-
-
-def _monitor(recipe: ResolvedRecipe, source: Source) -> KnnMonitor | None:
-    """kNN while training, where there are labels to measure it with."""
-    if source.num_classes is None:
-        return None
-    try:
-        bank, queries = load_train_and_test(
-            recipe.dataset, recipe.test_dataset, image_size=recipe.image_size
-        )
-    except MissingSplit:
-        return None
-    return KnnMonitor(bank, queries, recipe.image_size)
-
-
-def _opening(
-    recipe: ResolvedRecipe, source: Source, model: SimCLR, step: int, per_epoch: int
+    calendar: Calendar,
 ) -> str:
+    """What is trained, on what, and how."""
+    views = f"views of {recipe.image_size} px"
+    if recipe.early_epochs:
+        views += f" (first {recipe.early_epochs} epochs {recipe.early_view_size} px)"
     lines = [
-        f"Data: {source}",
+        f"Data: {data.train}",
+        *([data.note] if data.note else []),
         f"Encoder: {recipe.encoder}, {model.encoder.count_params():,} parameters, "
-        f"{recipe.precision}, {_views(recipe)}",
-        f"Training: {recipe.epochs} epochs of {per_epoch:,} steps of "
+        f"{recipe.precision}, {views}",
+        f"Training: {recipe.epochs} epochs of {calendar.steps_per_epoch:,} steps of "
         f"{recipe.batch_size:,} images, {recipe.optimizer}, learning rate "
         f"{recipe.learning_rate:g} ({recipe.learning_rate_scaling}), temperature "
         f"{recipe.temperature:g}",
@@ -307,11 +509,14 @@ def _opening(
     return "\n".join(lines)
 
 
-def _views(recipe: ResolvedRecipe) -> str:
-    views = f"views of {recipe.image_size} px"
-    if recipe.early_epochs:
-        views += f" (first {recipe.early_epochs} epochs {recipe.early_view_size} px)"
-    return views
+def _advise_on_bfloat16(
+    strategy: tf.distribute.Strategy, say: Callable[[str], None]
+) -> None:
+    if not has_fast_bfloat16(strategy):
+        say(
+            "This machine shows no instructions for bfloat16; where it imitates "
+            "them, --precision=float32 is several times as fast."
+        )
 
 
 def _results(model: SimCLR) -> dict[str, float]:
@@ -333,38 +538,50 @@ def _text(values: Mapping[str, float]) -> str:
     return "  ".join(f"{name} {value:.3f}" for name, value in values.items())
 
 
-def _require_finite(row: Mapping[str, float], run: RunFolder) -> None:
-    for name, value in row.items():
-        if not np.isfinite(value):
-            raise Diverged(
-                f"{name} became {value} in epoch {row['epoch']}: lower "
-                "--learning_rate, raise --warmup_epochs, or use --precision=float32. "
-                f"The state before that epoch is in {run.path}."
-            )
-
-
-def _result(
-    recipe: ResolvedRecipe,
-    run: RunFolder,
-    model: SimCLR,
-    strategy: tf.distribute.Strategy,
-    seconds: float,
-) -> dict:
-    """What result.json holds: final numbers, cost, versions."""
-    rows = run.read_metrics()
-    # The first epoch also compiles.
-    speeds = [row["images_per_second"] for row in rows[1:] or rows]
+def _versions() -> dict[str, str]:
     return {
-        "steps": rows[-1]["step"],
-        "epochs": recipe.epochs,
-        "seconds": seconds,
-        "images_per_second": statistics.harmonic_mean(speeds),
-        "metrics": rows[-1],
-        "replicas": strategy.num_replicas_in_sync,
-        "encoder_parameters": model.encoder.count_params(),
-        "versions": {
-            "simclr_tf": __version__,
-            "tensorflow": tf.__version__,
-            "python": platform.python_version(),
-        },
+        "simclr_tf": __version__,
+        "tensorflow": tf.__version__,
+        "python": platform.python_version(),
     }
+
+
+def _write_result(training: _Training, data: PretrainingData, began_at: int) -> dict:
+    """Writes result.json of a run that is complete, and returns what it holds."""
+    run, total = training.run, training.calendar.total
+    if began_at == total:
+        with contextlib.suppress(RunFolderError):  # A damaged one is written anew.
+            before = run.read_result()
+            if before is not None and before.get("steps") == total:
+                training.say(f"All {total:,} steps were taken before; see {run.path}.")
+                return before
+    rows = run.read_metrics()
+    if not rows:
+        training.say(f"{run.metrics} is missing: the figures of the epochs are lost.")
+    held_out = 0
+    if data.queries is not None and data.queries.split == HELD_OUT:
+        held_out = len(data.queries)
+    result = {
+        "steps": total,
+        "epochs": training.recipe.epochs,
+        "seconds": training.seconds,
+        "images_per_second": _speed(rows),
+        "metrics": rows[-1] if rows else {},
+        "held_out": held_out,
+        "pretrained_on_all": bool(held_out) and training.recipe.pretrain_on_all,
+        "replicas": training.model.distribute_strategy.num_replicas_in_sync,
+        "encoder_parameters": training.model.encoder.count_params(),
+        "versions": _versions(),
+    }
+    run.write_result(result)
+    training.say(
+        f"Trained {total:,} steps in {duration(result['seconds'])}; see {run.path}."
+    )
+    return result
+
+
+def _speed(rows: list[dict]) -> float | None:
+    """Images a second, without the first epoch, which also compiles."""
+    speeds = [row.get("images_per_second") for row in rows[1:] or rows]
+    speeds = [speed for speed in speeds if speed]
+    return statistics.harmonic_mean(speeds) if speeds else None

@@ -4,27 +4,32 @@ flags.txt       a flagfile that repeats the run
 metrics.jsonl   one JSON object a line, with `step` and `epoch`
 checkpoints/    the newest states of the training
 tensorboard/    the same metrics for TensorBoard
+data.json       what the images were, to notice when they change
 result.json     final numbers, versions, seconds, images/s
+lock.json       which process trains, while one does
 """
 
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
-import typing
-from typing import Any
+from collections.abc import Callable
 
 import tensorflow as tf
 
-from simclr_tf.errors import UserError
+from simclr_tf import messages
 from simclr_tf.model import SimCLR
+from simclr_tf.training import run_files
 from simclr_tf.training.build import build_model
-from simclr_tf.training.recipe import Recipe, ResolvedRecipe
+from simclr_tf.training.checkpoints import newest_state, restore
+from simclr_tf.training.data_record import DataRecord
+from simclr_tf.training.flagfile import from_flagfile, to_flagfile
+from simclr_tf.training.metrics_file import MetricsFile
+from simclr_tf.training.recipe import ResolvedRecipe
+from simclr_tf.training.run_files import RunFolderError
 
-
-class RunFolderError(UserError):
-    """A run folder is not what it should be; the message says what to do."""
+# Settings that say how a step is computed; the training is the same.
+_FREE = {"rematerialize", "augment_on", "steps_per_execution"}
 
 
 class RunFolder:
@@ -40,30 +45,49 @@ class RunFolder:
         self.metrics = os.path.join(path, "metrics.jsonl")
         self.checkpoints = os.path.join(path, "checkpoints")
         self.tensorboard = os.path.join(path, "tensorboard")
+        self.data = os.path.join(path, "data.json")
         self.result = os.path.join(path, "result.json")
+        self.lock = os.path.join(path, "lock.json")
 
     def is_run(self) -> bool:
-        """Whether a run has been started here."""
-        return tf.io.gfile.exists(self.flags)
+        """Whether a run has been started here.
+
+        Raises:
+          RunFolderError: where the folder may not be read.
+        """
+        return run_files.read_text(self.flags) is not None
+
+    def make(self) -> None:
+        """Makes the folder where it is absent.
+
+        Raises:
+          RunFolderError: where it holds other files than a run's, or cannot be made.
+        """
+        with run_files.told("use", self.path):
+            tf.io.gfile.makedirs(self.path)
+            names = tf.io.gfile.listdir(self.path)
+        if self.is_run():
+            return
+        # A process that died at its very start leaves no more than these.
+        lock = os.path.basename(self.lock)
+        if [name for name in names if name != lock and not name.startswith(".")]:
+            raise RunFolderError(
+                f"{self.path} is not empty and holds no run. Choose another folder "
+                "with --run."
+            )
 
     def start(self, recipe: ResolvedRecipe) -> None:
-        """Makes the folder, or checks that it holds a run of the same recipe.
+        """Begins a run of a recipe, or checks that the folder holds one of the same.
 
         Raises:
           RunFolderError: where the folder holds a run of another recipe, or other
             files.
         """
+        self.make()
         if self.is_run():
             self._require_same(recipe)
-            return
-        if tf.io.gfile.exists(self.path) and tf.io.gfile.listdir(self.path):
-            raise RunFolderError(
-                f"{self.path} is not empty and holds no run. Choose another folder "
-                "with --run."
-            )
-        tf.io.gfile.makedirs(self.path)
-        with tf.io.gfile.GFile(self.flags, "w") as file:
-            file.write(to_flagfile(recipe))
+        else:
+            run_files.write_text(self.flags, to_flagfile(recipe))
 
     def _require_same(self, recipe: ResolvedRecipe) -> None:
         before = dataclasses.asdict(self.recipe())
@@ -71,7 +95,7 @@ class RunFolder:
         changed = [
             f"{name} was {before[name]} and is {now[name]}"
             for name in now
-            if before[name] != now[name]
+            if before[name] != now[name] and name not in _FREE
         ]
         if changed:
             raise RunFolderError(
@@ -86,90 +110,72 @@ class RunFolder:
         Raises:
           RunFolderError: where there is no run, or its flags cannot be read.
         """
-        if not self.is_run():
+        text = run_files.read_text(self.flags)
+        if text is None:
             raise RunFolderError(
                 f"{self.path} holds no run: {self.flags} does not exist. "
                 '"simclr pretrain --run=FOLDER" makes one.'
             )
-        with tf.io.gfile.GFile(self.flags) as file:
-            return from_flagfile(file.read(), self.flags)
+        return from_flagfile(text, self.flags)
 
-    def load_model(self) -> SimCLR:
+    def load_model(self, say: Callable[[str], None] = messages.say) -> SimCLR:
         """The run's model with its newest weights, without the probe.
 
+        Args:
+          say: called with a line where the newest state is damaged and an older one
+            is taken.
+
         Raises:
-          RunFolderError: where there is no run, or it has no checkpoint yet.
+          RunFolderError: where there is no run, or no state that can be read.
         """
         recipe = self.recipe()
-        newest = tf.train.latest_checkpoint(self.checkpoints)
+        newest = newest_state(self.checkpoints, say)
         if newest is None:
             raise RunFolderError(
                 f"{self.path} has no checkpoint yet: let it train an epoch first."
             )
         model = build_model(recipe)
-        status = tf.train.Checkpoint(model=model).restore(newest)
-        status.assert_existing_objects_matched().expect_partial()
+        restore(tf.train.Checkpoint(model=model), self.checkpoints, newest)
         return model
 
     def append_metrics(self, row: dict[str, float]) -> None:
         """Adds a line to metrics.jsonl."""
-        with tf.io.gfile.GFile(self.metrics, "a") as file:
-            file.write(json.dumps(row) + "\n")
+        MetricsFile(self.metrics).append(row)
 
-    def read_metrics(self) -> list[dict[str, float]]:
-        """The lines of metrics.jsonl, oldest first; none where there is no file."""
-        if not tf.io.gfile.exists(self.metrics):
-            return []
-        with tf.io.gfile.GFile(self.metrics) as file:
-            return [json.loads(line) for line in file.read().splitlines()]
+    def read_metrics(self) -> list[dict]:
+        """The rows of metrics.jsonl, oldest first; damaged lines are left out."""
+        return MetricsFile(self.metrics).read()
 
     def keep_metrics_until(self, step: int) -> None:
         """Drops lines of later steps, which a resumed run will write again."""
-        rows = self.read_metrics()
-        kept = [row for row in rows if row["step"] <= step]
-        if len(kept) < len(rows):
-            with tf.io.gfile.GFile(self.metrics, "w") as file:
-                file.write("".join(json.dumps(row) + "\n" for row in kept))
+        MetricsFile(self.metrics).keep_until(step)
+
+    def read_data(self) -> DataRecord | None:
+        """What the images were when the run was started; None where that is not known.
+
+        Raises:
+          RunFolderError: where data.json is damaged.
+        """
+        values = run_files.read_json(self.data)
+        try:
+            return None if values is None else DataRecord.from_dict(values)
+        except (KeyError, TypeError):
+            raise RunFolderError(
+                f"{self.data} is damaged. Restore it from a copy, or delete it."
+            ) from None
+
+    def write_data(self, record: DataRecord) -> None:
+        """Writes data.json."""
+        run_files.write_json(self.data, record.to_dict())
+
+    def read_result(self) -> dict | None:
+        """What result.json holds; None of a run that has not ended.
+
+        Raises:
+          RunFolderError: where the file is damaged.
+        """
+        return run_files.read_json(self.result)
 
     def write_result(self, result: dict) -> None:
         """Writes result.json."""
-        with tf.io.gfile.GFile(self.result, "w") as file:
-            file.write(json.dumps(result, indent=2) + "\n")
-
-
-def to_flagfile(recipe: ResolvedRecipe) -> str:
-    """A recipe as flags, one a line; settings that are None are left out."""
-    lines = []
-    for name, value in dataclasses.asdict(recipe).items():
-        if value is None:
-            continue
-        value = str(value).lower() if isinstance(value, bool) else value
-        lines.append(f"--{name}={value}\n")
-    return "".join(lines)
-
-
-def from_flagfile(text: str, path: str) -> ResolvedRecipe:
-    """The recipe that `to_flagfile` wrote.
-
-    Raises:
-      RunFolderError: where a line is not a flag of a recipe, or a flag is missing;
-        it names `path`.
-    """
-    types = typing.get_type_hints(Recipe)
-    values: dict[str, Any] = {}
-    for line in text.splitlines():
-        name, _, value = line.strip().removeprefix("--").partition("=")
-        try:
-            values[name] = _parse(value, types[name])
-        except (KeyError, ValueError):
-            raise RunFolderError(f"{path}: cannot read the line {line!r}.") from None
-    try:
-        return ResolvedRecipe.of(Recipe(**values))
-    except UserError as error:
-        raise RunFolderError(f"{path}: {error}") from None
-
-
-def _parse(value: str, annotation: Any) -> Any:
-    kinds = [k for k in typing.get_args(annotation) if k is not type(None)]
-    kind = kinds[0] if kinds else annotation
-    return {"true": True, "false": False}[value] if kind is bool else kind(value)
+        run_files.write_json(self.result, result)

@@ -9,7 +9,8 @@ from simclr_tf.data import load, pretrain_batches
 from simclr_tf.head import ProjectionHead
 from simclr_tf.model import SimCLR
 from simclr_tf.optimizer import WarmupCosineDecay, make_optimizer
-from simclr_tf.training.checkpoints import Checkpoints
+from simclr_tf.training import RunFolderError
+from simclr_tf.training.checkpoints import Checkpoints, newest_state
 from simclr_tf.training.precision import policy
 
 # Colours take their time to compile.
@@ -117,21 +118,87 @@ def test_going_on_equals_never_having_stopped(source, tmp_path, optimizer, preci
             np.testing.assert_array_equal(value, other, err_msg=name)
 
 
+def _grow(model):
+    for variable in model.trainable_variables:
+        variable.assign_add(tf.ones_like(variable))
+    return model.trainable_variables[0].numpy()
+
+
 def test_the_newest_two_states_are_kept_and_the_newest_restored(tmp_path):
     model = _model("sgd", "float32", seed=0)
     checkpoints = Checkpoints(str(tmp_path), model)
     kernels = {}
     for step in (10, 20, 30):
-        for variable in model.trainable_variables:
-            variable.assign_add(tf.ones_like(variable))
-        kernels[step] = model.trainable_variables[0].numpy()
+        kernels[step] = _grow(model)
         checkpoints.save(step, step / 2)
     kept = sorted(path.name for path in tmp_path.glob("*.index"))
     assert kept == ["ckpt-20.index", "ckpt-30.index"]
+    # TensorFlow's own functions find them too.
+    assert tf.train.latest_checkpoint(str(tmp_path)) == str(tmp_path / "ckpt-30")
 
     again = _model("sgd", "float32", seed=1)
     assert Checkpoints(str(tmp_path), again).restore() == (30, 15.0)
     np.testing.assert_array_equal(again.trainable_variables[0], kernels[30])
+
+
+@pytest.mark.parametrize("part", ["index", "data-00000-of-00001"])
+def test_a_damaged_state_gives_way_to_the_one_before(tmp_path, part):
+    model = _model("sgd", "float32", seed=0)
+    checkpoints = Checkpoints(str(tmp_path), model)
+    kernels = {}
+    for step in (10, 20):
+        kernels[step] = _grow(model)
+        checkpoints.save(step, 0.0)
+    path = tmp_path / f"ckpt-20.{part}"
+    path.write_bytes(path.read_bytes()[:-100])
+    said = []
+    assert newest_state(str(tmp_path), said.append) == 10
+    (line,) = said
+    assert f"{tmp_path / 'ckpt-20'} is damaged" in line
+    assert "after step 10" in line
+
+    again = Checkpoints(str(tmp_path), model)
+    assert again.restore(10) == (10, 0.0)
+    np.testing.assert_array_equal(model.trainable_variables[0], kernels[10])
+    # The damaged state neither stays nor pushes a good one out.
+    again.save(15, 0.0)
+    kept = sorted(path.name for path in tmp_path.glob("*.index"))
+    assert kept == ["ckpt-10.index", "ckpt-15.index"]
+    assert newest_state(str(tmp_path), said.append) == 15
+
+
+def test_where_all_states_are_damaged_each_is_named(tmp_path):
+    checkpoints = Checkpoints(str(tmp_path), _model("sgd", "float32", seed=0))
+    for step in (10, 20):
+        checkpoints.save(step, 0.0)
+        (tmp_path / f"ckpt-{step}.index").write_bytes(b"")
+    with pytest.raises(RunFolderError, match=r"ckpt-20 is damaged.*ckpt-10 is damaged"):
+        newest_state(str(tmp_path))
+
+
+def test_what_a_killed_save_left_is_passed_over_and_removed(tmp_path):
+    model = _model("sgd", "float32", seed=0)
+    checkpoints = Checkpoints(str(tmp_path), model)
+    checkpoints.save(10, 0.0)
+    (tmp_path / "unfinished-20.index").write_bytes(b"half")
+    (tmp_path / "unfinished-20_temp").mkdir()
+    (tmp_path / "unfinished-20_temp" / "part").write_bytes(b"half")
+    assert newest_state(str(tmp_path)) == 10
+    checkpoints.save(20, 0.0)
+    assert [path for path in tmp_path.iterdir() if "unfinished" in path.name] == []
+    assert newest_state(str(tmp_path)) == 20
+
+
+def test_a_file_in_the_folders_place_is_a_mistake(tmp_path):
+    path = tmp_path / "checkpoints"
+    path.write_text("")
+    with pytest.raises(
+        RunFolderError, match=r"Cannot read .*checkpoints: it is a file"
+    ):
+        newest_state(str(path))
+    model = _model("sgd", "float32", seed=0)
+    with pytest.raises(RunFolderError, match=r"Cannot write .*checkpoints"):
+        Checkpoints(str(path), model).save(1, 0.0)
 
 
 def test_a_state_of_another_model_is_not_taken_in_part(tmp_path):

@@ -23,8 +23,8 @@ from simclr_tf.training import (
     build_model,
     pretrain,
 )
+from simclr_tf.training.flagfile import to_flagfile
 from simclr_tf.training.knn_monitor import KnnMonitor
-from simclr_tf.training.run_folder import to_flagfile
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 STEPS = 10  # an epoch

@@ -1,0 +1,118 @@
+"""Which steps make which epoch, also where the data changed on the way."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+
+from simclr_tf.data import Source
+
+
+@dataclasses.dataclass(frozen=True)
+class Calendar:
+    """The epochs of a run, of one length each.
+
+    Where the data changed, an epoch began anew at a step that need not be a multiple
+    of its length: `offset` shifts all epochs so that one begins there.
+
+    Attributes:
+      epochs: of the whole run.
+      steps_per_epoch: with the data as it is now.
+      offset: step at which epoch 0 would have begun with that length; may be
+        negative.
+      since: steps done when the data became what it is.
+    """
+
+    epochs: int
+    steps_per_epoch: int
+    offset: int = 0
+    since: int = 0
+
+    @property
+    def total(self) -> int:
+        """Steps of the whole run."""
+        return self.begin_of(self.epochs)
+
+    def epoch_of(self, step: int) -> int:
+        """The epoch, from 0, that the step after `step` steps belongs to."""
+        return (step - self.offset) // self.steps_per_epoch
+
+    def begin_of(self, epoch: int) -> int:
+        """Steps done when an epoch begins."""
+        return epoch * self.steps_per_epoch + self.offset
+
+    def data_step(self, step: int) -> int:
+        """The step's number for `pretrain_batches`, which knows no offset."""
+        return step - self.offset
+
+    def anew(self, epoch: int, step: int, steps_per_epoch: int) -> Calendar:
+        """The calendar in which an epoch, of another length, begins at a step."""
+        offset = step - epoch * steps_per_epoch
+        return Calendar(self.epochs, steps_per_epoch, offset, step)
+
+
+@dataclasses.dataclass(frozen=True)
+class DataRecord:
+    """What a run folder keeps of the data that it learned from.
+
+    Attributes:
+      fingerprint: of the source, see `Source.fingerprint`; None of a run begun
+        before this was kept.
+      calendar: of the run.
+    """
+
+    fingerprint: Mapping[str, object] | None
+    calendar: Calendar
+
+    def to_dict(self) -> dict:
+        """The record for JSON."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping) -> DataRecord:
+        """The record that `to_dict` gave; KeyError or TypeError if it is none."""
+        return cls(values["fingerprint"], Calendar(**values["calendar"]))
+
+    @classmethod
+    def of(cls, source: Source, epochs: int, steps_per_epoch: int) -> DataRecord:
+        """The record of a run that begins with a source."""
+        fingerprint = json.loads(json.dumps(source.fingerprint()))
+        return cls(fingerprint, Calendar(epochs, steps_per_epoch))
+
+    def changes(self, now: DataRecord) -> list[str]:
+        """In words, what is other than in this record."""
+        told = []
+        if self.fingerprint is not None and self.fingerprint != now.fingerprint:
+            for name in ("images", "classes"):
+                before = _count(self.fingerprint.get(name))
+                after = _count(now.fingerprint.get(name))
+                if before != after:
+                    told.append(f"{name} were {before} and are {after}")
+            if not told and self.fingerprint.get("classes") != now.fingerprint.get(
+                "classes"
+            ):
+                told.append("the classes have other names")
+            if not told:
+                told.append(
+                    "there are as many images as before, and their names, sizes or "
+                    "contents differ"
+                )
+        before = self.calendar.steps_per_epoch
+        after = now.calendar.steps_per_epoch
+        if before != after:
+            told.append(f"an epoch had {before:,} steps and has {after:,}")
+        return told
+
+    def going_on(self, now: DataRecord, step: int) -> DataRecord:
+        """The record of this run with other data from a step on.
+
+        The epoch of that step begins anew.
+        """
+        epoch = min(max(self.calendar.epoch_of(step), 0), self.calendar.epochs)
+        length = now.calendar.steps_per_epoch
+        return DataRecord(now.fingerprint, self.calendar.anew(epoch, step, length))
+
+
+def _count(value: object) -> object:
+    return len(value) if isinstance(value, list) else value

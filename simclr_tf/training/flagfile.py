@@ -1,0 +1,60 @@
+"""A recipe as a file of flags, which the command line reads too."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import typing
+from typing import Any
+
+from simclr_tf.errors import UserError
+from simclr_tf.training.recipe import Recipe, ResolvedRecipe
+from simclr_tf.training.run_files import RunFolderError
+from simclr_tf.version import __version__
+
+
+def to_flagfile(recipe: ResolvedRecipe) -> str:
+    """A recipe as flags, one a line; settings that are None are left out."""
+    lines = []
+    for name, value in dataclasses.asdict(recipe).items():
+        if value is None:
+            continue
+        value = str(value).lower() if isinstance(value, bool) else value
+        lines.append(f"--{name}={value}\n")
+    return "".join(lines)
+
+
+def from_flagfile(text: str, path: str) -> ResolvedRecipe:
+    """The recipe that `to_flagfile` wrote; empty lines and comments are passed over.
+
+    Raises:
+      RunFolderError: where a line is not a flag of a recipe, or a flag is missing;
+        it names `path`.
+    """
+    types = typing.get_type_hints(Recipe)
+    values: dict[str, Any] = {}
+    for line in text.splitlines():
+        line = line.strip()
+        if not line or line.startswith(("#", "//")):
+            continue
+        name, _, value = line.removeprefix("--").partition("=")
+        if re.fullmatch(r"--\w+(=.*)?", line) and name not in types:
+            raise RunFolderError(
+                f"{path}: --{name} is no setting of simclr_tf {__version__}. Use the "
+                "version that made the run, which may be newer, or mend the line "
+                f"{line!r}."
+            )
+        try:
+            values[name] = _parse(value, types[name])
+        except (KeyError, ValueError):
+            raise RunFolderError(f"{path}: cannot read the line {line!r}.") from None
+    try:
+        return ResolvedRecipe.of(Recipe(**values))
+    except UserError as error:
+        raise RunFolderError(f"{path}: {error}") from None
+
+
+def _parse(value: str, annotation: Any) -> Any:
+    kinds = [k for k in typing.get_args(annotation) if k is not type(None)]
+    kind = kinds[0] if kinds else annotation
+    return {"true": True, "false": False}[value] if kind is bool else kind(value)

@@ -1,0 +1,254 @@
+"""Whatever ends a run, going on gives the weights of a run that nothing ended."""
+
+import contextlib
+import dataclasses
+import importlib
+import json
+import signal
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from simclr_tf.checkpoints.files import checkpoint_steps, prefix_of, readable
+from simclr_tf.progress import Progress
+from simclr_tf.training import (
+    Diverged,
+    Recipe,
+    RunFolder,
+    RunFolderError,
+    Stopped,
+    pretrain,
+)
+from simclr_tf.training.run_lock import RunLock
+from tests import tiny
+
+# The package has a function of the module's name.
+loop = importlib.import_module("simclr_tf.training.pretrain")
+
+STEPS = 3  # an epoch
+
+
+class Killed(BaseException):
+    """Ends a run as a kill does: nothing is saved on the way out."""
+
+
+def _write_images(path, count):
+    generator = np.random.default_rng(count)
+    images = generator.integers(0, 256, [count, 16, 16, 3], np.uint8)
+    test = {"x_test": images[:16], "y_test": np.arange(16) % 2}
+    np.savez(path, x_train=images, y_train=np.arange(count) % 2, **test)
+
+
+@pytest.fixture(scope="module")
+def recipe(tmp_path_factory):
+    """Two epochs of three steps."""
+    path = tmp_path_factory.mktemp("images") / "images.npz"
+    _write_images(path, 8 * STEPS)
+    return Recipe(
+        dataset=f"npz:{path}",
+        image_size=16,
+        encoder=tiny.NAME,
+        head_layers=1,
+        head_out_dim=8,
+        color_strength=0.0,
+        blur=False,
+        augment_on="device",
+        batch_size=8,
+        epochs=2,
+        early_share=0.0,
+        learning_rate=0.1,
+        precision="float32",
+    )
+
+
+def _train(recipe, run, **options):
+    lines = []
+    with contextlib.suppress(Killed):
+        pretrain(recipe, str(run), **{"say": lines.append, **options})
+    return "\n".join(lines)
+
+
+def _rows(run):
+    rows = RunFolder(str(run)).read_metrics()
+    return [{k: v for k, v in row.items() if k != "images_per_second"} for row in rows]
+
+
+def _state(run):
+    folder = str(run / "checkpoints")
+    with readable(prefix_of(folder, checkpoint_steps(folder)[-1])) as path:
+        reader = tf.train.load_checkpoint(path)
+        return {
+            name: reader.get_tensor(name)
+            for name in reader.get_variable_to_shape_map()
+            if not name.startswith(("seconds", "_CHECKPOINTABLE"))
+            # keras-cv's own generator, which nothing draws from.
+            and "_random_generator" not in name
+        }
+
+
+def _assert_same(run, whole):
+    assert _rows(run) == _rows(whole)
+    state, expected = _state(run), _state(whole)
+    assert state.keys() == expected.keys()
+    for name, value in expected.items():
+        np.testing.assert_array_equal(value, state[name], err_msg=name)
+
+
+@contextlib.contextmanager
+def _after(steps, event):
+    """Calls `event` after some steps of the next run."""
+    left = iter(range(steps - 1, -1, -1))
+
+    def due(self):
+        if next(left, None) == 0:
+            event()
+        return False
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Progress, "due", due)
+        yield
+
+
+def _kill():
+    raise Killed
+
+
+def _signal():
+    signal.raise_signal(signal.SIGTERM)
+
+
+@pytest.fixture(scope="module")
+def whole(recipe, tmp_path_factory):
+    """A run that nothing ended."""
+    run = tmp_path_factory.mktemp("whole") / "run"
+    _train(recipe, run)
+    assert [row["step"] for row in _rows(run)] == [STEPS, 2 * STEPS]
+    return run
+
+
+def test_killed_and_stopped_in_a_folder_named_like_a_pattern(recipe, whole, tmp_path):
+    """Killed before an epoch's end, stopped at one, in mid-epoch; metrics too."""
+    run = tmp_path / "run[v2]*\\b"
+    with _after(2, _kill):
+        _train(recipe, run, checkpoint_minutes=0)
+    assert checkpoint_steps(str(run / "checkpoints")) == [1]  # Killed within step 2.
+    with _after(2, _signal), pytest.raises(Stopped, match="after step 3 of 6"):
+        _train(recipe, run)
+    with _after(1, _signal), pytest.raises(Stopped, match="after step 4 of 6"):
+        _train(recipe, run)
+    said = _train(recipe, run)
+    assert "Resuming after step 4." in said
+    _assert_same(run, whole)
+    assert [path.name for path in run.iterdir() if "lock" in path.name] == []
+    # What knn, embed and export ask.
+    RunFolder(str(run)).load_model()
+    assert "All 6 steps were taken before" in _train(recipe, run)
+
+
+def test_a_damaged_newest_state_costs_its_steps_alone(recipe, whole, tmp_path):
+    run = tmp_path / "run"
+    with _after(5, _kill):
+        _train(recipe, run, checkpoint_minutes=0)
+    assert checkpoint_steps(str(run / "checkpoints")) == [3, 4]
+    index = run / "checkpoints" / "ckpt-4.index"
+    index.write_bytes(index.read_bytes()[:-10])
+    with open(run / "metrics.jsonl", "a") as file:
+        file.write('{"step": 4, "lo')
+    said = _train(recipe, run)
+    assert "ckpt-4 is damaged" in said
+    assert "1 line was damaged" in said
+    assert "Resuming after step 3." in said
+    _assert_same(run, whole)
+
+
+def test_a_finished_run_without_its_figures_says_so(recipe, whole, tmp_path):
+    run = tmp_path / "run"
+    tf.io.gfile.makedirs(str(run / "checkpoints"))
+    for path in [whole / "flags.txt", *(whole / "checkpoints").iterdir()]:
+        (run / path.relative_to(whole)).write_bytes(path.read_bytes())
+    (run / "metrics.jsonl").write_text("")
+    (run / "result.json").write_text('{"steps"')
+    assert "metrics.jsonl is missing" in _train(recipe, run)
+    result = json.loads((run / "result.json").read_text())
+    assert result["steps"] == 2 * STEPS
+    assert result["metrics"] == {}
+    assert result["images_per_second"] is None
+
+
+def _poison(monkeypatch, step):
+    """Has a weight become NaN in a step, as an overflow does."""
+    make = loop.make_train_function
+
+    def poisoned(model):
+        take, taken = make(model), iter(range(1, 99))
+
+        def train(batches, steps):
+            take(batches, steps)
+            if next(taken) == step:
+                weight = model.trainable_variables[0]
+                weight.assign(weight * np.nan)
+
+        return train
+
+    monkeypatch.setattr(loop, "make_train_function", poisoned)
+
+
+@pytest.mark.parametrize("ended_by", ["signal", "minutes", "epoch"])
+def test_weights_that_are_no_numbers_are_never_saved(
+    recipe, tmp_path, monkeypatch, ended_by
+):
+    run = tmp_path / "run"
+    recipe = dataclasses.replace(recipe, labels=False)
+    _poison(monkeypatch, 2 if ended_by != "epoch" else 3)
+    event = _signal if ended_by == "signal" else lambda: None
+    minutes = 0 if ended_by == "minutes" else 5
+    told = r"(became infinite or nan|loss became nan) in epoch 1: lower --learning_rate"
+    with _after(2, event), pytest.raises(Diverged, match=told) as diverged:
+        _train(recipe, run, checkpoint_minutes=minutes)
+    kept = checkpoint_steps(str(run / "checkpoints"))
+    assert kept == ([1] if ended_by == "minutes" else [])
+    last = "last good state, after step 1, is in" if kept else "No state was saved"
+    assert last in str(diverged.value)
+    assert _rows(run) == []
+    assert not (run / "result.json").exists()
+
+
+def test_nan_is_looked_for_whenever_progress_is_shown(recipe, tmp_path, monkeypatch):
+    _poison(monkeypatch, 1)
+    monkeypatch.setattr(Progress, "due", lambda self: True)
+    with pytest.raises(Diverged, match="loss became nan in epoch 1"):
+        _train(recipe, tmp_path / "run")
+
+
+def test_a_folder_in_use_is_refused(recipe, tmp_path):
+    (tmp_path / "run").mkdir()
+    lock = RunLock(str(tmp_path / "run" / "lock.json"), lambda line: None)
+    with lock, pytest.raises(RunFolderError, match="in use by process"):
+        _train(recipe, tmp_path / "run")
+    assert list((tmp_path / "run").iterdir()) == []
+
+
+@pytest.mark.parametrize("count", [40, 16])
+def test_changed_data_is_refused_or_begins_an_epoch_anew(recipe, tmp_path, count):
+    run, path = tmp_path / "run", tmp_path / "images.npz"
+    _write_images(path, 8 * STEPS)
+    recipe = dataclasses.replace(recipe, dataset=f"npz:{path}")
+    with _after(4, _signal), pytest.raises(Stopped):
+        _train(recipe, run)
+    before = _rows(run)
+    _write_images(path, count)
+    told = rf"images were 24 and are {count}.*--accept_changed_data: epoch 2 then"
+    with pytest.raises(RunFolderError, match=told):
+        _train(recipe, run)
+    with _after(1, _kill):
+        said = _train(recipe, run, accept_changed_data=True)
+    assert "Epoch 2 begins anew with the data as it is now" in said
+    said = _train(recipe, run)  # Accepted once is accepted.
+    assert "Resuming after step 4." in said
+    rows = _rows(run)
+    assert rows[:1] == before
+    end = 4 + count // 8
+    assert [(row["step"], row["epoch"]) for row in rows] == [(3, 1), (end, 2)]
+    result = RunFolder(str(run)).read_result()
+    assert result["steps"] == end
