@@ -7,6 +7,9 @@ import os
 
 import tensorflow as tf
 
+from simclr_tf.errors import UserError
+from simclr_tf.export.precision import computing_in
+from simclr_tf.export.replacement import NEW, replacing
 from simclr_tf.export.servable import servable
 from simclr_tf.model import SimCLR
 from simclr_tf.version import __version__
@@ -15,7 +18,11 @@ _METADATA = "simclr.json"
 
 
 def export_encoder(
-    model: SimCLR, path: str | os.PathLike[str], *, image_size: int | None = None
+    model: SimCLR,
+    path: str | os.PathLike[str],
+    *,
+    image_size: int | None = None,
+    precision: str = "float32",
 ) -> None:
     """Writes the encoder as a SavedModel for processes that have TensorFlow alone.
 
@@ -26,81 +33,112 @@ def export_encoder(
       dtype tells which. With `training=True` batch norm uses the batch's
       statistics and updates its own, so that `f` can be fine-tuned.
     - `f.trainable_variables`: the encoder's; `f.variables`: all, the head included.
-    - `f.signatures["serving_default"](images=...)`, of float32 images, and
-      `f.signatures["serving_uint8"](images=...)`, of uint8 images: a dict of
-      `features` `[B, D]` and `projection` `[B, d]`.
-    - `f.signatures["jpeg"](bytes=...)`: the same from strings `[B]`, the contents
-      of JPEG files, each of its own size.
+    - `f.signatures[name]`, each a dict of `features` `[B, D]` and `projection`
+      `[B, d]`:
 
-    A signature has one dtype per argument, hence two for images. TensorFlow refuses
-    a tensor of another dtype, but converts NumPy arrays: uint8 arrays arrive at
-    `serving_default` as floats in 0..255, which it recognises by a value above 1.5
-    and scales. `f` takes the dtype of arrays as it is, and scales no floats. Other
-    floating point outside [-0.5, 1.5] is an error when the graph runs (the margin
-    is for what bicubic resizing overshoots), unless a compiler such as XLA leaves
-    checks out. Floats in [0, 1] given to `serving_uint8` as an array arrive as
-    zeros, a black image: that is not caught.
+      - `serving_default(images=...)`: float32 in [0, 1].
+      - `serving_uint8(images=...)`: uint8.
+      - `serving_0_255(images_0_255=...)`: float32 in 0..255.
+      - `jpeg(bytes=...)`: strings `[B]`, the contents of JPEG files (or PNG, GIF or
+        BMP), each of its own size.
+
+    No signature guesses what its images are. Out of range are floats outside
+    [-0.5, 1.5] (the margin is for what bicubic resizing overshoots), NaN among them;
+    for `serving_0_255` 255 times that, and images that are not black and stay below
+    4, as those in [0, 1] do; for `jpeg` what does not begin as an image file. Such an
+    image is answered with NaN, in features and projection, since other clients of a
+    server may share its batch. A batch in which no image is in range is an error, and
+    so is any image out of range for `f`, unless a compiler such as XLA or a converter
+    leaves checks out. A file that is damaged further on is an error for its batch.
+
+    TensorFlow refuses a tensor of another dtype than a signature's, but converts NumPy
+    arrays: uint8 arrays arrive at `serving_default` as floats in 0..255, out of range.
+    Floats in [0, 1] given to `serving_uint8` as an array arrive as zeros, a black
+    image: that is not caught.
 
     Images are brought to `image_size` by `augmentation.evaluation_view`, as in
     evaluation. Next to the SavedModel's own files lies `simclr.json` with image
-    size, widths and versions.
+    size, precision, widths and versions.
 
     Args:
       model: a built model; its augmenter, probe and optimizer are left out.
       path: folder to write, also on a remote file system (`gs://...`). Must be
-        absent, empty, or an earlier export, which is replaced.
+        absent, empty, or an earlier export, which is replaced when the new one is
+        written whole.
       image_size: side in pixels of what the encoder sees. None leaves images as
         they are; then `jpeg` runs the encoder on one image at a time.
+      precision: what the exported encoder computes in. "float32", whatever the model
+        trained in: it runs on any processor, and converters take it (a model of
+        float64 variables stays in float64). "bfloat16" or "float16" for a model made
+        under a policy of mixed precision, and for machines that have instructions
+        for it.
 
     Raises:
-      ValueError: `path` holds something else, `image_size` is below 1, `model` is
-        not built, or the encoder does not accept images of `image_size`.
+      UserError: `path` holds something else or cannot be written, `image_size` is
+        below 1, `model` is not built or cannot compute in `precision`.
+      ValueError: the encoder does not accept images of `image_size`.
     """
     if image_size is not None and image_size < 1:
-        raise ValueError(f"image_size must be 1 or more, or None, got {image_size!r}")
+        raise UserError(f"image_size must be 1 or more, or None, got {image_size!r}")
     if not model.built:
-        raise ValueError(
+        raise UserError(
             "model must be built, got one without variables: call it on a batch of "
             "images, or model.build([None, height, width, 3])"
         )
-    path = os.fspath(path)
+    path = os.fspath(path).rstrip("/")
     _refuse_foreign_folder(path)
 
-    root, signatures = servable(model, image_size)
+    with computing_in(model, precision):
+        root, signatures = servable(model, image_size)
     outputs = signatures["serving_default"].structured_outputs
+    wide = outputs["features"].dtype.name
     metadata = {
         "image_size": image_size,
+        "precision": wide if precision == "float32" else precision,
         "feature_dim": outputs["features"].shape[-1],
         "projection_dim": outputs["projection"].shape[-1],
         "simclr_tf": __version__,
         "tensorflow": tf.version.VERSION,
     }
-    if tf.io.gfile.exists(path):
-        tf.io.gfile.rmtree(path)
-    tf.io.gfile.makedirs(path)
-    # First, for it marks the folder as ours even when saving is cut short.
-    with tf.io.gfile.GFile(os.path.join(path, _METADATA), "w") as file:
-        file.write(json.dumps(metadata, indent=2) + "\n")
-    tf.saved_model.save(root, path, signatures=signatures)
+    with replacing(path) as folder:
+        # First, for it marks the folder as ours even when saving is cut short.
+        with tf.io.gfile.GFile(os.path.join(folder, _METADATA), "w") as file:
+            file.write(json.dumps(metadata, indent=2) + "\n")
+        tf.saved_model.save(root, folder, signatures=signatures)
 
 
 def _refuse_foreign_folder(path: str) -> None:
     if not tf.io.gfile.exists(path):
         return
     if not tf.io.gfile.isdir(path):
-        raise ValueError(f"path must be a folder, got the file {path}")
-    entries = sorted(tf.io.gfile.listdir(path))
+        raise UserError(f"path must be a folder, got the file {path}")
+    # A killed export leaves its unfinished folder.
+    names = (name.rstrip("/") for name in tf.io.gfile.listdir(path))
+    entries = sorted(name for name in names if name != NEW)
     if entries and _METADATA not in entries:
-        raise ValueError(
+        raise UserError(
             f"path must be absent, empty or an earlier export (which has {_METADATA}), "
             f"got {path}, which holds {entries[0]} and {len(entries) - 1} more"
         )
 
 
 def image_size_of(path: str | os.PathLike[str]) -> int | None:
-    """The `image_size` that an export was made with; None where it does not say."""
+    """The `image_size` that an export was made with; None where it does not say.
+
+    Raises:
+      UserError: what lies beside the SavedModel cannot be read.
+    """
     metadata = os.path.join(os.fspath(path), _METADATA)
     if not tf.io.gfile.exists(metadata):
         return None
-    with tf.io.gfile.GFile(metadata) as file:
-        return json.loads(file.read())["image_size"]
+    try:
+        with tf.io.gfile.GFile(metadata) as file:
+            size = json.loads(file.read())["image_size"]
+    except (ValueError, KeyError, TypeError, tf.errors.OpError) as error:
+        raise UserError(
+            f"{metadata} is damaged; export the encoder again, or name another "
+            "SavedModel."
+        ) from error
+    if size is not None and (not isinstance(size, int) or size < 1):
+        raise UserError(f"{metadata} states the image size {size!r}: export it again.")
+    return size

@@ -3,142 +3,192 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 
 import tensorflow as tf
 
 from simclr_tf.augmentation import evaluation_view, to_unit_range
+from simclr_tf.data.image_files import decode
+from simclr_tf.export.acceptance import (
+    in_pixel_range,
+    in_unit_range,
+    known_files,
+    require_all,
+    require_any,
+)
 from simclr_tf.model import SimCLR
 
 # Dtypes of images that the callable tells apart. TensorFlow converts Python
 # numbers to the first.
 _DTYPES = (tf.float32, tf.uint8, tf.float16, tf.bfloat16, tf.float64)
-# Bicubic resizing overshoots [0, 1] by less than a half; pixels in 0..255 and
-# standardised images go beyond.
-_LOWEST, _HIGHEST = -0.5, 1.5
+
+_Outputs = dict[str, tf.Tensor]
+_Signature = tf.types.experimental.ConcreteFunction
 
 
 def servable(
     model: SimCLR, image_size: int | None
-) -> tuple[tf.train.Checkpoint, dict[str, tf.types.experimental.ConcreteFunction]]:
+) -> tuple[tf.train.Checkpoint, dict[str, _Signature]]:
     """The object and the signatures that `tf.saved_model.save` takes.
 
     Keras' objects stay out of it, only their graphs and variables go in: Keras
     would otherwise trace and save every layer's calls as well.
     """
-    view = tf.function(functools.partial(_view, image_size=image_size))
-    side, floatx = image_size, tf.keras.backend.floatx()
-    views = tf.TensorSpec([None, side, side, 3], floatx, name="view")
+    graphs = _Graphs(model, image_size)
+    root = tf.train.Checkpoint(**_variables(model, graphs))
+    root.__call__ = _callable(graphs)
+    return root, _signatures(graphs)
 
-    # Traced once for each mode; all that follows calls these graphs.
-    represent = {
-        training: tf.function(
-            functools.partial(model, training=training), input_signature=[views]
+
+class _Graphs:
+    """A model's graphs, each traced once; signatures and the callable share them."""
+
+    def __init__(self, model: SimCLR, image_size: int | None) -> None:
+        side, floatx = image_size, tf.keras.backend.floatx()
+        self.image_size = image_size
+        self.views = tf.TensorSpec([None, side, side, 3], floatx, name="view")
+        self._view = tf.function(
+            functools.partial(_view, image_size=image_size),
+            input_signature=[_images(tf.as_dtype(floatx))],
+            autograph=False,
         )
-        for training in (False, True)
-    }
-    features = represent[False].get_concrete_function().structured_outputs
-
-    @tf.function(input_signature=[tf.TensorSpec(features.shape, features.dtype)])
-    def project(features: tf.Tensor) -> tf.Tensor:
-        z = model.projection_head(features, training=False)
-        return tf.cast(z, features.dtype)
-
-    @tf.function
-    def call(images: tf.Tensor, training: bool = False) -> tf.Tensor:
-        return represent[bool(training)](view(images))
-
-    def answer(views: tf.Tensor) -> dict[str, tf.Tensor]:
-        features = represent[False](views)
-        return {"features": features, "projection": project(features)}
-
-    @tf.function
-    def serve(images: tf.Tensor) -> dict[str, tf.Tensor]:
-        return answer(view(_unit_range_of_arrays(images)))
-
-    def decode(jpeg: tf.Tensor) -> tf.Tensor:
-        return view(tf.io.decode_jpeg(jpeg, channels=3)[None])
-
-    strings = tf.TensorSpec([None], tf.string, name="bytes")
-
-    @tf.function(input_signature=[strings])
-    def serve_jpeg(bytes: tf.Tensor) -> dict[str, tf.Tensor]:
-        if image_size is None:
-            # Views of different sizes make no batch.
-            return tf.map_fn(
-                lambda jpeg: tf.nest.map_structure(
-                    lambda row: row[0], answer(decode(jpeg))
-                ),
-                bytes,
-                fn_output_signature={
-                    name: tf.TensorSpec(output.shape[1:], output.dtype)
-                    for name, output in signatures[
-                        "serving_default"
-                    ].structured_outputs.items()
-                },
+        self.represent = {
+            training: tf.function(
+                functools.partial(model, training=training),
+                input_signature=[self.views],
             )
-        one = tf.TensorSpec(views.shape[1:], views.dtype)
-        return answer(
-            tf.map_fn(lambda jpeg: decode(jpeg)[0], bytes, fn_output_signature=one)
-        )
+            for training in (False, True)
+        }
+        features = self.represent[False].get_concrete_function().structured_outputs
+
+        @tf.function(input_signature=[tf.TensorSpec(features.shape, features.dtype)])
+        def project(features: tf.Tensor) -> tf.Tensor:
+            z = model.projection_head(features, training=False)
+            return tf.cast(z, features.dtype)
+
+        self.project = project
+        projection = project.get_concrete_function().structured_outputs
+        self.outputs = {
+            "features": tf.TensorSpec(features.shape[1:], features.dtype),
+            "projection": tf.TensorSpec(projection.shape[1:], projection.dtype),
+        }
+
+    def view(self, images: tf.Tensor) -> tf.Tensor:
+        """What the encoder sees of images uint8 or in [0, 1], of any size."""
+        return self._view(to_unit_range(images, self.views.dtype))
+
+    def answer(self, views: tf.Tensor, accepted: tf.Tensor) -> _Outputs:
+        """Features and projections; NaN where an image was not accepted."""
+        features = self.represent[False](views)
+        outputs = {"features": features, "projection": self.project(features)}
+        return {
+            name: tf.where(accepted[:, None], output, output.dtype.as_numpy_dtype("nan"))
+            for name, output in outputs.items()
+        }
+
+    def captured(self) -> list[tf.Variable]:
+        """The variables that the graphs read or write."""
+        graphs = (*self.represent.values(), self.project)
+        return [v for g in graphs for v in g.get_concrete_function().variables]
+
+
+def _variables(model: SimCLR, graphs: _Graphs) -> dict[str, list[tf.Variable]]:
+    """The lists of variables of the saved object, each variable held once.
+
+    The graphs also capture what Keras does not count among a model's variables, such
+    as the state of a random generator. Keras wraps variables of mixed precision, and
+    the graphs capture what is wrapped: both have the same handle.
+    """
+    captured = {id(v.handle): v for v in graphs.captured()}
+    own = {
+        id(v.handle): captured.get(id(v.handle), v)
+        for v in [*model.encoder.variables, *model.projection_head.variables]
+    }
+    return {
+        # A layer frozen while training elsewhere can be fine-tuned here.
+        "trainable_variables": [
+            own[id(v.handle)] for v in model.encoder.variables if v.trainable
+        ],
+        "variables": list({**own, **captured}.values()),
+    }
+
+
+def _callable(graphs: _Graphs) -> Callable[..., tf.Tensor]:
+    """What the loaded object does when it is called."""
+
+    @tf.function(autograph=False)
+    def call(images: tf.Tensor, training: bool = False) -> tf.Tensor:
+        if images.dtype.is_floating:
+            images = require_all(images, in_unit_range(images))
+        return graphs.represent[bool(training)](graphs.view(images))
 
     for dtype in _DTYPES:
         for training in (False, True):
             call.get_concrete_function(_images(dtype), training=training)
-    signatures = {
+    return call
+
+
+def _signatures(graphs: _Graphs) -> dict[str, _Signature]:
+    @tf.function(autograph=False)
+    def serve(images: tf.Tensor) -> _Outputs:
+        accepted = in_unit_range(images)
+        images = require_any(images, accepted)
+        return graphs.answer(graphs.view(images), accepted)
+
+    @tf.function(autograph=False)
+    def serve_pixels(images_0_255: tf.Tensor) -> _Outputs:
+        accepted = in_pixel_range(images_0_255)
+        images = require_any(images_0_255, accepted) / 255.0
+        return graphs.answer(graphs.view(images), accepted)
+
+    @tf.function(autograph=False)
+    def serve_uint8(images: tf.Tensor) -> _Outputs:
+        accepted = tf.ones(tf.shape(images)[:1], tf.bool)
+        return graphs.answer(graphs.view(images), accepted)
+
+    @tf.function(autograph=False)
+    def serve_files(bytes: tf.Tensor) -> _Outputs:
+        return _answer_files(graphs, bytes)
+
+    return {
         "serving_default": serve.get_concrete_function(_images(tf.float32)),
-        "serving_uint8": serve.get_concrete_function(_images(tf.uint8)),
+        "serving_uint8": serve_uint8.get_concrete_function(_images(tf.uint8)),
+        "serving_0_255": serve_pixels.get_concrete_function(
+            _images(tf.float32, "images_0_255")
+        ),
+        "jpeg": serve_files.get_concrete_function(
+            tf.TensorSpec([None], tf.string, name="bytes")
+        ),
     }
-    signatures["jpeg"] = serve_jpeg.get_concrete_function()
-
-    # Also what Keras does not count among a model's variables, such as the state
-    # of a random generator.
-    captured = [
-        variable
-        for graph in (*represent.values(), project)
-        for variable in graph.get_concrete_function().variables
-    ]
-    encoder = model.encoder.variables
-    variables = {
-        id(variable): variable
-        for variable in [*encoder, *model.projection_head.variables, *captured]
-    }
-    root = tf.train.Checkpoint(
-        # A layer frozen while training elsewhere can be fine-tuned here.
-        trainable_variables=[v for v in encoder if v.trainable],
-        variables=list(variables.values()),
-    )
-    root.__call__ = call
-    return root, signatures
 
 
-def _images(dtype: tf.DType) -> tf.TensorSpec:
-    return tf.TensorSpec([None, None, None, 3], dtype, name="images")
+def _answer_files(graphs: _Graphs, contents: tf.Tensor) -> _Outputs:
+    accepted, contents = known_files(contents)
+
+    def view(file: tf.Tensor) -> tf.Tensor:
+        return graphs.view(decode(file)[None])
+
+    if graphs.image_size is not None:
+        one = tf.TensorSpec(graphs.views.shape[1:], graphs.views.dtype)
+        views = tf.map_fn(
+            lambda file: view(file)[0], contents, fn_output_signature=one
+        )
+        return graphs.answer(views, accepted)
+
+    def answer(file_and_accepted: tuple[tf.Tensor, tf.Tensor]) -> _Outputs:
+        file, accepted = file_and_accepted
+        outputs = graphs.answer(view(file), accepted[None])
+        return {name: rows[0] for name, rows in outputs.items()}
+
+    # Views of different sizes make no batch.
+    return tf.map_fn(answer, (contents, accepted), fn_output_signature=graphs.outputs)
 
 
-def _unit_range_of_arrays(images: tf.Tensor) -> tf.Tensor:
-    """Undoes TensorFlow's conversion of uint8 arrays to a signature's float32."""
-    if images.dtype == tf.uint8:
-        return images
-    pixels = tf.reduce_max(images) > _HIGHEST
-    return tf.where(pixels, images / 255.0, images)
+def _images(dtype: tf.DType, name: str = "images") -> tf.TensorSpec:
+    return tf.TensorSpec([None, None, None, 3], dtype, name=name)
 
 
 def _view(images: tf.Tensor, image_size: int | None) -> tf.Tensor:
-    """What the encoder sees of images of any dtype and size."""
-    if images.dtype.is_floating:
-        lowest, highest = tf.reduce_min(images), tf.reduce_max(images)
-        as_stated = tf.debugging.Assert(
-            (lowest >= _LOWEST) & (highest <= _HIGHEST),
-            [
-                "images must be uint8 in 0..255 or floating point in [0, 1] (uint8 "
-                "has a signature of its own, serving_uint8); got floating point from",
-                lowest,
-                "to",
-                highest,
-            ],
-        )
-        with tf.control_dependencies([as_stated]):
-            images = tf.identity(images)
     if image_size is None:
-        return to_unit_range(images, tf.keras.backend.floatx())
+        return images
     return evaluation_view(images, image_size)

@@ -2,6 +2,8 @@
 
 import json
 import os
+import resource
+import shutil
 import subprocess
 import sys
 
@@ -10,6 +12,7 @@ import pytest
 import tensorflow as tf
 
 from simclr_tf.augmentation import evaluation_view
+from simclr_tf.errors import UserError
 from simclr_tf.export import export_encoder
 from simclr_tf.model import SimCLR
 
@@ -88,14 +91,26 @@ def assert_answers(got, want, atol=1e-5):
 
 
 @pytest.fixture(scope="module")
-def model():
-    return small_model()
+def trained():
+    """A model that was trained in bfloat16, as by default on machines fast in it."""
+    tf.keras.mixed_precision.set_global_policy("mixed_bfloat16")
+    model = small_model()
+    tf.keras.mixed_precision.set_global_policy("float32")
+    return model
 
 
 @pytest.fixture(scope="module")
-def exported(model, tmp_path_factory):
+def model(trained):
+    """The same weights in a model of float32, which the export has to agree with."""
+    model = small_model()
+    model.set_weights(trained.get_weights())
+    return model
+
+
+@pytest.fixture(scope="module")
+def exported(trained, tmp_path_factory):
     path = tmp_path_factory.mktemp("exported") / "encoder"
-    export_encoder(model, path, image_size=SIDE)
+    export_encoder(trained, path, image_size=SIDE)
     return path
 
 
@@ -104,7 +119,9 @@ def loaded(exported):
     return tf.saved_model.load(str(exported))
 
 
-def test_answers_with_tensorflow_alone(model, exported, tmp_path):
+def test_answers_with_tensorflow_alone_on_a_plainer_processor(
+    model, exported, tmp_path
+):
     given = {}
     for height, width in SIZES:
         images = photographs(height, width)
@@ -115,6 +132,8 @@ def test_answers_with_tensorflow_alone(model, exported, tmp_path):
         given[f"jpeg {height}x{width}"] = np.array(encoded, dtype=object)
     np.savez(tmp_path / "given.npz", **given)
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
+    # Without AVX-512, and so without instructions for bfloat16.
+    environment["ONEDNN_MAX_CPU_ISA"] = "AVX2"
     arguments = [exported, tmp_path / "given.npz", tmp_path / "answers.npz"]
     process = subprocess.run(
         [sys.executable, "-c", ELSEWHERE, *map(str, arguments)],
@@ -176,9 +195,8 @@ def test_dtypes_are_never_mistaken(loaded):
     pixels = images.numpy()
     with pytest.raises(tf.errors.InvalidArgumentError, match="float tensor but is a u"):
         loaded.signatures["serving_default"](images=images)
-    from_array = loaded.signatures["serving_default"](images=pixels)
-    np.testing.assert_allclose(from_array["features"], loaded(images), atol=1e-6)
     for call in (
+        lambda: loaded.signatures["serving_default"](images=pixels),
         lambda: loaded.signatures["serving_default"](images=pixels / 127.5 - 1),
         lambda: loaded(tf.cast(images, tf.float32)),
         lambda: loaded(pixels.tolist()),
@@ -187,6 +205,86 @@ def test_dtypes_are_never_mistaken(loaded):
             call()
     with pytest.raises(ValueError, match="Could not find matching concrete function"):
         loaded(tf.cast(images, tf.int32))
+
+
+def refused_images(images):
+    """Of images in [0, 1] `[H, W, 3]`: what a server's clients send by mistake."""
+    one_pixel = images.copy()
+    one_pixel[3, 5, 1] = 1.6
+    holed = images.copy()
+    holed[0, 0, 0] = np.nan
+    return {
+        "standardised": (images - images.mean()) / images.std(),
+        "pixels": 255 * images,
+        "one pixel of 1.6": one_pixel,
+        "not a number": holed,
+        "infinite": np.where(images > 0.5, np.inf, images),
+        "huge": np.full_like(images, 3e38),
+    }
+
+
+def answers_beside(signature, argument, good, bad):
+    """Outputs for [good, bad, good] are those for the good alone, and NaN."""
+    alone = signature(**{argument: np.stack([good])})
+    together = signature(**{argument: np.stack([good, bad, good])})
+    for name, rows in together.items():
+        for row in (0, 2):
+            np.testing.assert_allclose(rows[row], alone[name][0], rtol=0, atol=1e-6)
+        assert np.isnan(rows[1]).all(), name
+    with pytest.raises(tf.errors.InvalidArgumentError, match="Not a single image is"):
+        signature(**{argument: np.stack([bad, bad])})
+
+
+@pytest.mark.parametrize("kind", refused_images(np.zeros([8, 8, 3]) + 0.1))
+def test_an_image_out_of_range_is_refused_and_costs_no_other_client(loaded, kind):
+    good = (photographs(61, 47, count=1)[0].numpy() / 255).astype(np.float32)
+    bad = refused_images(good)[kind].astype(np.float32)
+    answers_beside(loaded.signatures["serving_default"], "images", good, bad)
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"\[1\].*index\] \[2\]"):
+        loaded(np.stack([good, good, bad]))
+
+
+def test_floats_of_pixels_have_a_signature_of_their_own(model, loaded):
+    images = photographs(61, 47)
+    signature = loaded.signatures["serving_0_255"]
+    got = signature(images_0_255=images.numpy())
+    assert_answers(got, expected(model, images, SIDE))
+    good = images[0].numpy().astype(np.float32)
+    for bad in (good / 255, good / 127.5 - 1, good * 255, good + np.nan):
+        answers_beside(signature, "images_0_255", good, bad)
+    black = np.zeros([1, 61, 47, 3], np.float32)
+    got = signature(images_0_255=black)
+    assert_answers(got, expected(model, black, SIDE))
+
+
+def test_what_is_no_image_file_costs_no_other_client(model, loaded):
+    image = photographs(61, 47, count=1)[0]
+    jpeg, png = tf.io.encode_jpeg(image), tf.io.encode_png(image)
+    signature = loaded.signatures["jpeg"]
+    got = signature(bytes=tf.stack([jpeg, b"", b"<html>", png, b"\xff\xd8"]))
+    alone = signature(bytes=jpeg[None])
+    whole = expected(model, image[None], SIDE)
+    for name, rows in got.items():
+        np.testing.assert_allclose(rows[0], alone[name][0], rtol=0, atol=1e-6)
+        np.testing.assert_allclose(rows[3], whole[name][0], rtol=0, atol=1e-5)
+        assert np.isnan(rows.numpy()[[1, 2, 4]]).all()
+    with pytest.raises(tf.errors.InvalidArgumentError, match="contents of JPEG"):
+        signature(bytes=tf.constant([b"<html>", b""]))
+
+
+def test_no_images_have_no_features(loaded):
+    for name, argument, nothing in (
+        ("serving_default", "images", np.zeros([0, 9, 7, 3], np.float32)),
+        ("serving_uint8", "images", np.zeros([0, 9, 7, 3], np.uint8)),
+        ("serving_0_255", "images_0_255", np.zeros([0, 9, 7, 3], np.float32)),
+        ("jpeg", "bytes", tf.zeros([0], tf.string)),
+    ):
+        got = loaded.signatures[name](**{argument: nothing})
+        assert {output: value.shape for output, value in got.items()} == {
+            "features": (0, 16),
+            "projection": (0, 5),
+        }
+    assert loaded(np.zeros([0, 9, 7, 3], np.float32)).shape == (0, 16)
 
 
 def test_overshoot_of_resizing_is_let_through(loaded):
@@ -300,17 +398,103 @@ def test_an_encoder_of_keras_applications(tmp_path):
     assert all(gradient is not None for gradient in gradients)
 
 
-def test_mixed_precision(tmp_path):
-    tf.keras.mixed_precision.set_global_policy("mixed_bfloat16")
-    model = small_model()
-    export_encoder(model, tmp_path / "encoder", image_size=SIDE)
-    tf.keras.mixed_precision.set_global_policy("float32")
+def dtypes_of(path, signature):
+    """All dtypes in the graphs that a signature of a SavedModel calls."""
+    function = tf.saved_model.load(str(path)).signatures[signature]
+    graph = function.graph.as_graph_def()
+    nodes = [*graph.node]
+    for inner in graph.library.function:
+        nodes += inner.node_def
+    return {
+        tf.as_dtype(dtype)
+        for node in nodes
+        for attribute in node.attr.values()
+        for dtype in [attribute.type, *attribute.list.type]
+        if dtype
+    }
+
+
+@pytest.mark.parametrize("signature", ["serving_default", "serving_uint8", "jpeg"])
+def test_it_computes_in_float32_whatever_it_was_trained_in(exported, signature):
+    dtypes = dtypes_of(exported, signature)
+    assert tf.float32 in dtypes
+    assert not dtypes & {tf.bfloat16, tf.float16}
+
+
+def test_each_variable_is_held_once(trained, exported):
+    reader = tf.train.load_checkpoint(str(exported / "variables" / "variables"))
+    shapes = reader.get_variable_to_shape_map()
+    held = [shapes[key] for key in shapes if key.endswith("VARIABLE_VALUE")]
+    own = [*trained.encoder.variables, *trained.projection_head.variables]
+    random_state = [shape for shape in held if shape == [3]]  # of dropout
+    assert len(held) == len(own) + len(random_state)
+    assert len(random_state) <= 1
+
+
+def test_the_model_keeps_the_precision_it_had(trained, exported):
+    layers = {layer.compute_dtype for layer in trained.encoder.layers}
+    assert layers == {"bfloat16"}
+
+
+def test_it_converts_to_tflite(model, exported):
+    converter = tf.lite.TFLiteConverter.from_saved_model(
+        str(exported), signature_keys=["serving_default"]
+    )
+    interpreter = tf.lite.Interpreter(model_content=converter.convert())
+    run = interpreter.get_signature_runner("serving_default")
+    images = (photographs(61, 47).numpy() / 255).astype(np.float32)
+    assert_answers(run(images=images), expected(model, images, SIDE))
+    images[1] *= 255
+    got = run(images=images)
+    assert_answers(
+        {name: rows[::2] for name, rows in got.items()},
+        expected(model, images[::2], SIDE),
+    )
+    assert np.isnan(got["features"][1]).all()
+
+
+def test_it_converts_to_onnx(model, exported, tmp_path, monkeypatch):
+    reason = "tf2onnx needs Python 3.10 beside TensorFlow 2.15"
+    convert = pytest.importorskip("tf2onnx.convert", reason=reason)
+    from onnx.reference import ReferenceEvaluator
+
+    path = str(tmp_path / "encoder.onnx")
+    arguments = [f"--saved-model={exported}", f"--output={path}", "--opset=17"]
+    arguments += ["--signature_def=serving_default"]
+    monkeypatch.setattr(sys, "argv", ["tf2onnx", *arguments])
+    convert.main()
+    evaluator = ReferenceEvaluator(path)
+    images = (photographs(61, 47).numpy() / 255).astype(np.float32)
+    got = dict(zip(evaluator.output_names, evaluator.run(None, {"images": images})))
+    assert_answers(got, expected(model, images, SIDE))
+
+
+def test_another_precision_may_be_asked_for(trained, tmp_path):
+    export_encoder(trained, tmp_path / "encoder", image_size=SIDE, precision="bfloat16")
+    assert tf.bfloat16 in dtypes_of(tmp_path / "encoder", "serving_default")
+    metadata = json.loads((tmp_path / "encoder" / "simclr.json").read_text())
+    assert metadata["precision"] == "bfloat16"
     loaded = tf.saved_model.load(str(tmp_path / "encoder"))
     images = photographs(50, 60)
     got = loaded.signatures["serving_uint8"](images=images)
     assert {value.dtype for value in got.values()} == {tf.float32}
-    represent = tf.function(lambda x: expected(model, x, SIDE))
+    represent = tf.function(lambda x: expected(trained, x, SIDE))
     assert_answers(got, represent(images))
+
+
+def test_a_precision_that_cannot_be_had_is_refused(model, tmp_path):
+    with pytest.raises(UserError, match="needs a model made under .* mixed_float16"):
+        export_encoder(model, tmp_path / "encoder", precision="float16")
+    with pytest.raises(UserError, match=r"precision must be one of .* got 'int8'"):
+        export_encoder(model, tmp_path / "encoder", precision="int8")
+    narrow = tf.keras.Sequential(
+        [tf.keras.layers.Conv2D(4, 3, dtype="bfloat16", name="narrow")]
+    )
+    half = SimCLR(narrow, tf.keras.layers.Dense(4))
+    half.build([None, SIDE, SIDE, 3])
+    with pytest.raises(UserError, match="The layer narrow keeps its variables in bf"):
+        export_encoder(half, tmp_path / "encoder")
+    assert not (tmp_path / "encoder").exists()
 
 
 def test_double_precision(tmp_path):
@@ -331,19 +515,39 @@ def test_metadata_lies_beside(exported):
     assert metadata["image_size"] == SIDE
     assert metadata["feature_dim"] == 16
     assert metadata["projection_dim"] == 5
+    assert metadata["precision"] == "float32"
     assert metadata["tensorflow"] == tf.__version__
 
 
-def test_an_earlier_export_is_replaced(tmp_path):
+def files_in(folder):
+    """Contents by path."""
+    found = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {str(path.relative_to(folder)): path.read_bytes() for path in found}
+
+
+def test_an_earlier_export_is_replaced_whole_or_not_at_all(exported, tmp_path):
     path = tmp_path / "encoder"
-    export_encoder(small_model(), path, image_size=SIDE)
+    shutil.copytree(exported, path)
     (path / "leftover").write_text("")
-    model = small_model()
-    export_encoder(model, path, image_size=SIDE)
+    before = files_in(path)
+    other = small_model()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    # Fuller than a full disk: no file can have more than a kilobyte.
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1024, limits[1]))
+    try:
+        with pytest.raises(UserError, match=r"cannot be written: .*is as it was"):
+            export_encoder(other, path, image_size=SIDE)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert files_in(path) == before
+    assert [entry.name for entry in tmp_path.iterdir()] == ["encoder"]
+
+    export_encoder(other, path, image_size=SIDE)
     assert not (path / "leftover").exists()
+    assert [entry.name for entry in tmp_path.iterdir()] == ["encoder"]
     images = photographs(50, 60)
     got = tf.saved_model.load(str(path)).signatures["serving_uint8"](images=images)
-    assert_answers(got, expected(model, images, SIDE))
+    assert_answers(got, expected(other, images, SIDE))
 
 
 def test_what_is_not_an_export_is_left_alone(model, tmp_path):

@@ -1,0 +1,110 @@
+"""Replacing a folder by one that was first written whole."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+
+import tensorflow as tf
+
+from simclr_tf.errors import UserError
+
+NEW, _OLD = ".simclr-new", ".simclr-old"
+# A folder with this file is a SavedModel to whoever looks, so it comes last.
+_LAST = "saved_model.pb"
+_ERRORS = (OSError, tf.errors.OpError)
+
+
+@contextlib.contextmanager
+def replacing(path: str) -> Iterator[str]:
+    """Gives a new folder to fill, which takes the place of `path` in the end.
+
+    Where filling it fails, the new folder goes and `path` stays as it was. The new
+    folder lies beside `path` and is renamed. Where `path` itself cannot be renamed (a
+    mount point, the current folder, a remote file system), the new folder lies within
+    and its files are moved one by one.
+
+    Args:
+      path: local or remote (`gs://...`); absent, or a folder that may be replaced.
+
+    Raises:
+      UserError: `path` cannot be written.
+    """
+    whole = _can_be_renamed(path)
+    new = f"{path}{NEW}" if whole else os.path.join(path, NEW)
+    try:
+        _remove(new)
+        tf.io.gfile.makedirs(new)
+        yield new
+    except BaseException as error:
+        with contextlib.suppress(*_ERRORS):
+            _remove(new)
+        if isinstance(error, _ERRORS):
+            raise UserError(
+                f"{path} cannot be written: {_reason(error)}. What it held before, if "
+                "anything, is as it was."
+            ) from error
+        raise
+    try:
+        _rename(new, path) if whole else _move_files(new, path)
+    except _ERRORS as error:
+        raise UserError(
+            f"{path} cannot be replaced: {_reason(error)}. What was to replace it is "
+            f"whole, in {new}."
+        ) from error
+
+
+def _can_be_renamed(path: str) -> bool:
+    if "://" in path:
+        return False
+    path = os.path.abspath(path)
+    parent = os.path.dirname(path)
+    while not os.path.exists(parent):  # It will be made.
+        parent = os.path.dirname(parent)
+    holds_current_folder = os.path.commonpath([path, os.getcwd()]) == path
+    special = holds_current_folder or os.path.ismount(path) or os.path.islink(path)
+    return not special and os.access(parent, os.W_OK)
+
+
+def _rename(new: str, path: str) -> None:
+    old = f"{path}{_OLD}"
+    _remove(old)
+    replaces = os.path.exists(path)
+    if replaces:
+        os.rename(path, old)
+    try:
+        os.rename(new, path)
+    except OSError:
+        if replaces:
+            os.rename(old, path)
+        raise
+    _remove(old)
+
+
+def _move_files(new: str, path: str) -> None:
+    for name in sorted(_entries(path), key=lambda name: name != _LAST):
+        if name != NEW:
+            _remove(os.path.join(path, name))
+    for folder, _, files in sorted(tf.io.gfile.walk(new), reverse=True):
+        to = path + folder.rstrip("/")[len(new) :]
+        tf.io.gfile.makedirs(to)
+        for name in sorted(files, key=lambda name: name == _LAST):
+            tf.io.gfile.rename(os.path.join(folder, name), os.path.join(to, name))
+    _remove(new)
+
+
+def _entries(folder: str) -> list[str]:
+    """Names in a folder; remote file systems end those of folders with a slash."""
+    return [name.rstrip("/") for name in tf.io.gfile.listdir(folder)]
+
+
+def _remove(path: str) -> None:
+    if tf.io.gfile.isdir(path):
+        tf.io.gfile.rmtree(path)
+    elif tf.io.gfile.exists(path):
+        tf.io.gfile.remove(path)
+
+
+def _reason(error: Exception) -> str:
+    return (getattr(error, "message", None) or str(error)).splitlines()[0]
