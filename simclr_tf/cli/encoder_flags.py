@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Callable
 from typing import NamedTuple
@@ -14,7 +15,7 @@ from simclr_tf.checkpoints import load_published
 from simclr_tf.cli.command import UsageError
 from simclr_tf.data import Source, evaluation_batches
 from simclr_tf.evaluation import encode
-from simclr_tf.export import image_size_of
+from simclr_tf.export import PRECISIONS, image_size_of
 from simclr_tf.model import SimCLR
 from simclr_tf.progress import Progress
 from simclr_tf.training import Recipe, RunFolder, build_model
@@ -78,6 +79,14 @@ def define(values: flags.FlagValues) -> None:
     flags.DEFINE_integer(
         "batch_size", 256, "images encoded at a time", flag_values=values
     )
+    flags.DEFINE_enum(
+        "precision",
+        "float32",
+        list(PRECISIONS),
+        "what the encoder computes in, whatever it was trained in; a SavedModel has its "
+        "own",
+        flag_values=values,
+    )
 
 
 def load(values: flags.FlagValues) -> Loaded:
@@ -98,9 +107,9 @@ def load(values: flags.FlagValues) -> Loaded:
         recipe = RunFolder(values.run).recipe()
         size = values.image_size or recipe.image_size
         if values.random:
-            model = build_model(recipe)
+            model = build_model(dataclasses.replace(recipe, precision=values.precision))
         else:
-            model = RunFolder(values.run).load_model()
+            model = RunFolder(values.run).load_model(precision=values.precision)
         return Loaded(model, size, recipe.dataset, recipe.test_dataset)
     if not values.encoder:
         raise UsageError("--published needs --encoder=NAME, such as resnet50.")
@@ -109,7 +118,7 @@ def load(values: flags.FlagValues) -> Loaded:
         image_size=size,
         encoder=values.encoder,
         head_layers=values.head_layers,
-        precision="float32",
+        precision=values.precision,
     )
     model = build_model(said.resolve())
     if values.published:
@@ -129,7 +138,16 @@ def _from_saved_model(values: flags.FlagValues) -> Loaded:
     path = values.saved_model
     if not tf.io.gfile.exists(os.path.join(path, "saved_model.pb")):
         raise UsageError(f"{path} is no SavedModel: it has no saved_model.pb.")
-    encoder = tf.saved_model.load(path)
+    if values["precision"].present:
+        raise UsageError(
+            f"--saved_model={path} computes in the precision that it was exported in: "
+            "leave out --precision, or export the run again with it."
+        )
+    try:
+        encoder = tf.saved_model.load(path)
+    except (OSError, ValueError, tf.errors.OpError) as error:
+        reason = str(error).splitlines()[0]
+        raise UsageError(f"{path} cannot be loaded as a SavedModel: {reason}") from error
     return Loaded(encoder, values.image_size or image_size_of(path) or 224, None, None)
 
 

@@ -24,7 +24,7 @@ def _define(values: flags.FlagValues) -> None:
 def _run(values: flags.FlagValues) -> None:
     model, image_size = encoder_flags.load_model(values)
     path = values.output or os.path.join(values.run or ".", "saved_model")
-    export_encoder(model, path, image_size=image_size)
+    export_encoder(model, path, image_size=image_size, precision=values.precision)
     print(f"Exported to {path}; tf.saved_model.load({path!r}) needs TensorFlow alone.")
 
 

@@ -9,8 +9,11 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import tensorflow as tf
 
-# Monitors encode with the same model epoch after epoch.
-_graphs: weakref.WeakKeyDictionary[tf.Module, dict] = weakref.WeakKeyDictionary()
+# Of each model its parts and, by input, its graph: a monitor encodes with the same
+# model epoch after epoch.
+_graphs: weakref.WeakKeyDictionary[tf.Module, tuple[list, dict]] = (
+    weakref.WeakKeyDictionary()
+)
 
 
 def encode(
@@ -25,7 +28,8 @@ def encode(
       model: maps images `[B, H, W, C]` to `[B, D]`, or to `[B, h, w, D]`, which is
         averaged over h and w: a Keras model, a loaded SavedModel or a function.
         Called with `training=False` where it takes `training`. The graph of a
-        Keras model is kept for the next call, as `predict` keeps its own.
+        Keras model is kept for the next call until a layer of it is replaced, or
+        frozen or thawed.
       dataset: finite, of batches `{"image": [B, H, W, C], "label": int [B]}`; the
         last batch may be smaller, labels may be absent.
       progress: called after each batch with the number of examples done so far.
@@ -76,11 +80,21 @@ def _graph(
     arguments = {"training": False} if _takes_training(model) else {}
     if not isinstance(model, tf.Module):
         return _trace(model, spec, arguments)
-    graphs = _graphs.setdefault(model, {})
+    parts, graphs = _graphs.get(model, (None, {}))
+    now = _parts(model)
+    if parts != now:
+        graphs = {}
+        _graphs[model] = now, graphs
     if spec not in graphs:
         # A graph that held its model would keep it alive for ever.
         graphs[spec] = _trace(weakref.proxy(model), spec, arguments)
     return graphs[spec]
+
+
+def _parts(model: tf.Module) -> list[tuple[weakref.ref, bool | None]]:
+    """What a model's graph was made of: if this changes, the graph is out of date."""
+    modules = (model, *model.submodules)
+    return [(weakref.ref(m), getattr(m, "trainable", None)) for m in modules]
 
 
 def _trace(

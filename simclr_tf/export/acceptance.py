@@ -10,9 +10,8 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-# Bicubic resizing overshoots [0, 1] by less than a half; pixels in 0..255 and
-# standardised images go beyond.
-_LOWEST, _HIGHEST = -0.5, 1.5
+from simclr_tf.augmentation.value_range import HIGHEST, LOWEST
+
 # The brightest value of an image in 0..255 that is not black throughout. Images in
 # [0, 1] and standardised ones stay below.
 _DIMMEST = 4.0
@@ -38,7 +37,7 @@ def in_unit_range(images: tf.Tensor) -> tf.Tensor:
     Returns:
       bool `[B]`; False for an image with a NaN.
     """
-    inside = (images >= _LOWEST) & (images <= _HIGHEST)
+    inside = (images >= LOWEST) & (images <= HIGHEST)
     return tf.reduce_all(inside, axis=[1, 2, 3])
 
 
@@ -51,7 +50,7 @@ def in_pixel_range(images: tf.Tensor) -> tf.Tensor:
     Returns:
       bool `[B]`; False for an image with a NaN.
     """
-    inside = (images >= 255 * _LOWEST) & (images <= 255 * _HIGHEST)
+    inside = (images >= 255 * LOWEST) & (images <= 255 * HIGHEST)
     bright = tf.reduce_any(images >= _DIMMEST, axis=[1, 2, 3])
     black = tf.reduce_all(images == 0, axis=[1, 2, 3])
     return tf.reduce_all(inside, axis=[1, 2, 3]) & (bright | black)

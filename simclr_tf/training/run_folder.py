@@ -118,17 +118,26 @@ class RunFolder:
             )
         return from_flagfile(text, self.flags)
 
-    def load_model(self, say: Callable[[str], None] = messages.say) -> SimCLR:
+    def load_model(
+        self,
+        say: Callable[[str], None] = messages.say,
+        *,
+        precision: str | None = None,
+    ) -> SimCLR:
         """The run's model with its newest weights, without the probe.
 
         Args:
           say: called with a line where the newest state is damaged and an older one
             is taken.
+          precision: what it computes in, of those of a recipe; None for what the run
+            trained in.
 
         Raises:
           RunFolderError: where there is no run, or no state that can be read.
         """
         recipe = self.recipe()
+        if precision is not None:
+            recipe = dataclasses.replace(recipe, precision=precision)
         newest = newest_state(self.checkpoints, say)
         if newest is None:
             raise RunFolderError(

@@ -119,6 +119,37 @@ def test_later_calls_see_the_weights_of_then():
     np.testing.assert_allclose(after, encoder(IMAGES, training=False), atol=1e-6)
 
 
+class Mean(tf.keras.Model):
+    """Means of the images times a factor that a part of it holds."""
+
+    def __init__(self, factor):
+        super().__init__()
+        self.scale = tf.keras.layers.Rescaling(factor)
+
+    def call(self, images):
+        return tf.reduce_mean(self.scale(images), axis=[1, 2])
+
+
+def test_a_replaced_layer_is_the_one_that_encodes():
+    model = Mean(1.0)
+    once, _ = encode(model, batches(23))
+    model.scale = tf.keras.layers.Rescaling(3.0)
+    thrice, _ = encode(model, batches(23))
+    np.testing.assert_allclose(thrice, 3.0 * once, rtol=1e-6)
+
+
+def test_a_frozen_layer_is_asked_again():
+    class Honest(Mean):
+        def call(self, images):
+            return super().call(images) * (1.0 if self.scale.trainable else -1.0)
+
+    model = Honest(1.0)
+    thawed, _ = encode(model, batches(23))
+    model.scale.trainable = False
+    frozen, _ = encode(model, batches(23))
+    np.testing.assert_array_equal(frozen, -thawed)
+
+
 def test_a_model_is_not_kept_alive():
     encoder = small_encoder()
     encode(encoder, batches(5))
