@@ -88,23 +88,24 @@ def export_encoder(
     path = os.fspath(path).rstrip("/")
     _refuse_foreign_folder(path)
 
+    # Saving traces the callable again, so it belongs inside.
     with computing_in(model, precision):
         root, signatures = servable(model, image_size)
-    outputs = signatures["serving_default"].structured_outputs
-    wide = outputs["features"].dtype.name
-    metadata = {
-        "image_size": image_size,
-        "precision": wide if precision == "float32" else precision,
-        "feature_dim": outputs["features"].shape[-1],
-        "projection_dim": outputs["projection"].shape[-1],
-        "simclr_tf": __version__,
-        "tensorflow": tf.version.VERSION,
-    }
-    with replacing(path) as folder:
-        # First, for it marks the folder as ours even when saving is cut short.
-        with tf.io.gfile.GFile(os.path.join(folder, _METADATA), "w") as file:
-            file.write(json.dumps(metadata, indent=2) + "\n")
-        tf.saved_model.save(root, folder, signatures=signatures)
+        outputs = signatures["serving_default"].structured_outputs
+        wide = outputs["features"].dtype.name
+        metadata = {
+            "image_size": image_size,
+            "precision": wide if precision == "float32" else precision,
+            "feature_dim": outputs["features"].shape[-1],
+            "projection_dim": outputs["projection"].shape[-1],
+            "simclr_tf": __version__,
+            "tensorflow": tf.version.VERSION,
+        }
+        with replacing(path) as folder:
+            # First, for it marks the folder as ours even when saving is cut short.
+            with tf.io.gfile.GFile(os.path.join(folder, _METADATA), "w") as file:
+                file.write(json.dumps(metadata, indent=2) + "\n")
+            tf.saved_model.save(root, folder, signatures=signatures)
 
 
 def _refuse_foreign_folder(path: str) -> None:
