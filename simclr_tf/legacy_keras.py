@@ -7,6 +7,8 @@ import os
 import pathlib
 import sys
 
+from simclr_tf import native_noise
+
 
 def require() -> None:
     """Makes sure that `tf.keras` is Keras 2.
@@ -21,6 +23,7 @@ def require() -> None:
     """
     if _is_command():
         # TensorFlow's account of the machine would hide what the command says.
+        native_noise.start()
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
         if importlib.util.find_spec("tf_keras"):
             os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
