@@ -7,6 +7,7 @@ from simclr_tf.data.batches import (
     sample,
     steps_per_epoch,
 )
+from simclr_tf.data.failures import data_errors
 from simclr_tf.data.load import load
 from simclr_tf.data.source import DataError, MissingSplit, Source
 from simclr_tf.data.splits import (
@@ -24,6 +25,7 @@ __all__ = [
     "PretrainingData",
     "Source",
     "Subset",
+    "data_errors",
     "evaluation_batches",
     "load",
     "load_for_pretraining",

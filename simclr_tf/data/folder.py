@@ -4,19 +4,29 @@ from __future__ import annotations
 
 import collections
 import concurrent.futures
+import contextlib
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 import tensorflow as tf
 
-from simclr_tf.data.image_files import EXTENSIONS, canvas_size, decode, to_canvas
+from simclr_tf import messages
+from simclr_tf.data.image_files import (
+    EXTENSIONS,
+    canvas_size,
+    decode_for_canvas,
+    to_canvas,
+)
+from simclr_tf.data.image_headers import MAX_PIXELS, gif_pixels
+from simclr_tf.data.regular_files import irregularity, size_of
 from simclr_tf.data.source import DataError, MissingSplit, Source, reason
 from simclr_tf.progress import Progress
 
 MAX_BAD_SHARE = 0.1
 _SPLIT_FOLDERS = {"train": ("train",), "test": ("test", "val", "validation")}
+_MAX_BYTES = 2**31  # of a file: MAX_PIXELS of 12 bytes
 _NAMED_AT_MOST = 5
 _READERS = 8
 
@@ -28,6 +38,8 @@ class FolderSource(Source):
       paths: the files.
       labels: integers, one a file, or None.
       canvas: side of the square that images are put on, in pixels.
+      root: the folder that they lie in.
+      sizes: bytes of each file.
       **about: of `Source`.
     """
 
@@ -38,6 +50,9 @@ class FolderSource(Source):
         paths: Sequence[str],
         labels: Sequence[int] | None,
         canvas: int,
+        *,
+        root: str,
+        sizes: Sequence[int],
         **about,
     ) -> None:
         super().__init__(
@@ -50,6 +65,33 @@ class FolderSource(Source):
             self._paths = tf.constant(paths)
             self._labels = None if labels is None else tf.constant(labels, tf.int32)
         self._canvas = canvas
+        self._root = root
+        self._sizes = sizes
+
+    def identity(self) -> Iterable[str]:
+        """See `Source`: the files' names below the folder, and their sizes."""
+        for path, size in zip(self.paths, self._sizes):
+            yield f"{os.path.relpath(path, self._root)} {size}"
+
+    def find_fault(self) -> str | None:
+        """See `Source`: files that changed since they were checked, when loaded."""
+        changed = {}
+        for path, size in zip(self.paths, self._sizes):
+            kind = irregularity(path)
+            if not tf.io.gfile.exists(path):
+                changed[path] = "it is gone"
+            elif kind is not None:
+                changed[path] = f"it is {kind} now"
+            elif size_of(path) not in (None, size):
+                fault = _check(path, self._canvas)[1]
+                changed[path] = fault or "it has another size now"
+        if not changed:
+            return None
+        return (
+            f"{self.spec} ({self.split}) changed while it was being read: "
+            f"{_name(changed)}. Leave the files as they are while a command runs, and "
+            "start it again."
+        )
 
     def labels(self) -> np.ndarray | None:
         """See `Source`."""
@@ -88,7 +130,8 @@ def load_folder(
     """The images under a folder: JPEG, PNG, BMP and the first frame of GIF.
 
     Every file is decoded once up front. Those that cannot be are passed over,
-    counted and named; more than a tenth of them is an error.
+    counted and named; more than a tenth of them is an error. What is no regular file
+    (a pipe, a device) is passed over and named too.
 
     Args:
       path: the folder. Its subfolders `train` and `test` (or `val`, `validation`)
@@ -102,8 +145,13 @@ def load_folder(
       DataError: where there is no such folder, no image in it, or too many that
         cannot be read.
     """
-    root = _split_folder(path, split)
-    files, others = _list(root)
+    with _listing(path):
+        root = _split_folder(path, split)
+        files, others = _list(root)
+    irregular = _irregular(files)
+    files = [file for file in files if file not in irregular]
+    if irregular:
+        messages.say(f"{root}: passed over {_name(irregular)}.", sys.stderr)
     if not files:
         kinds = _describe(others)
         raise DataError(
@@ -111,18 +159,19 @@ def load_folder(
             f"{'; it holds ' + kinds if kinds else ''}."
         )
     if others:
-        print(f"{root}: passed over {_describe(others)}.", file=sys.stderr)
-    bad = _unreadable(files)
+        messages.say(f"{root}: passed over {_describe(others)}.", sys.stderr)
+    canvas = canvas_size(image_size)
+    sizes, bad = _check_all(files, canvas)
     if len(bad) > MAX_BAD_SHARE * len(files):
         raise DataError(
             f"{root}: {len(bad):,} of {len(files):,} images cannot be read, more than "
             f"{MAX_BAD_SHARE:.0%}: {_name(bad)}. Repair or remove them."
         )
     if bad:
-        print(
+        messages.say(
             f"{root}: passed over {len(bad):,} of {len(files):,} images that cannot be "
             f"read: {_name(bad)}.",
-            file=sys.stderr,
+            sys.stderr,
         )
     files = [file for file in files if file not in bad]
     classes = _classes(root, files) if labels else []
@@ -130,13 +179,35 @@ def load_folder(
     return FolderSource(
         files,
         [places.get(_class(root, file), -1) for file in files] if places else None,
-        canvas_size(image_size),
+        canvas,
+        root=root,
+        sizes=[sizes[file] for file in files],
         spec=f"folder:{path}",
         split=split,
         num_classes=len(classes) or None,
         class_names=classes or None,
-        skipped={**bad, **dict.fromkeys(others, "not an image format read here")},
+        skipped={
+            **irregular,
+            **bad,
+            **dict.fromkeys(others, "not an image format read here"),
+        },
     )
+
+
+@contextlib.contextmanager
+def _listing(path: str) -> Iterator[None]:
+    """Turns what goes wrong while folders are listed into DataErrors."""
+    try:
+        yield
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"{path} holds the name {error.object!r}, which is not UTF-8: rename it."
+        ) from error
+    except tf.errors.OpError as error:
+        raise DataError(
+            f"{path} cannot be listed: {reason(error)}. Make its folders readable, or "
+            "move those away that should not be read."
+        ) from error
 
 
 def _split_folder(path: str, split: str) -> str:
@@ -161,7 +232,7 @@ def _split_folder(path: str, split: str) -> str:
 
 
 def _say_what_is_beside(path: str) -> None:
-    """Where classes lie beside it, "train" is likely to be one of them."""
+    """Tells of classes beside "train", which is then likely to be a class too."""
     splits = {name for names in _SPLIT_FOLDERS.values() for name in names}
     others = [
         name
@@ -172,26 +243,21 @@ def _say_what_is_beside(path: str) -> None:
     ]
     if others:
         more = len(others) - _NAMED_AT_MOST
-        print(
+        messages.say(
             f"{path}: its subfolder train is the split; passed over the subfolders "
             f"{', '.join(others[:_NAMED_AT_MOST])}"
             f"{f' and {more:,} more' if more > 0 else ''}.",
-            file=sys.stderr,
+            sys.stderr,
         )
 
 
 def _list(root: str) -> tuple[list[str], list[str]]:
     """Files that are images by their names, and others; hidden ones are left out."""
     images, others = [], []
-    try:
-        for folder, names in _walk(root, {os.path.realpath(root)}):
-            for name in names:
-                is_image = name.lower().endswith(EXTENSIONS)
-                (images if is_image else others).append(os.path.join(folder, name))
-    except UnicodeDecodeError as error:
-        raise DataError(
-            f"{root} holds the name {error.object!r}, which is not UTF-8: rename it."
-        ) from error
+    for folder, names in _walk(root, {os.path.realpath(root)}):
+        for name in names:
+            is_image = name.lower().endswith(EXTENSIONS)
+            (images if is_image else others).append(os.path.join(folder, name))
     return sorted(images), sorted(others)
 
 
@@ -217,32 +283,66 @@ def _describe(files: Sequence[str]) -> str:
     return ", ".join(f"{count:,} {kind}" for kind, count in kinds.most_common())
 
 
-def _unreadable(files: Sequence[str]) -> dict[str, str]:
-    """Files that do not decode, and why."""
+def _irregular(files: Sequence[str]) -> dict[str, str]:
+    """Those that are no regular files, and what they are instead."""
+    kinds = zip(files, map(irregularity, files))
+    return {file: f"it is {kind}" for file, kind in kinds if kind is not None}
 
-    def check(file: str) -> str | None:
-        try:
-            image = decode(tf.io.read_file(file))
-        except (tf.errors.OpError, ValueError) as error:
-            return reason(error)
-        return None if tf.size(image) else "it has no pixels"
 
-    bad = {}
+def _check_all(
+    files: Sequence[str], canvas: int
+) -> tuple[dict[str, int], dict[str, str]]:
+    """The sizes in bytes of all files, and why those that do not decode do not."""
+    sizes, bad = {}, {}
     progress = Progress(len(files), unit="files checked")
-    with concurrent.futures.ThreadPoolExecutor(_READERS) as readers:
-        for done, (file, fault) in enumerate(zip(files, readers.map(check, files))):
+    readers = concurrent.futures.ThreadPoolExecutor(_READERS)
+    try:
+        checks = readers.map(lambda file: _check(file, canvas), files)
+        for done, (file, (size, fault)) in enumerate(zip(files, checks)):
+            sizes[file] = size
             if fault:
                 bad[file] = fault
             if progress.due():
                 progress.show(done)
-    progress.clear()
-    return bad
+    finally:
+        # After Ctrl-C nobody waits for the files that are still to be read.
+        readers.shutdown(wait=False, cancel_futures=True)
+        progress.clear()
+    return sizes, bad
 
 
-def _name(bad: dict[str, str]) -> str:
-    shown = [f"{file} ({fault})" for file, fault in list(bad.items())[:_NAMED_AT_MOST]]
-    more = len(bad) - len(shown)
+def _check(file: str, canvas: int) -> tuple[int, str | None]:
+    """Bytes of a file, and why it does not decode, or None."""
+    size = size_of(file) or 0
+    if size > _MAX_BYTES:
+        return size, f"it is of {size:,} bytes, and {_MAX_BYTES:,} are read at most"
+    try:
+        contents = tf.io.read_file(file).numpy()
+        pixels = gif_pixels(contents)
+        if pixels > MAX_PIXELS:
+            return len(contents), (
+                f"its frames claim {pixels:,} pixels, and {MAX_PIXELS:,} are read at "
+                "most"
+            )
+        decode_for_canvas(tf.constant(contents), canvas)
+    except (tf.errors.OpError, ValueError) as error:
+        return size, reason(error)
+    return len(contents), None
+
+
+def _name(faults: Mapping[str, str]) -> str:
+    """The first few files, and what is wrong with each."""
+    shown = [
+        f"{_on_one_line(file)} ({fault})"
+        for file, fault in list(faults.items())[:_NAMED_AT_MOST]
+    ]
+    more = len(faults) - len(shown)
     return "; ".join(shown) + (f"; and {more:,} more" if more else "")
+
+
+def _on_one_line(file: str) -> str:
+    """A file's name in a message: names may hold line breaks and escape sequences."""
+    return messages.printable(file).replace("\n", "\\n").replace("\t", "\\t")
 
 
 def _class(root: str, file: str) -> str | None:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import tensorflow as tf
 
+from simclr_tf.data.image_headers import is_jpeg, require_size
+
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".gif")
 
 # Crops are taken from a canvas half again as wide as the views: enough that a
 # crop of 4/9 of the area still has a pixel for each of the view's.
 _CANVAS_RATIO = 1.5
 _DEFAULT_SIDE = 224
-# By which a JPEG's sides can be divided while it is decoded.
+# The numbers by which a JPEG's sides can be divided while it is decoded.
 _JPEG_RATIOS = (1, 2, 4, 8)
 
 
@@ -31,7 +33,12 @@ def decode(contents: tf.Tensor) -> tf.Tensor:
 
     Returns:
       uint8 `[h, w, 3]`.
+
+    Raises:
+      tf.errors.InvalidArgumentError: when it runs, where the file is damaged, of
+        another kind, or claims more pixels than `image_headers.MAX_PIXELS`.
     """
+    contents = require_size(contents)
     is_bmp = tf.strings.substr(contents, 0, 2) == b"BM"
     # decode_image wants the number of channels that a BMP has.
     image = tf.cond(
@@ -52,7 +59,7 @@ def _decode_bmp(contents: tf.Tensor) -> tf.Tensor:
 
 
 def _bmp_palette(contents: tf.Tensor) -> tf.Tensor:
-    """RGB `[n, 3]` of the pixel values 0 to n - 1, which decode_bmp passes over."""
+    """RGB `[n, 3]` of the pixel values 0 to n - 1, which decode_bmp leaves out."""
     offsets = tf.io.decode_raw(tf.strings.substr(contents, 10, 8), tf.int32)
     first = 14 + offsets[1]  # after the file's header and the second one
     entries = tf.strings.substr(contents, first, offsets[0] - first)
@@ -66,7 +73,7 @@ def to_canvas(contents: tf.Tensor, canvas: int) -> tuple[tf.Tensor, tf.Tensor]:
     A side longer than the canvas is shrunk to it, whatever the other is, each pixel
     the mean of those it covers; a shorter one keeps its pixels, and the rest of the
     canvas is black. Of a large JPEG no more pixels are decoded than that takes: the
-    first means are taken of its blocks.
+    decoder takes means of blocks first.
 
     Args:
       contents: the file's bytes, a scalar string, of a kind that `decode` takes.
@@ -74,11 +81,11 @@ def to_canvas(contents: tf.Tensor, canvas: int) -> tuple[tf.Tensor, tf.Tensor]:
 
     Returns:
       uint8 `[canvas, canvas, 3]`, and int32 `[2]`, height and width in the file.
+
+    Raises:
+      tf.errors.InvalidArgumentError: see `decode`.
     """
-    is_jpeg = tf.strings.substr(contents, 0, 3) == b"\xff\xd8\xff"
-    image, size = tf.cond(
-        is_jpeg, lambda: _decode_jpeg(contents, canvas), lambda: _decode_all(contents)
-    )
+    image, size = decode_for_canvas(contents, canvas)
     kept = tf.minimum(size, canvas)
     image = tf.cond(
         tf.reduce_all(tf.shape(image)[:2] == kept),
@@ -89,15 +96,36 @@ def to_canvas(contents: tf.Tensor, canvas: int) -> tuple[tf.Tensor, tf.Tensor]:
     return tf.ensure_shape(image, [canvas, canvas, 3]), size
 
 
-def _decode_all(contents: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+def decode_for_canvas(contents: tf.Tensor, canvas: int) -> tuple[tf.Tensor, tf.Tensor]:
+    """The image that `to_canvas` shrinks: a JPEG may have fewer pixels than its file.
+
+    Args:
+      contents: the file's bytes, a scalar string, of a kind that `decode` takes.
+      canvas: side of the square, in pixels.
+
+    Returns:
+      uint8 `[h, w, 3]`, and int32 `[2]`, height and width in the file.
+
+    Raises:
+      tf.errors.InvalidArgumentError: see `decode`.
+    """
+    return tf.cond(
+        is_jpeg(contents),
+        lambda: _decode_jpeg(contents, canvas),
+        lambda: _decode_whole(contents),
+    )
+
+
+def _decode_whole(contents: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     image = decode(contents)
     return image, tf.shape(image)[:2]
 
 
 def _decode_jpeg(contents: tf.Tensor, canvas: int) -> tuple[tf.Tensor, tf.Tensor]:
     """An image no smaller than it is on the canvas, and the size of the whole."""
+    contents = require_size(contents)
     size = tf.io.extract_jpeg_shape(contents)[:2]
-    # Of the ratios, how many leave enough; a larger one leaves less.
+    # How many of the ratios leave enough pixels: a larger one leaves fewer.
     enough = [
         tf.reduce_all(-(-size // ratio) >= tf.minimum(size, canvas))
         for ratio in _JPEG_RATIOS[1:]

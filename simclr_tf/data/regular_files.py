@@ -24,10 +24,22 @@ def irregularity(path: str) -> str | None:
       Such as "a named pipe"; None for a regular file or where nothing can be told:
       reading it will say what is wrong.
     """
+    status = _status(path)
+    if status is None:
+        return None
+    return next((name for is_kind, name in _KINDS if is_kind(status.st_mode)), None)
+
+
+def size_of(path: str) -> int | None:
+    """Bytes of a local file, links followed; None where nothing can be told."""
+    status = _status(path)
+    return None if status is None else status.st_size
+
+
+def _status(path: str) -> os.stat_result | None:
     if "://" in path:
         return None
     try:
-        mode = os.stat(path).st_mode
+        return os.stat(path)
     except (OSError, ValueError):
         return None
-    return next((name for is_kind, name in _KINDS if is_kind(mode)), None)

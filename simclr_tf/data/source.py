@@ -25,7 +25,12 @@ def reason(error: Exception) -> str:
     """What went wrong, without TensorFlow's notes on where in which graph."""
     message = str(getattr(error, "message", error)).partition("\n\t [[")[0]
     message = message.partition(" [Op:")[0].strip().split("\n")[-1]
-    return re.sub(r"^(\{\{.*?\}\} *)+", "", message)
+    message = re.sub(r"^(\{\{.*?\}\} *)+", "", message)
+    asserted = re.fullmatch(
+        r"(?:Expected .* to be true\. Summarized data: b'|assertion failed: \[)(.*)['\]]",
+        message,
+    )
+    return asserted[1] if asserted else message
 
 
 def shuffle(
@@ -127,6 +132,15 @@ class Source:
         for line in self.identity():
             digest.update(line.encode("utf-8", "surrogateescape") + b"\n")
         return {**described, "digest": digest.hexdigest()}
+
+    def find_fault(self) -> str | None:
+        """What has happened to the data since it was loaded, for `data_errors`.
+
+        Returns:
+          A sentence that names the files and says what to do; None where nothing is
+          found.
+        """
+        return None
 
     def labels(self) -> np.ndarray | None:
         """All labels at once, where that takes reading no image.

@@ -41,6 +41,10 @@ class Subset(Source):
         yield from self._base.identity()
         yield hashlib.sha256(self._places.numpy().tobytes()).hexdigest()
 
+    def find_fault(self) -> str | None:
+        """See `Source`."""
+        return self._base.find_fault()
+
     def labels(self) -> np.ndarray | None:
         """See `Source`."""
         labels = self._base.labels()

@@ -1,8 +1,12 @@
 """Folders of real and hostile files."""
 
+import contextlib
 import os
 import pathlib
 import shutil
+import signal
+import tempfile
+import time
 
 import numpy as np
 import pytest
@@ -304,3 +308,140 @@ def test_a_photograph_cut_short_and_a_dead_link_are_passed_over(photos):
         "cut.jpg",
         "dead.jpg",
     }
+
+
+def test_a_pipe_and_a_device_are_passed_over_and_named(tmp_path, capsys):
+    _save(tmp_path / "a.png")
+    os.mkfifo(tmp_path / "pipe.jpg")
+    (tmp_path / "zero.jpg").symlink_to("/dev/zero")
+    (tmp_path / "circle.jpg").symlink_to(tmp_path / "circle.jpg")
+    for place in range(9):
+        _save(tmp_path / f"{place}.png")
+    (tmp_path / "folder.jpg").mkdir()
+    _save(tmp_path / "folder.jpg" / "inside.png")
+    source = load(f"folder:{tmp_path}", image_size=16)
+    assert len(source) == 11
+    said = capsys.readouterr().err
+    assert "pipe.jpg (it is a named pipe); " in said
+    assert "zero.jpg (it is a device)." in said
+    assert set(source.skipped) == {
+        str(tmp_path / name) for name in ("pipe.jpg", "zero.jpg", "circle.jpg")
+    }
+    with pytest.raises(DataError, match="is no folder"):
+        load("folder:/dev/zero")
+
+
+def test_a_folder_of_pipes_alone_holds_no_images(tmp_path):
+    os.mkfifo(tmp_path / "pipe.jpg")
+    with pytest.raises(DataError, match="holds no images"):
+        load(f"folder:{tmp_path}")
+
+
+def test_claims_of_huge_pictures_are_passed_over(tmp_path, monkeypatch):
+    for place in range(30):
+        _save(tmp_path / f"{place}.png")
+    Image.fromarray(_picture()).save(tmp_path / "canvas.gif")
+    gif = bytearray((tmp_path / "canvas.gif").read_bytes())
+    gif[6:10] = b"\xff\xff\xff\xff"
+    (tmp_path / "canvas.gif").write_bytes(gif)
+    frame = gif.index(b",", 13 + 3 * 256 if gif[10] >= 128 else 13)
+    gif[frame + 5 : frame + 9] = b"\xff\xff\xff\xff"
+    gif[6:10] = b"\x10\x00\x10\x00"
+    (tmp_path / "frame.gif").write_bytes(gif)
+    with open(tmp_path / "video.jpg", "wb") as file:
+        file.truncate(2**40)  # takes no room on the disk
+    source = load(f"folder:{tmp_path}", image_size=16)
+    faults = {pathlib.Path(path).name: why for path, why in source.skipped.items()}
+    assert set(faults) == {"canvas.gif", "frame.gif", "video.jpg"}
+    assert "the header claims 65535 x 65535 pixels" in faults["canvas.gif"]
+    assert "its frames claim 4,294,836,225 pixels" in faults["frame.gif"]
+    assert "it is of 1,099,511,627,776 bytes" in faults["video.jpg"]
+
+
+def test_escape_sequences_in_names_do_not_reach_the_terminal(tmp_path, capsys):
+    for place in range(20):
+        _save(tmp_path / f"{place}.png")
+    name = "\x1b]0;title\x07\nnext.jpg"
+    (tmp_path / name).write_bytes(b"no picture")
+    os.mkfifo(tmp_path / f"p{name}")
+    load(f"folder:{tmp_path}", image_size=16)
+    said = capsys.readouterr().err
+    assert said.count("\\x1b]0;title\\x07\\nnext.jpg") == 2
+    assert said.count("\n") == 2
+    assert "\x1b" not in said
+
+
+@pytest.fixture
+def another_user():
+    """A folder, and the rights of a user who does not own what root makes in it."""
+    folder = pathlib.Path(tempfile.mkdtemp())
+    folder.chmod(0o755)
+    yield folder, contextlib.nullcontext if os.geteuid() else _as_nobody
+    shutil.rmtree(folder)
+
+
+@contextlib.contextmanager
+def _as_nobody():
+    os.seteuid(65_534)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+def test_files_and_folders_that_may_not_be_read_are_told(another_user):
+    folder, user = another_user
+    for place in range(10):
+        _save(folder / f"{place}.png")
+    (folder / "0.png").chmod(0)
+    with user():
+        source = load(f"folder:{folder}", image_size=16)
+    assert source.skipped == {
+        str(folder / "0.png"): f"{folder / '0.png'}; Permission denied"
+    }
+    _save(folder / "secret" / "x.png")
+    (folder / "secret").chmod(0)
+    with user(), pytest.raises(DataError, match=r"cannot be listed: .*secret; Permis"):
+        load(f"folder:{folder}", image_size=16)
+    (folder / "secret").chmod(0o755)
+
+
+def test_a_folder_that_is_not_utf8_beside_the_splits_is_told(tmp_path):
+    _save(tmp_path / "train" / "a.png")
+    try:
+        os.mkdir(bytes(tmp_path) + b"/caf\xe9")
+    except OSError:
+        pytest.skip("this file system takes UTF-8 alone")
+    with pytest.raises(DataError, match=r"caf\\xe9.*not UTF-8: rename it"):
+        load(f"folder:{tmp_path}")
+
+
+def test_ctrl_c_does_not_wait_for_the_files_left(tmp_path, monkeypatch):
+    for place in range(200):
+        _save(tmp_path / f"{place}.png")
+    checked = []
+
+    def check(file, canvas):
+        checked.append(file)
+        if len(checked) == 20:
+            signal.raise_signal(signal.SIGINT)
+        time.sleep(0.02)
+        return 1, None
+
+    monkeypatch.setattr("simclr_tf.data.folder._check", check)
+    with pytest.raises(KeyboardInterrupt):
+        load(f"folder:{tmp_path}")
+    assert len(checked) < 150
+
+
+def test_its_identity_is_of_names_and_sizes_wherever_it_lies(tmp_path):
+    for name in ("one", "two"):
+        _save(tmp_path / name / "a" / "x.png")
+        _save(tmp_path / name / "b" / "y.png")
+    one, two = (load(f"folder:{tmp_path / name}") for name in ("one", "two"))
+    assert one.fingerprint() == two.fingerprint()
+    assert load(f"folder:{tmp_path / 'one'}", labels=False).identity()
+    Image.fromarray(_picture(30, 21)).save(tmp_path / "two" / "b" / "y.png")
+    assert load(f"folder:{tmp_path / 'two'}").fingerprint() != one.fingerprint()
+    (tmp_path / "one" / "b" / "y.png").rename(tmp_path / "one" / "b" / "z.png")
+    assert load(f"folder:{tmp_path / 'one'}").fingerprint() != one.fingerprint()

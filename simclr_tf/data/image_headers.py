@@ -1,0 +1,125 @@
+"""The size that an image file claims, read before anything is allocated for it."""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+# The limit above which Pillow refuses a picture too: 512 MiB as RGB.
+MAX_PIXELS = 178_956_970
+_START = 32  # bytes of a file in which all but JPEG say their size
+_JPEG = b"\xff\xd8\xff"
+
+
+def is_jpeg(contents: tf.Tensor) -> tf.Tensor:
+    """Whether a file is a JPEG: a scalar bool."""
+    return tf.strings.substr(contents, 0, len(_JPEG)) == _JPEG
+
+
+def claimed_size(contents: tf.Tensor) -> tf.Tensor:
+    """Height and width that the header of a JPEG, PNG, GIF or BMP file claims.
+
+    Args:
+      contents: the file's bytes, a scalar string.
+
+    Returns:
+      int64 `[2]`, of a GIF those of the canvas; ones where the file is of no kind
+      known here, which `decode` will say.
+    """
+    return tf.cond(
+        is_jpeg(contents),
+        lambda: tf.cast(tf.io.extract_jpeg_shape(contents)[:2], tf.int64),
+        lambda: _size_of_others(contents),
+    )
+
+
+def _size_of_others(contents: tf.Tensor) -> tf.Tensor:
+    start = tf.strings.join([tf.strings.substr(contents, 0, _START), b"\0" * _START])
+    start = tf.strings.substr(start, 0, _START)
+
+    def number(first: int, size: int, big_endian: bool = False) -> tf.Tensor:
+        values = tf.cast(tf.io.decode_raw(start, tf.uint8), tf.int64)
+        digits = values[first : first + size]
+        digits = digits if big_endian else digits[::-1]
+        scale = tf.constant([256**power for power in range(size)][::-1], tf.int64)
+        return tf.reduce_sum(digits * scale)
+
+    def signed(value: tf.Tensor) -> tf.Tensor:
+        return tf.abs(tf.where(value < 2**31, value, value - 2**32))
+
+    png = tf.stack([number(20, 4, big_endian=True), number(16, 4, big_endian=True)])
+    gif = tf.stack([number(8, 2), number(6, 2)])
+    # A BMP of negative height is stored from the top.
+    bmp = tf.stack([signed(number(22, 4)), signed(number(18, 4))])
+    size = tf.ones([2], tf.int64)
+    for magic, claimed in ((b"\x89PNG", png), (b"GIF8", gif), (b"BM", bmp)):
+        is_kind = tf.strings.substr(start, 0, len(magic)) == magic
+        size = tf.where(is_kind, claimed, size)
+    return size
+
+
+def require_size(contents: tf.Tensor) -> tf.Tensor:
+    """The contents, once their claimed size is known to be sensible.
+
+    Args:
+      contents: a file's bytes, a scalar string.
+
+    Raises:
+      tf.errors.InvalidArgumentError: when it runs, where the header claims no pixel,
+        or more than `MAX_PIXELS`.
+    """
+    height, width = tf.unstack(claimed_size(contents))
+    # Each side by itself first: their product may not fit an int64.
+    is_sensible = (
+        (tf.minimum(height, width) > 0)
+        & (tf.maximum(height, width) <= MAX_PIXELS)
+        & (height * width <= MAX_PIXELS)
+    )
+    claim = tf.strings.join(
+        [
+            "the header claims ",
+            tf.strings.as_string(height),
+            " x ",
+            tf.strings.as_string(width),
+            f" pixels; 1 to {MAX_PIXELS} are read",
+        ]
+    )
+    check = tf.debugging.Assert(is_sensible, [claim])
+    # An eager assertion has already failed, and is no operation to wait for.
+    with tf.control_dependencies([] if check is None else [check]):
+        return tf.identity(contents)
+
+
+def gif_pixels(contents: bytes) -> int:
+    """Pixels of all frames of a GIF file, which its decoder holds at once.
+
+    Args:
+      contents: the file's bytes.
+
+    Returns:
+      The sum over the frames' headers; 0 for a file of another kind. A damaged file
+      is counted as far as it can be followed.
+    """
+    if contents[:4] != b"GIF8":
+        return 0
+    pixels, at = 0, 13 + _table(contents[10:11])
+    while at < len(contents):
+        if contents[at : at + 1] == b",":
+            frame = contents[at + 1 : at + 10]
+            if len(frame) < 9:
+                break
+            width, height = frame[4] + 256 * frame[5], frame[6] + 256 * frame[7]
+            pixels += width * height
+            at += 11 + _table(frame[8:])
+        elif contents[at : at + 1] == b"!":
+            at += 2
+        else:
+            break
+        while at < len(contents) and contents[at]:  # sub-blocks up to an empty one
+            at += 1 + contents[at]
+        at += 1
+    return pixels
+
+
+def _table(flags: bytes) -> int:
+    """Bytes of the colour table that a byte of flags announces."""
+    return 3 * 2 ** (1 + flags[0] % 8) if flags and flags[0] >= 128 else 0

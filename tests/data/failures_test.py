@@ -1,0 +1,94 @@
+"""A file that goes away while it is being read is named."""
+
+import os
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+from simclr_tf.data import DataError, Source, Subset, data_errors, load
+
+
+@pytest.fixture
+def photos(tmp_path):
+    generator = np.random.default_rng(0)
+    for place in range(12):
+        pixels = generator.integers(0, 256, [30, 20, 3], np.uint8)
+        Image.fromarray(pixels).save(tmp_path / f"{place:02}.png")
+    return tmp_path
+
+
+def _remove(path):
+    path.unlink()
+
+
+def _empty(path):
+    path.write_bytes(b"")
+
+
+def _flatten(path):
+    contents = bytearray(path.read_bytes())
+    contents[20:24] = b"\0\0\0\0"
+    path.write_bytes(contents + b" ")
+
+
+def _make_pipe(path):
+    path.unlink()
+    os.mkfifo(path)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message", "in_a_graph"),
+    [
+        (_remove, "07.png .it is gone", False),
+        (_remove, "07.png .it is gone", True),
+        (_empty, "07.png .Input is empty", False),
+        (_flatten, "07.png .the header claims 0 x 20 pixels", True),
+    ],
+)
+def test_the_file_and_its_fault_are_named(photos, spoil, message, in_a_graph):
+    source = load(f"folder:{photos}", image_size=16)
+    source = Subset(source, np.arange(12), "part")
+    spoil(photos / "07.png")
+    batches = source.read(tf.data.Dataset.range(12).batch(4))
+
+    def take():
+        for batch in batches:
+            tf.reduce_sum(batch["label"] if "label" in batch else batch["index"])
+
+    with (
+        pytest.raises(DataError, match=f"{message}.*start it again"),
+        data_errors(None, source),
+    ):
+        tf.function(take)() if in_a_graph else take()
+
+
+def test_a_file_that_became_a_pipe_is_not_opened_to_find_out(photos):
+    source = load(f"folder:{photos}", image_size=16)
+    _make_pipe(photos / "03.png")
+    assert "03.png (it is a named pipe now)" in source.find_fault()
+    (photos / "03.png").unlink()
+    assert "03.png (it is gone)" in source.find_fault()
+
+
+def test_an_error_of_reading_names_the_dataset_at_least(photos):
+    source = Source(
+        spec="tfrecord:x", split="train", image_shape=(8, 8, 3), num_examples=1
+    )
+    images = tf.data.Dataset.from_tensors(b"no picture").map(tf.io.decode_image)
+    with (
+        pytest.raises(DataError, match=r"tfrecord:x \(train\): an image .*: Unknown"),
+        data_errors(source),
+    ):
+        list(images)
+
+
+def test_other_errors_pass_through(photos):
+    source = load(f"folder:{photos}", image_size=16)
+    with pytest.raises(tf.errors.InvalidArgumentError), data_errors(source):
+        tf.debugging.assert_equal(tf.constant(1), 2)
+    with pytest.raises(KeyError), data_errors(source):
+        raise KeyError("x")
+    with data_errors(source):
+        pass
