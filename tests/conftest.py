@@ -56,3 +56,12 @@ def pytest_runtest_makereport(item):
     if report.skipped and parity and os.environ.get("CI"):
         report.outcome = "failed"
         report.longrepr = f"skipped, but CI is set: {report.longrepr}"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _indexes_of_records(tmp_path_factory):
+    """Indexes of TFRecord files are kept out of the user's own cache."""
+    folder = str(tmp_path_factory.mktemp("indexes"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SIMCLR_TF_CACHE", folder)
+        yield

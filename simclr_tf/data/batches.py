@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -14,11 +13,6 @@ from simclr_tf.augmentation import SimCLRAugmenter, evaluation_view, host_two_vi
 from simclr_tf.data.service import from_service
 from simclr_tf.data.source import DataError, Source
 from simclr_tf.data.subset import Subset, shuffled_places
-
-# Parts of a stream in each global batch, and how many records of each wait to be
-# decoded.
-_MOST_PARTS = 64
-_READ_AHEAD = 8
 
 
 def steps_per_epoch(source: Source, batch_size: int) -> int:
@@ -40,41 +34,27 @@ def steps_per_epoch(source: Source, batch_size: int) -> int:
     return len(source) // batch_size
 
 
-class _Pieces(NamedTuple):
-    """Which pieces of the global batches one pipeline makes.
+class _Shares(NamedTuple):
+    """Which shares of the global batches one pipeline makes.
 
-    A piece is one replica's share of one global batch. A host's pieces are numbered
+    A share is what one replica gets of one global batch. A host's shares are numbered
     through all steps, and a pipeline makes every `stride`-th of them.
     """
 
     first: tf.Tensor
     stride: int
-    size: int  # images a piece
-    per_step: int  # pieces of this host in a global batch
+    size: int  # images a share
+    per_step: int  # shares of this host in a global batch
     first_row: int  # of this host in a global batch
 
     def numbers(self) -> tf.data.Dataset:
-        """The numbers of the pieces, for ever."""
+        """The numbers of the shares, for ever."""
         return tf.data.Dataset.counter(self.first, tf.constant(self.stride, tf.int64))
 
-    def numbers_from(self, step: tf.Tensor) -> tf.data.Dataset:
-        """Those of a step and all after it."""
-        due = tf.maximum(step * self.per_step - self.first, 0)
-        skipped = -(-due // self.stride)
-        stride = tf.constant(self.stride, tf.int64)
-        return tf.data.Dataset.counter(self.first + skipped * self.stride, stride)
-
     def rows(self, number: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Step of a piece, and the first of its rows in the global batch."""
-        part = number % self.per_step
-        return number // self.per_step, self.first_row + part * self.size
-
-    def hold(self, step: tf.Tensor, row: tf.Tensor) -> tf.Tensor:
-        """Whether a row of a global batch belongs to one of the pieces."""
-        part = (row - self.first_row) // self.size
-        number = step * self.per_step + part
-        mine = (number >= self.first) & ((number - self.first) % self.stride == 0)
-        return mine & (part >= 0) & (part < self.per_step)
+        """Step of a share, and the first of its rows in the global batch."""
+        place = number % self.per_step
+        return number // self.per_step, self.first_row + place * self.size
 
 
 def pretrain_batches(
@@ -92,8 +72,8 @@ def pretrain_batches(
     The global batch of a step is a function of (seed, step): an epoch is a
     permutation computed from (seed, epoch), and an image's views from (seed, epoch,
     index). So `start_step=k` gives what skipping k batches gives; and hosts and
-    replicas split the batch that one device would see, each host reading, or of a
-    stream decoding, its own rows alone.
+    replicas split the batch that one device would see, each host reading its own
+    rows alone.
 
     Args:
       source: where images come from.
@@ -125,15 +105,14 @@ def pretrain_batches(
     size = batch_size // replicas
 
     def pipeline(first: int | tf.Tensor, stride: int) -> tf.data.Dataset:
-        pieces = _Pieces(
+        shares = _Shares(
             first=tf.cast(first, tf.int64) + start_step * per_step,
             stride=stride,
             size=size,
             per_step=per_step,
             first_row=context.input_pipeline_id * per_step * size,
         )
-        read = _random_access if source.random_access else _streamed
-        raw = read(source, pieces, batch_size, per_epoch, seed)
+        raw = _read_shares(source, shares, batch_size, per_epoch, seed)
         return raw.map(
             _prepare(augmenter, seed),
             num_parallel_calls=tf.data.AUTOTUNE,
@@ -148,10 +127,7 @@ def pretrain_batches(
 
 
 def require_divisible(batch_size: int, replicas: int, micro_batches: int = 1) -> None:
-    """Raises DataError unless replicas get equally many images of a batch.
-
-    And their micro batches as well.
-    """
+    """Raises DataError unless all replicas, and all their micro-batches, are equal."""
     parts = replicas * micro_batches
     if batch_size % parts:
         lower = batch_size - batch_size % parts
@@ -188,72 +164,28 @@ def _prepare(
     return prepared
 
 
-def _random_access(
-    source: Source, pieces: _Pieces, batch_size: int, per_epoch: int, seed: int
+def _read_shares(
+    source: Source, shares: _Shares, batch_size: int, per_epoch: int, seed: int
 ) -> tf.data.Dataset:
-    """Pairs of epoch and piece, read by index."""
-    numbers = pieces.numbers()
+    """Pairs of epoch and raw share.
+
+    An epoch's order is a permutation of all images, computed from (seed, epoch) for
+    the rows asked for alone: nothing is shuffled in memory, and every step begins
+    equally fast.
+    """
+    numbers = shares.numbers()
 
     def indices(number: tf.Tensor) -> tf.Tensor:
-        step, row = pieces.rows(number)
+        step, row = shares.rows(number)
         first = (step % per_epoch) * batch_size + row
         return tf.random.experimental.index_shuffle(
-            first + tf.range(pieces.size, dtype=tf.int64),
+            first + tf.range(shares.size, dtype=tf.int64),
             seed=tf.stack([tf.constant(seed, tf.int64), step // per_epoch]),
             max_index=tf.constant(len(source) - 1, tf.int64),
         )
 
-    epochs = numbers.map(lambda number: pieces.rows(number)[0] // per_epoch)
+    epochs = numbers.map(lambda number: shares.rows(number)[0] // per_epoch)
     return tf.data.Dataset.zip((epochs, source.read(numbers.map(indices))))
-
-
-def _streamed(
-    source: Source, pieces: _Pieces, batch_size: int, per_epoch: int, seed: int
-) -> tf.data.Dataset:
-    """Pairs of epoch and piece, from one shuffled pass over the files an epoch.
-
-    A global batch has rows from each of several parts of the dataset, as many as
-    divide both, so that a host reads the parts that its own rows come from.
-    """
-    parts = math.gcd(batch_size, _most_parts(source))
-    rows = batch_size // parts  # of a part in a global batch
-    last_row = pieces.first_row + pieces.per_step * pieces.size - 1
-    needed = range(pieces.first_row // rows, last_row // rows + 1)
-
-    def one_epoch(epoch: tf.Tensor) -> tf.data.Dataset:
-        mixed = randomness.example_seeds(seed, epoch, tf.constant([0], tf.int64))
-        shuffle_seed = tf.cast(tf.abs(mixed[0, 0]), tf.int64)
-
-        def mine(part: int) -> tf.data.Dataset:
-            def wanted(place: tf.Tensor, *record: tf.Tensor) -> tf.Tensor:
-                step, row = place // rows, part * rows + place % rows
-                mine = pieces.hold(epoch * per_epoch + step, row)
-                return (step < per_epoch) & mine
-
-            records = source.records(shuffle_seed, part, parts)
-            records = records.enumerate().filter(wanted)
-            return records.map(lambda place, record: record).prefetch(_READ_AHEAD)
-
-        # The part that each row of each of our pieces comes from.
-        turns = pieces.numbers_from(epoch * per_epoch).flat_map(
-            lambda number: tf.data.Dataset.range(pieces.size).map(
-                lambda row: (pieces.rows(number)[1] + row) // rows - needed[0]
-            )
-        )
-        records = tf.data.Dataset.choose_from_datasets([mine(p) for p in needed], turns)
-        examples = records.map(
-            source.example, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
-        )
-        batches = examples.batch(pieces.size, drop_remainder=True)
-        return batches.map(lambda batch: (epoch, batch))
-
-    epoch = pieces.rows(pieces.first)[0] // per_epoch
-    return tf.data.Dataset.counter(epoch).flat_map(one_epoch)
-
-
-def _most_parts(source: Source) -> int:
-    """A power of two, no more than there are files: parts begin near their files'."""
-    return 2 ** int(math.log2(min(source.num_files, _MOST_PARTS)))
 
 
 def evaluation_batches(
@@ -291,9 +223,6 @@ def sample(source: Source, count: int) -> dict[str, tf.Tensor]:
 
 
 def _in_order(source: Source, batch_size: int, sample: int | None) -> tf.data.Dataset:
-    if not source.random_access:
-        examples = source.stream(None if sample is None else 0)
-        return examples.take(-1 if sample is None else sample).batch(batch_size)
     if sample is not None and sample < len(source):
         places = shuffled_places(len(source))[:sample]
         source = Subset(source, places, source.split)

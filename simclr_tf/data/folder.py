@@ -21,7 +21,13 @@ from simclr_tf.data.image_files import (
 )
 from simclr_tf.data.image_headers import MAX_PIXELS, gif_pixels
 from simclr_tf.data.regular_files import irregularity, size_of
-from simclr_tf.data.source import DataError, MissingSplit, Source, reason
+from simclr_tf.data.source import (
+    DataError,
+    MissingSplit,
+    Source,
+    read_in_batches,
+    reason,
+)
 from simclr_tf.progress import Progress
 
 MAX_BAD_SHARE = 0.1
@@ -42,8 +48,6 @@ class FolderSource(Source):
       sizes: bytes of each file.
       **about: of `Source`.
     """
-
-    random_access = True
 
     def __init__(
         self,
@@ -108,20 +112,12 @@ class FolderSource(Source):
                 example["label"] = tf.gather(self._labels, index)
             return example
 
-        def read_batch(index: tf.Tensor) -> tf.data.Dataset:
-            places = tf.data.Dataset.from_tensor_slices(index)
-            examples = places.map(
+        def read_all(places: tf.data.Dataset) -> tf.data.Dataset:
+            return places.map(
                 read_one, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
             )
-            return examples.batch(tf.size(index, out_type=tf.int64))
 
-        size = indices.element_spec.shape[0]
-        if size is None:
-            return indices.flat_map(read_batch)
-        examples = indices.unbatch().map(
-            read_one, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
-        )
-        return examples.batch(size, drop_remainder=True)
+        return read_in_batches(indices, read_all)
 
 
 def load_folder(

@@ -41,8 +41,6 @@ class NpzSource(Source):
       **about: of `Source`.
     """
 
-    random_access = True
-
     def __init__(
         self,
         images: np.ndarray,

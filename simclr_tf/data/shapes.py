@@ -243,8 +243,6 @@ def _draw(index: tf.Tensor, seed: int, size: int) -> tf.Tensor:
 class _Shapes(Source):
     """Silhouettes drawn at the moment they are read."""
 
-    random_access = True
-
     def __init__(
         self, spec: str, split: str, count: int, image_size: int, labels: bool
     ) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -23,6 +23,8 @@ class MissingSplit(DataError):
 
 def reason(error: Exception) -> str:
     """What went wrong, without TensorFlow's notes on where in which graph."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror  # The rest repeats the file's name.
     message = str(getattr(error, "message", error)).partition("\n\t [[")[0]
     message = message.partition(" [Op:")[0].strip().split("\n")[-1]
     message = re.sub(r"^(\{\{.*?\}\} *)+", "", message)
@@ -33,21 +35,27 @@ def reason(error: Exception) -> str:
     return asserted[1] if asserted else message
 
 
-def shuffle(
-    examples: tf.data.Dataset, buffer_size: int | tf.Tensor, seed: int | tf.Tensor
+def read_in_batches(
+    indices: tf.data.Dataset, read: Callable[[tf.data.Dataset], tf.data.Dataset]
 ) -> tf.data.Dataset:
-    """`Dataset.shuffle` in an order that the seed alone decides.
+    """`Source.read` of a source that reads its images one by one.
 
-    Where `tf.random.set_seed` was called, the order of `Dataset.shuffle` is a
-    function of that seed too.
+    Args:
+      indices: int64 batches `[B]` of places in the dataset.
+      read: given scalar places, the examples there, in the same order.
+
+    Returns:
+      Batches of examples, one for each batch of indices.
     """
+    size = indices.element_spec.shape[0]
+    if size is not None:
+        return read(indices.unbatch()).batch(size, drop_remainder=True)
 
-    def shuffled(seed: tf.Tensor) -> tf.data.Dataset:
-        # It seeds the graph of this function alone. With 0, a seed may be no tensor.
-        tf.random.set_seed(1)
-        return examples.shuffle(buffer_size, seed=seed, reshuffle_each_iteration=False)
+    def read_batch(index: tf.Tensor) -> tf.data.Dataset:
+        places = tf.data.Dataset.from_tensor_slices(index)
+        return read(places).batch(tf.size(index, out_type=tf.int64))
 
-    return tf.data.Dataset.from_tensors(tf.cast(seed, tf.int64)).flat_map(shuffled)
+    return indices.flat_map(read_batch)
 
 
 class Source:
@@ -58,22 +66,18 @@ class Source:
     labels; and `"size"`, int32 `[B, 2]`, heights and widths of the originals,
     where images of many sizes were put on canvases, see `image_files.to_canvas`.
 
-    A source either has random access and overrides `read`, or is a stream and
-    overrides `records` and `example`.
+    Subclasses override `read`.
 
     Args:
       spec: what the user named it by, for messages.
       split: "train", "test" or another split's name.
       image_shape: `(H, W, 3)` of the images it gives.
-      num_examples: how many images, or None where a stream cannot tell.
+      num_examples: how many images.
       num_classes: how many classes its labels have, or None without labels.
       class_names: the classes' names in the labels' order, where known.
       skipped: files that were passed over, and why.
-      num_files: of a stream, in how many parts of about one size it is stored.
       paths: the images' files, in the dataset's order, where each has its own.
     """
-
-    random_access = False
 
     def __init__(
         self,
@@ -81,11 +85,10 @@ class Source:
         spec: str,
         split: str,
         image_shape: tuple[int, int, int],
-        num_examples: int | None,
+        num_examples: int,
         num_classes: int | None = None,
         class_names: Sequence[str] | None = None,
         skipped: Mapping[str, str] | None = None,
-        num_files: int = 1,
         paths: Sequence[str] | None = None,
     ) -> None:
         self.spec = spec
@@ -95,19 +98,16 @@ class Source:
         self.num_classes = num_classes
         self.class_names = None if class_names is None else list(class_names)
         self.skipped = dict(skipped or {})
-        self.num_files = num_files
         self.paths = paths
 
     def __len__(self) -> int:
-        if self.num_examples is None:
-            raise TypeError(f"{self.spec} does not say how many images it holds.")
         return self.num_examples
 
     def __repr__(self) -> str:
-        count = "?" if self.num_examples is None else f"{self.num_examples:,}"
         height, width, _ = self.image_shape
         classes = f", {self.num_classes} classes" if self.num_classes else ""
-        return f"{self.spec} ({self.split}): {count} images, {height}x{width}{classes}"
+        images = f"{self.num_examples:,} images, {height}x{width}"
+        return f"{self.spec} ({self.split}): {images}{classes}"
 
     def identity(self) -> Iterable[str]:
         """What tells this data from other data of the same count and classes.
@@ -161,38 +161,3 @@ class Source:
           Batches, one for each batch of indices.
         """
         raise NotImplementedError(f"{type(self).__name__} has no random access.")
-
-    def records(
-        self, shuffle_seed: int | tf.Tensor | None, part: int = 0, parts: int = 1
-    ) -> tf.data.Dataset:
-        """One of several equal parts of a stream, read without decoding.
-
-        Args:
-          shuffle_seed: of the order, or None for the files' own.
-          part: which part, from 0; image i is in part `i * parts // N`, or the next.
-          parts: how many.
-
-        Returns:
-          What `example` decodes, one by one, each image of the part once.
-        """
-        raise NotImplementedError(f"{type(self).__name__} is not read as a stream.")
-
-    def example(self, *record: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Decodes one of `records`: a batch without its first axis."""
-        raise NotImplementedError(f"{type(self).__name__} is not read as a stream.")
-
-    def stream(self, shuffle_seed: int | tf.Tensor | None) -> tf.data.Dataset:
-        """All images once, one by one, shuffled where a seed is given.
-
-        Returns:
-          Examples: batches without their first axis. An example's `"index"` is
-          its place in the files, whatever the order.
-        """
-        return self.records(shuffle_seed).map(
-            self.example, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
-        )
-
-    def bounds(self, part: int, parts: int) -> tuple[int, int]:
-        """The first image of a part of `records`, and the first beyond it."""
-        count = len(self)
-        return part * count // parts, (part + 1) * count // parts

@@ -105,7 +105,7 @@ def load_train_and_test(
     Raises:
       DataError: where a dataset is not as it should be, the two have different
         classes, or too few images are left to hold some out.
-      MissingSplit: where a stream has no test split.
+      MissingSplit: where there is no test split and no class has two images.
     """
     settings = {"image_size": image_size, "labels": labels}
     train = load(dataset, "train", **settings)
@@ -125,10 +125,8 @@ def _load_test(
     else:
         try:
             test = load(dataset, "test", **settings)
-        except MissingSplit as error:
-            if train.random_access:
-                return None
-            raise MissingSplit(f"{error} Give --test_dataset.") from error
+        except MissingSplit:
+            return None
     _require_same_classes(train, test)
     return test
 

@@ -12,7 +12,7 @@ from simclr_tf.data.source import Source
 
 
 class Subset(Source):
-    """Some images of a source with random access.
+    """Some images of a source.
 
     Args:
       base: the source.
@@ -20,8 +20,6 @@ class Subset(Source):
         wanted.
       name: what to call the part, in place of the source's split.
     """
-
-    random_access = True
 
     def __init__(self, base: Source, places: np.ndarray, name: str) -> None:
         super().__init__(

@@ -3,81 +3,32 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable
+import os
 from typing import TYPE_CHECKING
 
 import numpy as np
 import tensorflow as tf
 
-from simclr_tf.data.image_files import canvas_size, decode, to_canvas
-from simclr_tf.data.source import DataError, MissingSplit, Source, shuffle
+from simclr_tf.data.image_files import canvas_size
+from simclr_tf.data.record_index import RecordIndex, index_records
+from simclr_tf.data.records import Parse, RecordCheck, RecordSource
+from simclr_tf.data.source import DataError, MissingSplit
 
 if TYPE_CHECKING:
     import tensorflow_datasets as tfds
 
-# Encoded images held to shuffle among: half a gigabyte of ImageNet's.
-SHUFFLE_BUFFER = 4096
 _SPLIT_NAMES = {"test": ("test", "validation", "val")}
-
-
-class TFDSSource(Source):
-    """Images in the order that TensorFlow Datasets reads them.
-
-    Shuffled, they are drawn from a buffer of `SHUFFLE_BUFFER` encoded ones; the
-    order is a function of the seed.
-
-    Args:
-      read: gives the records from one place to before another: dicts of `image`, an
-        encoded image, and `label`, an integer, if labels are to be given.
-      canvas: side of the square that images are put on, in pixels; None
-        where all have the size that `image_shape` says.
-      **about: of `Source`.
-    """
-
-    def __init__(
-        self,
-        read: Callable[[int, int], tf.data.Dataset],
-        canvas: int | None,
-        **about,
-    ) -> None:
-        super().__init__(**about)
-        self._read = read
-        self._canvas = canvas
-
-    def records(
-        self, shuffle_seed: int | tf.Tensor | None, part: int = 0, parts: int = 1
-    ) -> tf.data.Dataset:
-        """See `Source`; pairs of place and record."""
-        first, end = self.bounds(part, parts)
-        records = self._read(first, end).enumerate(first)
-        if shuffle_seed is not None:
-            records = shuffle(records, max(SHUFFLE_BUFFER // parts, 1), shuffle_seed)
-        return records
-
-    def example(
-        self, index: tf.Tensor, record: dict[str, tf.Tensor]
-    ) -> dict[str, tf.Tensor]:
-        """See `Source`."""
-        if self._canvas is None:
-            image = tf.ensure_shape(decode(record["image"]), self.image_shape)
-            example = {"image": image}
-        else:
-            image, size = to_canvas(record["image"], self._canvas)
-            example = {"image": image, "size": size}
-        example["index"] = index
-        if "label" in record:
-            example["label"] = tf.cast(record["label"], tf.int32)
-        return example
 
 
 def load_tfds(
     name: str, split: str, image_size: int | None, labels: bool
-) -> TFDSSource:
+) -> RecordSource:
     """The images of one split of a dataset of TensorFlow Datasets.
 
     Nothing is downloaded: the dataset must have been prepared, by `tfds build`, in
     the folder that TensorFlow Datasets looks in, `~/tensorflow_datasets` or what
-    the environment variable `TFDS_DATA_DIR` says.
+    the environment variable `TFDS_DATA_DIR` says. Its files are read once, to find
+    their records and check them; what was found is kept until a file changes.
 
     Args:
       name: `NAME`, `NAME/config` or either followed by `:version`.
@@ -101,72 +52,81 @@ def load_tfds(
         ) from error
     builder = _builder(tfds, name)
     features = dict(builder.info.features.items())
-    has_labels = labels and isinstance(features.get("label"), tfds.features.ClassLabel)
     height, width, _ = _image_shape(tfds, features, name)
     canvas = None if height and width else canvas_size(image_size)
-    wanted = {"image": True, **({"label": True} if has_labels else {})}
-    decoders = tfds.decode.PartialDecoding(
-        wanted, decoders={"image": tfds.decode.SkipDecoding()}
-    )
+    label = features.get("label")
+    has_labels = labels and isinstance(label, tfds.features.ClassLabel)
+    parse = _parser(tfds, builder, has_labels)
+    check = RecordCheck(parse, label.num_classes if has_labels else None)
     for candidate in _splits(builder, name, split):
-        try:
-            num_examples = builder.info.splits[candidate].num_examples
-            if num_examples < 1:
-                raise ValueError("it holds no images")
-            read = _Reader(tfds, builder, candidate, decoders)
-            records = read(0, num_examples)
-        except ValueError as error:  # A part of a split that there is not.
-            raise DataError(
-                f"tfds:{name}, split {candidate}: {_first_line(error)}"
-            ) from error
+        index = _index(builder, name, candidate, check, has_labels)
         # A test split whose labels are kept secret has -1 for all of them.
-        if not has_labels or _first_label(records) >= 0:
+        if not has_labels or index.label.max() >= 0:
             break
     else:
         if split == "test":
             raise MissingSplit(f"tfds:{name} has no {split} split with labels.")
         has_labels = False
-        read.labels = False
-    return TFDSSource(
-        read,
+    return RecordSource(
+        index,
+        parse,
         canvas,
         spec=f"tfds:{name}",
         split=split,
         image_shape=(canvas or height, canvas or width, 3),
-        num_examples=num_examples,
-        num_files=1 if read.is_slice else builder.info.splits[candidate].num_shards,
-        num_classes=features["label"].num_classes if has_labels else None,
-        class_names=features["label"].names if has_labels else None,
+        num_classes=label.num_classes if has_labels else None,
+        class_names=label.names if has_labels else None,
     )
 
 
-class _Reader:
-    """Reads the records of a split from one place to before another."""
+def _parser(tfds, builder: tfds.core.DatasetBuilder, has_labels: bool) -> Parse:  # noqa: ANN001
+    """Reads the encoded image and the label of a record, and no other feature."""
+    wanted = {"image": True, **({"label": True} if has_labels else {})}
+    partial = tfds.decode.PartialDecoding(
+        wanted, decoders={"image": tfds.decode.SkipDecoding()}
+    )
+    features = partial.extract_features(builder.info.features)
 
-    def __init__(
-        self,
-        tfds,  # noqa: ANN001
-        builder: tfds.core.DatasetBuilder,
-        split: str,
-        decoders: tfds.decode.PartialDecoding,
-    ) -> None:
-        self._builder = builder
-        self._split = split
-        self._decoders = decoders
-        self._config = tfds.ReadConfig(try_autocache=False)
-        self.is_slice = "[" in split  # Of which no slice can be named.
-        self.labels = True
+    def parse(record: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        example = features.deserialize_example(record, decoders=partial.decoders)
+        return example["image"], tf.cast(example.get("label", -1), tf.int64)
 
-    def __call__(self, first: int, end: int) -> tf.data.Dataset:
-        records = self._builder.as_dataset(
-            split=self._split if self.is_slice else f"{self._split}[{first}:{end}]",
-            shuffle_files=False,
-            decoders=self._decoders,
-            read_config=self._config,
-        )
-        if self.labels:
-            return records
-        return records.map(lambda record: {"image": record["image"]})
+    return parse
+
+
+def _index(
+    builder: tfds.core.DatasetBuilder,
+    name: str,
+    split: str,
+    check: RecordCheck,
+    has_labels: bool,
+) -> RecordIndex:
+    """The index of the records of a split or of a part of one."""
+    try:
+        info = builder.info.splits[split]
+        parts = list(info.file_instructions)
+    except ValueError as error:  # A part of a split that there is not.
+        raise DataError(f"tfds:{name}, split {split}: {_first_line(error)}") from error
+    if info.num_examples < 1:
+        raise DataError(f"tfds:{name}, split {split}: it holds no images")
+    files = sorted({os.fspath(part.filename) for part in parts})
+    index = index_records(
+        files,
+        check,
+        key=f"tfds:{builder.data_dir}\n{split.partition('[')[0]}\n{has_labels}",
+    )
+    counts = np.bincount(index.file, minlength=len(files))
+    firsts = dict(zip(files, np.cumsum(counts) - counts))
+    for file, count in zip(files, counts):
+        stated = next(p.examples_in_shard for p in parts if p.filename == file)
+        if count != stated:
+            raise DataError(
+                f"{file} holds {count:,} records where dataset_info.json says "
+                f"{stated:,}: prepare {name} again by `tfds build {name} --overwrite`."
+            )
+    return index.select(
+        np.concatenate([firsts[p.filename] + p.skip + np.arange(p.take) for p in parts])
+    )
 
 
 def _builder(tfds, name: str) -> tfds.core.DatasetBuilder:  # noqa: ANN001
@@ -189,6 +149,13 @@ def _builder(tfds, name: str) -> tfds.core.DatasetBuilder:  # noqa: ANN001
             f"tfds:{name} is not prepared: it was looked for in {builder.data_dir}. "
             f"Prepare it by `tfds build {name}`, or set TFDS_DATA_DIR to the folder "
             "that holds it."
+        )
+    form = builder.info.file_format
+    if form is not None and form is not tfds.core.FileFormat.TFRECORD:
+        raise DataError(
+            f"tfds:{name} is stored as {form.value}, of which the records cannot be "
+            f"read one by one inside the graph: prepare it by `tfds build {name} "
+            "--file_format=tfrecord`."
         )
     return builder
 
@@ -216,10 +183,6 @@ def _splits(builder: tfds.core.DatasetBuilder, name: str, split: str) -> list[st
             f"tfds:{name} has no split {split}; it has {', '.join(has)}."
         )
     return found
-
-
-def _first_label(records: tf.data.Dataset) -> int:
-    return next((int(record["label"]) for record in records.take(1)), -1)
 
 
 def _first_line(error: Exception) -> str:

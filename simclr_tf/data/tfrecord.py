@@ -2,121 +2,34 @@
 
 from __future__ import annotations
 
-import concurrent.futures
+import os
 from collections.abc import Sequence
 
-import numpy as np
 import tensorflow as tf
 from google.protobuf.message import DecodeError
 
-from simclr_tf.data.image_files import canvas_size, to_canvas
-from simclr_tf.data.source import DataError, MissingSplit, Source, reason, shuffle
+from simclr_tf.data.image_files import canvas_size
+from simclr_tf.data.record_file import first_record
+from simclr_tf.data.record_index import index_records
+from simclr_tf.data.records import Parse, RecordCheck, RecordSource
+from simclr_tf.data.source import DataError, MissingSplit, reason
 
-# Encoded images held to shuffle among: half a gigabyte of ImageNet's.
-SHUFFLE_BUFFER = 4096
-_READERS = 16
-_COUNTED_AT_ONCE = 64
-# Each an image's feature and its label's.
+# The feature of the image and that of the label, in each layout that is known.
 _LAYOUTS = (("image/encoded", "image/class/label"), ("image", "label"))
 _SPLIT_NAMES = {"test": ("test", "val", "validation")}
-_FORMATS = "JPEG, PNG, BMP or GIF"
-_FIRST_BYTES = (b"\xff\xd8\xff", b"\x89PN", b"GIF")
-
-
-class TFRecordSource(Source):
-    """Images read from TFRecord files, each file from its start.
-
-    Unshuffled, images come in the files' order. Shuffled, so are the files, 16 of
-    them are read in turn, and images are drawn from a buffer of `SHUFFLE_BUFFER`
-    encoded ones; the order is a function of the seed.
-
-    Args:
-      files: the files.
-      counts: how many images each holds.
-      image_key: the feature that holds the encoded image.
-      label_key: the feature that holds the label, or None.
-      canvas: side of the square that images are put on, in pixels.
-      **about: of `Source`.
-    """
-
-    def __init__(
-        self,
-        files: Sequence[str],
-        counts: Sequence[int],
-        image_key: str,
-        label_key: str | None,
-        canvas: int,
-        **about,
-    ) -> None:
-        super().__init__(
-            num_examples=sum(counts),
-            num_files=len(files),
-            image_shape=(canvas, canvas, 3),
-            **about,
-        )
-        self._files = list(files)
-        self._firsts = np.cumsum([0, *counts])
-        self._image_key = image_key
-        self._label_key = label_key
-        self._canvas = canvas
-
-    def records(
-        self, shuffle_seed: int | tf.Tensor | None, part: int = 0, parts: int = 1
-    ) -> tf.data.Dataset:
-        """See `Source`; pairs of place and record."""
-        shuffled = shuffle_seed is not None
-        first, end = self.bounds(part, parts)
-        # Each file's share: its name, the place of its first record, from where to
-        # where we want it.
-        shares = [
-            (file, start, max(first - start, 0), min(end, stop) - start)
-            for file, start, stop in zip(self._files, self._firsts, self._firsts[1:])
-            if start < end and stop > first
-        ]
-        with tf.device("CPU:0"):
-            names, *places = zip(*shares)
-            columns = [tf.constant(column, tf.int64) for column in places]
-        files = tf.data.Dataset.from_tensor_slices((tf.constant(names), *columns))
-        if shuffled:
-            files = shuffle(files, len(shares), shuffle_seed)
-
-        def read(
-            file: tf.Tensor, start: tf.Tensor, skip: tf.Tensor, stop: tf.Tensor
-        ) -> tf.data.Dataset:
-            records = tf.data.TFRecordDataset(file).enumerate(start)
-            return records.take(stop).skip(skip)
-
-        records = files.interleave(
-            read,
-            cycle_length=max(_READERS // parts, 2) if shuffled else 1,
-            num_parallel_calls=tf.data.AUTOTUNE,
-            deterministic=True,
-        )
-        if shuffled:
-            records = shuffle(records, max(SHUFFLE_BUFFER // parts, 1), shuffle_seed)
-        return records
-
-    def example(self, index: tf.Tensor, record: tf.Tensor) -> dict[str, tf.Tensor]:
-        """See `Source`; an image damaged inside its record stops the reading."""
-        features = _features(self._image_key, self._label_key)
-        parsed = tf.io.parse_single_example(record, features)
-        image, size = to_canvas(parsed[self._image_key], self._canvas)
-        example = {"image": image, "size": size, "index": index}
-        if self._label_key is not None:
-            example["label"] = tf.cast(parsed[self._label_key], tf.int32)
-        return example
 
 
 def load_tfrecord(
     pattern: str, split: str, image_size: int | None, labels: bool
-) -> TFRecordSource:
+) -> RecordSource:
     """The images in the TFRecord files that a glob matches.
 
     A record is a `tf.train.Example` with an encoded image in `image/encoded` and,
     optionally, an int64 label in `image/class/label`; or in `image` and `label`.
-    Every file is read once up front, without decoding images, to count them and to
-    find the largest label; there are that many classes and one more. So ImageNet,
-    whose labels are commonly 1 to 1000 in TFRecords, has 1001.
+    Every file is read once, without decoding images, to find its records, check them
+    and collect their labels; what was found is kept until a file changes. There is
+    one class more than the largest label. So ImageNet, whose labels are commonly 1 to
+    1000 in TFRecords, has 1001 classes.
 
     Args:
       pattern: the glob. It names the files of the split "train", unless it holds
@@ -128,28 +41,31 @@ def load_tfrecord(
       labels: whether to give labels, where there are any.
 
     Raises:
-      DataError: where no file matches, a file is damaged, or its records are not
-        as they should be.
+      DataError: where no file matches, a file is damaged or compressed, or its
+        records are not as they should be.
     """
     files = _match(pattern, split)
     image_key, label_key = _keys(files, pattern)
     if not labels:
         label_key = None
-    counts, largest = [], -1
-    with concurrent.futures.ThreadPoolExecutor(_READERS) as readers:
-        for count, label in readers.map(_Counter(image_key, label_key), files):
-            counts.append(count)
-            largest = max(largest, label)
-    return TFRecordSource(
+    parse = _parser(image_key, label_key)
+    place = pattern if "://" in pattern else os.path.abspath(pattern)
+    index = index_records(
         files,
-        counts,
-        image_key,
-        # Labels of unlabelled images are commonly -1.
-        label_key if largest >= 0 else None,
-        canvas_size(image_size),
+        RecordCheck(parse),
+        key=f"tfrecord:{place}\n{split}\n{image_key}\n{label_key}",
+    )
+    # Images without labels are commonly labelled -1.
+    num_classes = int(index.label.max()) + 1
+    canvas = canvas_size(image_size)
+    return RecordSource(
+        index,
+        parse,
+        canvas,
+        image_shape=(canvas, canvas, 3),
         spec=f"tfrecord:{pattern}",
         split=split,
-        num_classes=largest + 1 if largest >= 0 else None,
+        num_classes=num_classes or None,
     )
 
 
@@ -164,27 +80,47 @@ def _match(pattern: str, split: str) -> list[str]:
             f"tfrecord:{pattern} names the files of one split, and no {split}; "
             "{split} in the glob stands for train or test."
         )
+    folders: list[str] = []
     for candidate in globs:
-        files = [f for f in tf.io.gfile.glob(candidate) if not tf.io.gfile.isdir(f)]
+        matches = _glob(candidate)
+        folders += [match for match in matches if tf.io.gfile.isdir(match)]
+        files = sorted(set(matches) - set(folders))
         if files:
-            return sorted(files)
+            return files
     complain = DataError if split == "train" else MissingSplit
-    raise complain(f"No file matches {' or '.join(globs)}.")
+    message = f"No file matches {' or '.join(globs)}"
+    if folders:
+        raise complain(f"{message}, only folders do: try {folders[0]}/*.")
+    raise complain(f"{message}.")
+
+
+def _glob(pattern: str) -> list[str]:
+    try:
+        return tf.io.gfile.glob(pattern)
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"{pattern} matches the name {error.object!r}, which is not UTF-8: rename "
+            "it."
+        ) from error
+    except tf.errors.OpError as error:
+        raise DataError(f"{pattern} cannot be looked up: {reason(error)}") from error
 
 
 def _keys(files: Sequence[str], pattern: str) -> tuple[str, str | None]:
     """The features that hold image and label, judged by the first record."""
     for file in files:
-        try:
-            record = next(tf.data.TFRecordDataset(file).as_numpy_iterator(), None)
-            if record is None:
-                continue
-            features = tf.train.Example.FromString(record).features.feature
-        except (tf.errors.OpError, DecodeError) as error:
-            raise _unreadable(file, error) from error
-        break
+        record = first_record(file)
+        if record is not None:
+            break
     else:
         raise DataError(f"The files that match {pattern} hold no records.")
+    try:
+        features = tf.train.Example.FromString(record).features.feature
+    except DecodeError as error:
+        raise DataError(
+            f"{file} cannot be read as TFRecords of tf.train.Example: record 0 "
+            f"(from 0): {reason(error)}"
+        ) from error
     kinds = {key: value.WhichOneof("kind") for key, value in features.items()}
     layouts = [keys for keys in _LAYOUTS if kinds.get(keys[0]) == "bytes_list"]
     if not layouts:
@@ -200,68 +136,13 @@ def _keys(files: Sequence[str], pattern: str) -> tuple[str, str | None]:
     return image_key, label_key if kinds.get(label_key) else None
 
 
-def _features(
-    image_key: str, label_key: str | None
-) -> dict[str, tf.io.FixedLenFeature]:
+def _parser(image_key: str, label_key: str | None) -> Parse:
     features = {image_key: tf.io.FixedLenFeature([], tf.string)}
     if label_key is not None:
         features[label_key] = tf.io.FixedLenFeature([], tf.int64)
-    return features
 
+    def parse(record: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        parsed = tf.io.parse_single_example(record, features)
+        return parsed[image_key], parsed.get(label_key, tf.constant(-1, tf.int64))
 
-class _Counter:
-    """Counts a file's records and finds its largest label, checking each record."""
-
-    def __init__(self, image_key: str, label_key: str | None) -> None:
-        self._image_key = image_key
-        self._label_key = label_key
-        signature = [tf.TensorSpec([], tf.string)]
-        self._count = tf.function(self._reduce, input_signature=signature)
-
-    def __call__(self, file: str) -> tuple[int, int]:
-        try:
-            count, largest, no_image = (int(n) for n in self._count(file))
-        except tf.errors.OpError as error:
-            raise _unreadable(file, error) from error
-        if no_image >= 0:
-            raise DataError(
-                f"{file}: {self._image_key} of record {no_image} (from 0) is not a "
-                f"{_FORMATS} file."
-            )
-        return count, largest
-
-    def _reduce(self, file: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        """Number of records, largest label and the first record without an image."""
-        nothing = tf.constant(-1, tf.int64)
-
-        def add(
-            state: tuple[tf.Tensor, tf.Tensor, tf.Tensor], records: tf.Tensor
-        ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-            count, largest, no_image = state
-            features = _features(self._image_key, self._label_key)
-            parsed = tf.io.parse_example(records, features)
-            bad = tf.where(~_is_image(parsed[self._image_key]))[:, 0]
-            first_bad = tf.concat([count + bad, [nothing]], 0)[0]
-            if self._label_key is not None:
-                labels = parsed[self._label_key]
-                largest = tf.maximum(largest, tf.reduce_max(labels))
-            return (
-                count + tf.size(records, out_type=tf.int64),
-                largest,
-                tf.where(no_image < 0, first_bad, no_image),
-            )
-
-        batches = tf.data.TFRecordDataset(file).batch(_COUNTED_AT_ONCE)
-        return batches.reduce((tf.constant(0, tf.int64), nothing, nothing), add)
-
-
-def _is_image(contents: tf.Tensor) -> tf.Tensor:
-    first = tf.strings.substr(contents, 0, 3)
-    known = tf.reduce_any(first[:, None] == tf.constant(_FIRST_BYTES), axis=1)
-    return known | (tf.strings.substr(contents, 0, 2) == b"BM")
-
-
-def _unreadable(file: str, error: Exception) -> DataError:
-    return DataError(
-        f"{file} cannot be read as TFRecords of tf.train.Example: {reason(error)}"
-    )
+    return parse

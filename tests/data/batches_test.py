@@ -18,6 +18,7 @@ from simclr_tf.data import (
     sample,
     steps_per_epoch,
 )
+from tests.data.record_files import make_example, write_images, write_records
 
 # Colours take their time to compile.
 _AUGMENTER = SimCLRAugmenter(16, color_strength=0.0, blur=False)
@@ -44,21 +45,30 @@ def folder(photos, tmp_path):
 
 @pytest.fixture
 def tfrecord(tmp_path):
-    """43 PNG images in five files, so that a batch is read in four parts."""
+    """43 PNG images in five files."""
     images = np.random.default_rng(0).integers(0, 256, [43, 20, 20, 3], np.uint8)
+    files = [tf.io.encode_png(image).numpy() for image in images]
     for part, places in enumerate(np.array_split(np.arange(43), 5)):
-        with tf.io.TFRecordWriter(str(tmp_path / f"part{part}.tfrecord")) as writer:
-            for place in places:
-                encoded = tf.io.encode_png(images[place]).numpy()
-                image = tf.train.BytesList(value=[encoded])
-                label = tf.train.Int64List(value=[place % 4])
-                feature = {
-                    "image": tf.train.Feature(bytes_list=image),
-                    "label": tf.train.Feature(int64_list=label),
-                }
-                example = tf.train.Example(features=tf.train.Features(feature=feature))
-                writer.write(example.SerializeToString())
+        write_images(
+            tmp_path / f"part{part}.tfrecord",
+            [files[place] for place in places],
+            places % 4,
+        )
     return f"tfrecord:{tmp_path}/part*.tfrecord"
+
+
+@pytest.fixture(scope="module")
+def places(tmp_path_factory):
+    """Datasets of 6,000 images of a pixel that says its place, in 1 or 300 files."""
+    folder = tmp_path_factory.mktemp("places")
+    records = [
+        make_example(tf.io.encode_png(np.uint8([[[*divmod(k, 256), 0]]])).numpy())
+        for k in range(6000)
+    ]
+    for count in (1, 300):
+        for file, part in enumerate(np.array_split(np.arange(6000), count)):
+            write_records(folder / f"of{count}-{file:03d}", [records[k] for k in part])
+    return folder
 
 
 def _take(source, count, **settings):
@@ -75,7 +85,13 @@ def _assert_same(batches, others):
 
 @pytest.mark.parametrize(
     ("kind", "augmenter"),
-    [("npz", _AUGMENTER), ("npz", None), ("folder", None), ("shapes", None)],
+    [
+        ("npz", _AUGMENTER),
+        ("npz", None),
+        ("folder", None),
+        ("tfrecord", None),
+        ("shapes", None),
+    ],
 )
 def test_starting_late_equals_skipping(kind, augmenter, request):
     """To the bit: views, or images and the seeds of their views."""
@@ -104,6 +120,46 @@ def test_an_epoch_holds_each_image_once_and_epochs_differ(npz):
     distance = np.abs(got[:, None] - expected[None]).max(axis=(2, 3, 4, 5))
     assert sorted(distance.argmin(axis=1)) == list(range(43))
     assert distance.min(axis=1).max() < 1e-5
+
+
+@pytest.mark.parametrize(
+    ("files", "batch_size"), [("of1-*", 60), ("of300-*", 60), ("of300-*", 1500)]
+)
+def test_an_epoch_of_records_is_as_good_as_a_permutation(places, files, batch_size):
+    """However many files there are, and however much of a file a step has."""
+    source = load(f"tfrecord:{places / files}", image_size=1)
+    steps = 6000 // batch_size
+    seen = np.full([2, 6000], -1)
+    for k, batch in enumerate(
+        _take(source, 2 * steps, batch_size=batch_size, augmenter=None)
+    ):
+        pixels = batch["image"].numpy()[:, 0, 0].astype(int)
+        seen[k // steps, 256 * pixels[:, 0] + pixels[:, 1]] = k % steps
+    assert seen.min() == 0  # Each epoch has each image.
+
+    def at_chance(share):
+        return abs(share - 1 / steps) < 4 * np.sqrt(1 / steps / 6000)
+
+    assert abs(np.corrcoef(seen)[0, 1]) < 0.05
+    assert at_chance(np.mean(seen[0] == seen[1]))
+    for epoch in seen:
+        assert abs(np.corrcoef(epoch, np.arange(6000))[0, 1]) < 0.05
+        # Neighbours in a file meet in a step no more often than others.
+        assert at_chance(np.mean(epoch[1:] == epoch[:-1]))
+
+
+def test_records_are_read_from_any_step_at_once(places):
+    """A million epochs on: nothing is skipped, nothing depends on the files."""
+    batches = [
+        _take(
+            load(f"tfrecord:{places / files}", image_size=1),
+            3,
+            start_step=10**9,
+            augmenter=None,
+        )
+        for files in ("of1-*", "of300-*")
+    ]
+    _assert_same(*batches)
 
 
 def test_seeds_and_epochs_change_the_views_of_an_image(npz):
@@ -200,12 +256,6 @@ def test_hosts_and_replicas_share_the_batches_of_one_device(
     settings = {"start_step": 3, "augmenter": None}
     whole = _take(source, 7, **settings)
     _assert_same(whole, _shares(source, 7, hosts, replicas, **settings))
-
-
-def test_a_stream_that_starts_late_decodes_what_it_gives(tfrecord):
-    source = load(tfrecord, image_size=24)
-    whole = _take(source, 12, augmenter=None)
-    _assert_same(whole[6:], _take(source, 6, start_step=6, augmenter=None))
 
 
 def test_replicas_that_cannot_share_a_batch_are_told(npz):

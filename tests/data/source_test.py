@@ -20,18 +20,9 @@ def test_it_tells_its_size_and_classes():
     assert len(named) == 1234
 
 
-def test_a_stream_may_not_know_its_length():
-    source = _source(num_examples=None)
-    assert repr(source) == "folder:photos (train): ? images, 20x30"
-    with pytest.raises(TypeError, match="folder:photos does not say how many"):
-        len(source)
-
-
-def test_a_source_says_how_it_cannot_be_read():
+def test_a_source_must_say_how_it_is_read():
     with pytest.raises(NotImplementedError, match="no random access"):
         _source().read(tf.data.Dataset.range(3).batch(3))
-    with pytest.raises(NotImplementedError, match="not read as a stream"):
-        _source().stream(None)
 
 
 def _eager():

@@ -26,7 +26,6 @@ def test_it_gives_the_images_it_names_in_its_order():
 def test_it_says_what_it_is():
     whole = load("shapes", image_size=16)
     part = Subset(whole, np.arange(5), "some")
-    assert part.random_access
     assert len(part) == 5
     assert part.class_names == whole.class_names
     assert repr(part) == "shapes (some): 5 images, 16x16, 10 classes"

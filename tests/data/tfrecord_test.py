@@ -1,8 +1,9 @@
-"""TFRecord files give what was written, in an order that a seed decides."""
+"""TFRecord files give what was written, and what is wrong with them is told."""
 
 from __future__ import annotations
 
 import io
+import os
 
 import numpy as np
 import pytest
@@ -11,29 +12,22 @@ from PIL import Image
 
 from simclr_tf.data.image_files import canvas_size, to_canvas
 from simclr_tf.data.source import DataError, MissingSplit
+from simclr_tf.data.subset import Subset
 from simclr_tf.data.tfrecord import load_tfrecord
+from tests.data.record_files import (
+    make_example,
+    make_jpegs,
+    read_all,
+    write_images,
+    write_records,
+)
 
 _FILES, _PER_FILE, _SIZE = 3, 5, 32
 
 
 @pytest.fixture(scope="module")
-def jpegs(photos) -> list[bytes]:
-    paths = sorted((photos / "train").glob("*/*.jpg"))
-    return [path.read_bytes() for path in paths[:: len(paths) // 14]][:15]
-
-
-def _write(path, images, labels=None, keys=("image/encoded", "image/class/label")):
-    with tf.io.TFRecordWriter(str(path)) as writer:
-        for place, image in enumerate(images):
-            feature = {
-                keys[0]: tf.train.Feature(bytes_list=tf.train.BytesList(value=[image]))
-            }
-            if labels is not None:
-                feature[keys[1]] = tf.train.Feature(
-                    int64_list=tf.train.Int64List(value=[labels[place]])
-                )
-            example = tf.train.Example(features=tf.train.Features(feature=feature))
-            writer.write(example.SerializeToString())
+def jpegs() -> list[bytes]:
+    return make_jpegs(15)
 
 
 @pytest.fixture
@@ -41,7 +35,7 @@ def folder(tmp_path, jpegs):
     """Three files, labelled 1 to 15."""
     for file in range(_FILES):
         first = file * _PER_FILE
-        _write(
+        write_images(
             tmp_path / f"train-{file:05d}-of-{_FILES:05d}",
             jpegs[first : first + _PER_FILE],
             list(range(first + 1, first + _PER_FILE + 1)),
@@ -53,10 +47,6 @@ def _load(folder, pattern="train-*", split="train", labels=True):
     return load_tfrecord(str(folder / pattern), split, _SIZE, labels)
 
 
-def _order(source, seed):
-    return [int(example["index"]) for example in source.stream(seed)]
-
-
 def test_it_says_what_it_holds(folder):
     source = _load(folder)
     canvas = canvas_size(_SIZE)
@@ -66,79 +56,68 @@ def test_it_says_what_it_holds(folder):
     assert source.spec == f"tfrecord:{folder}/train-*"
 
 
-@pytest.mark.parametrize("seed", [None, 3])
-def test_images_labels_and_indices_belong_together(folder, jpegs, seed):
-    seen = set()
-    for example in _load(folder).stream(seed):
+def test_images_labels_and_indices_belong_together(folder, jpegs):
+    source = _load(folder)
+    order = np.random.default_rng(0).permutation(15)
+    indices = tf.data.Dataset.from_tensor_slices(order.astype(np.int64)).batch(4)
+    examples = list(source.read(indices).unbatch())
+    assert [int(example["index"]) for example in examples] == order.tolist()
+    for example in examples:
         index = int(example["index"])
         image, size = to_canvas(jpegs[index], canvas_size(_SIZE))
         np.testing.assert_array_equal(example["image"], image)
         np.testing.assert_array_equal(example["size"], size)
         assert int(example["label"]) == index + 1
-        seen.add(index)
-    assert seen == set(range(15))
+    assert source.labels().tolist() == list(range(1, 16))
 
 
-def test_unshuffled_is_the_files_order(folder):
-    assert _order(_load(folder), None) == list(range(15))
-
-
-def test_the_seed_decides_the_order(folder):
-    source = _load(folder)
-    first, again, other = (_order(source, seed) for seed in (1, 1, 2))
-    assert first == again
-    assert first != other
-    assert sorted(first) == sorted(other) == list(range(15))
-
-
-def test_the_order_does_not_depend_on_the_global_seed(folder):
-    source = _load(folder)
-    epochs = tf.data.Dataset.range(3, 4).flat_map(source.stream)
-    orders = [_order(source, 3), [int(example["index"]) for example in epochs]]
-    for seed in (0, 6):
-        tf.random.set_seed(seed)
-        orders.append(_order(source, 3))
-        epochs = tf.data.Dataset.range(3, 4).flat_map(source.stream)
-        orders.append([int(example["index"]) for example in epochs])
-        drawn = float(tf.random.uniform([]))
-        tf.random.set_seed(seed)
-        assert float(tf.random.uniform([])) == drawn
-    assert orders == orders[:1] * 6
-    assert orders[0] != sorted(orders[0])
-
-
-def test_it_streams_from_within_a_graph(folder):
-    source = _load(folder)
-    epochs = tf.data.Dataset.range(2).flat_map(source.stream)
-    order = [int(example["index"]) for example in epochs]
-    assert order == _order(source, 0) + _order(source, 1)
+def test_a_part_of_it_is_a_source_too(folder):
+    part = Subset(_load(folder), np.array([9, 2]), "part")
+    assert [int(example["label"]) for example in read_all(part)] == [10, 3]
 
 
 def test_examples_have_static_shapes_and_dtypes(folder):
     canvas = canvas_size(_SIZE)
-    assert _load(folder).stream(0).element_spec == {
-        "image": tf.TensorSpec([canvas, canvas, 3], tf.uint8),
-        "size": tf.TensorSpec([2], tf.int32),
-        "index": tf.TensorSpec([], tf.int64),
-        "label": tf.TensorSpec([], tf.int32),
+    indices = tf.data.Dataset.range(15).batch(5, drop_remainder=True)
+    assert _load(folder).read(indices).element_spec == {
+        "image": tf.TensorSpec([5, canvas, canvas, 3], tf.uint8),
+        "size": tf.TensorSpec([5, 2], tf.int32),
+        "index": tf.TensorSpec([5], tf.int64),
+        "label": tf.TensorSpec([5], tf.int32),
     }
 
 
+def test_the_fingerprint_is_of_the_contents(folder, jpegs, tmp_path_factory):
+    first = _load(folder).fingerprint()
+    assert first == _load(folder).fingerprint()
+    copy = tmp_path_factory.mktemp("copy")
+    for file in folder.iterdir():
+        (copy / file.name).write_bytes(file.read_bytes())
+    assert _load(copy).fingerprint() == first
+    # The same sizes and labels, two images in each other's places.
+    swapped = [jpegs[1], jpegs[0], *jpegs[2:_PER_FILE]]
+    write_images(copy / "train-00000-of-00003", swapped, range(1, _PER_FILE + 1))
+    assert _load(copy).fingerprint() != first
+
+
 def test_the_short_names_of_features(tmp_path, jpegs):
-    _write(tmp_path / "a.tfrecord", jpegs[:4], [0, 2, 1, 0], keys=("image", "label"))
+    write_images(
+        tmp_path / "a.tfrecord", jpegs[:4], [0, 2, 1, 0], keys=("image", "label")
+    )
     source = _load(tmp_path, "*.tfrecord")
     assert source.num_classes == 3
-    assert [int(example["label"]) for example in source.stream(None)] == [0, 2, 1, 0]
+    assert [int(example["label"]) for example in read_all(source)] == [0, 2, 1, 0]
 
 
 @pytest.mark.parametrize(
     ("written", "asked"), [(None, True), ([0, 1], False), ([-1, -1], True)]
 )
 def test_no_labels(tmp_path, jpegs, written, asked):
-    _write(tmp_path / "a", jpegs[:2], written)
+    write_images(tmp_path / "a", jpegs[:2], written)
     source = _load(tmp_path, "a", labels=asked)
     assert source.num_classes is None
-    assert "label" not in source.stream(None).element_spec
+    assert source.labels() is None
+    assert "label" not in read_all(source)[0]
 
 
 def test_records_hold_files_of_every_kind(tmp_path, jpegs):
@@ -148,8 +127,8 @@ def test_records_hold_files_of_every_kind(tmp_path, jpegs):
         file = io.BytesIO()
         Image.fromarray(image.numpy()).convert(mode).save(file, form)
         files.append(file.getvalue())
-    _write(tmp_path / "a", files, list(range(6)))
-    examples = list(_load(tmp_path, "a").stream(None))
+    write_images(tmp_path / "a", files, list(range(6)))
+    examples = read_all(_load(tmp_path, "a"))
     assert [int(example["label"]) for example in examples] == list(range(6))
     for example in examples:
         np.testing.assert_array_equal(example["size"], image.shape[:2])
@@ -159,17 +138,20 @@ def test_records_hold_files_of_every_kind(tmp_path, jpegs):
     assert np.abs(examples[1]["image"].numpy() - first).mean() < 3
 
 
-def test_an_image_damaged_inside_its_record_stops_the_reading(folder, jpegs):
-    _write(folder / "train-cut", [jpegs[0][:1000], jpegs[1]], [1, 2])
-    source = _load(folder)
-    assert len(source) == 17
-    with pytest.raises(tf.errors.InvalidArgumentError):
-        _order(source, None)
+def test_an_image_cut_short_inside_its_record_is_named(folder, jpegs):
+    write_images(folder / "train-cut", [jpegs[0], jpegs[0][:700]], [1, 2])
+    with pytest.raises(DataError, match=r"train-cut: the image of record 1 .*decoded"):
+        _load(folder)
+
+
+def test_bytes_after_an_image_are_allowed(tmp_path, jpegs):
+    write_images(tmp_path / "a", [jpegs[0] + b"\0\0", jpegs[1]], [0, 1])
+    assert len(read_all(_load(tmp_path, "a"))) == 2
 
 
 @pytest.mark.parametrize("name", ["test", "validation"])
 def test_the_split_is_put_into_the_glob(folder, jpegs, name):
-    _write(folder / f"{name}-00000-of-00001", jpegs[:2], [1, 2])
+    write_images(folder / f"{name}-00000-of-00001", jpegs[:2], [1, 2])
     assert len(_load(folder, "{split}-*")) == 15
     assert len(_load(folder, "{split}-*", split="test")) == 2
 
@@ -186,7 +168,7 @@ def test_no_file(tmp_path):
 
 
 def test_no_records(tmp_path):
-    _write(tmp_path / "a", [])
+    write_images(tmp_path / "a", [])
     with pytest.raises(DataError, match="hold no records"):
         _load(tmp_path, "a")
 
@@ -196,7 +178,7 @@ def test_a_damaged_file_is_named(folder, file):
     path = folder / f"train-{file:05d}-of-{_FILES:05d}"
     path.write_bytes(path.read_bytes()[:-100])
     (folder / "short").write_bytes(b"not a record at all")
-    with pytest.raises(DataError, match=f"{path.name} cannot be read"):
+    with pytest.raises(DataError, match=f"{path.name} was cut short"):
         _load(folder)
     with pytest.raises(DataError, match="short cannot be read") as caught:
         _load(folder, "short")
@@ -204,18 +186,84 @@ def test_a_damaged_file_is_named(folder, file):
 
 
 def test_a_record_that_is_no_image_is_named(folder, jpegs):
-    _write(folder / "train-bad", [jpegs[0], b"", b"nonsense"], [1, 2, 3])
-    with pytest.raises(DataError, match=r"train-bad: image/encoded of record 1 "):
+    write_images(folder / "train-bad", [jpegs[0], b"", b"nonsense"], [1, 2, 3])
+    with pytest.raises(DataError, match=r"train-bad: the image of record 1 .*JPEG"):
         _load(folder)
 
 
 def test_a_record_without_its_label_is_named(folder, jpegs):
-    _write(folder / "train-bad", [jpegs[0]])
-    with pytest.raises(DataError, match=r"train-bad .*image/class/label"):
+    write_images(folder / "train-bad", [jpegs[0]])
+    with pytest.raises(DataError, match=r"train-bad .*record 0 .*image/class/label"):
         _load(folder)
 
 
 def test_other_features_are_named(tmp_path, jpegs):
-    _write(tmp_path / "a", jpegs[:1], [0], keys=("picture", "kind"))
+    write_images(tmp_path / "a", jpegs[:1], [0], keys=("picture", "kind"))
     with pytest.raises(DataError, match="kind, picture"):
         _load(tmp_path, "a")
+
+
+def test_one_bit_that_changed_is_found(folder):
+    path = folder / "train-00001-of-00003"
+    contents = bytearray(path.read_bytes())
+    contents[1000] ^= 1
+    path.write_bytes(contents)
+    with pytest.raises(DataError, match=r"train-00001.* record \d .*corrupted"):
+        _load(folder)
+
+
+@pytest.mark.parametrize(
+    ("label", "told"),
+    [
+        (2**32, r"label of record 1 .* is 4,294,967,296; labels must be from 0"),
+        (2**31, r"label of record 1 .* is 2,147,483,648"),
+        (-(2**63), r"label of record 1 .* is -9,223,372,036,854,775,808"),
+        (-2, "label of record 1 .* is -2; .* or -1 where there is none"),
+        (0.5, "record 1 .*image/class/label"),
+        (b"cat", "record 1 .*image/class/label"),
+    ],
+)
+def test_a_label_that_is_none_is_named(folder, jpegs, label, told):
+    records = [make_example(jpegs[0], 3), make_example(jpegs[1], label)]
+    write_records(folder / "train-label", records)
+    with pytest.raises(DataError, match=f"train-label.*{told}"):
+        _load(folder)
+    write_records(folder / "first", records[1:])
+    if isinstance(label, (float, bytes)):
+        with pytest.raises(DataError, match="label must be an int64_list"):
+            _load(folder, "first")
+
+
+def test_the_largest_label_is_kept(tmp_path, jpegs):
+    write_images(tmp_path / "a", jpegs[:2], [-1, 2**31 - 2])
+    source = _load(tmp_path, "a")
+    assert source.labels().tolist() == [-1, 2**31 - 2]
+    assert source.num_classes == 2**31 - 1
+
+
+@pytest.mark.parametrize(
+    ("record", "told"),
+    [(b"", "got the features none"), (b"\xff" * 20, "record 0 .*: ")],
+)
+def test_a_record_that_is_no_example_is_named(tmp_path, jpegs, record, told):
+    write_records(tmp_path / "first", [record])
+    with pytest.raises(DataError, match=f"first.*{told}"):
+        _load(tmp_path, "first")
+    write_records(tmp_path / "second", [make_example(jpegs[0]), record])
+    with pytest.raises(DataError, match=r"second .*record 1 \(from 0\)"):
+        _load(tmp_path, "second")
+
+
+def test_files_without_records_are_passed_over(folder):
+    (folder / "train-00000").touch()
+    (folder / "train-folder").mkdir()
+    assert len(_load(folder)) == 15
+
+
+def test_what_is_no_file_is_told(folder):
+    os.mkfifo(folder / "train-pipe")
+    with pytest.raises(DataError, match="train-pipe is not a regular file"):
+        _load(folder)
+    (folder / "only" / "inside").mkdir(parents=True)
+    with pytest.raises(DataError, match=r"only folders do: try .*inside/\*"):
+        _load(folder, "only/*")

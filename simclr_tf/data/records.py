@@ -1,0 +1,207 @@
+"""Images in TFRecord files, each read by its place."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import tensorflow as tf
+
+from simclr_tf.data.image_files import decode, to_canvas
+from simclr_tf.data.record_file import Scan, read_record
+from simclr_tf.data.record_index import RecordIndex
+from simclr_tf.data.source import DataError, Source, read_in_batches, reason
+
+# Records being read at a time: of remote files each is a request.
+_READ_AT_ONCE = 64
+_BUFFER = 2**20  # bytes read at a time while a whole file is checked
+_LABELS = np.iinfo(np.int32)
+_FORMATS = "JPEG, PNG, BMP or GIF"
+# The first bytes of image files, and the last ones of those that are whole.
+_FIRST_BYTES = (b"\xff\xd8\xff", b"\x89PN", b"GIF")
+_JPEG_END, _PNG_END, _GIF_END = b"\xff\xd9", b"IEND", b"\x3b"
+_WHOLE, _UNCERTAIN, _NO_IMAGE = 0, 1, 2
+# Complaints that quote a record's bytes cannot be told as text.
+_TENSORFLOW = (tf.errors.OpError, UnicodeDecodeError)
+
+Parse = Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
+
+
+class RecordSource(Source):
+    """Images in records that an index finds.
+
+    Args:
+      index: where the records are.
+      parse: makes of a record, a scalar string, the encoded image and the label.
+      canvas: side of the square that images are put on, in pixels; None where all
+        have the size that `image_shape` says.
+      **about: of `Source`.
+    """
+
+    def __init__(
+        self, index: RecordIndex, parse: Parse, canvas: int | None, **about
+    ) -> None:
+        super().__init__(num_examples=len(index.label), **about)
+        self._index = index
+        self._parse = parse
+        self._canvas = canvas
+        with tf.device("CPU:0"):
+            self._files = tf.constant(list(index.files))
+            self._columns = [
+                tf.convert_to_tensor(column)
+                for column in (index.file, index.offset, index.length, index.label)
+            ]
+
+    def labels(self) -> np.ndarray | None:
+        """See `Source`."""
+        return None if self.num_classes is None else self._index.label
+
+    def identity(self) -> Iterator[str]:
+        """See `Source`."""
+        yield from self._index.identities
+        chosen = np.stack([self._index.file, self._index.offset]).astype("<i8")
+        yield hashlib.sha256(chosen.tobytes()).hexdigest()
+
+    def read(self, indices: tf.data.Dataset) -> tf.data.Dataset:
+        """See `Source`; an image damaged inside its record stops the reading."""
+
+        def read_all(places: tf.data.Dataset) -> tf.data.Dataset:
+            # Deterministic is said, for options of the user's may say otherwise.
+            records = places.map(
+                self._record, num_parallel_calls=_READ_AT_ONCE, deterministic=True
+            )
+            return records.map(
+                self._example, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
+            )
+
+        return read_in_batches(indices, read_all)
+
+    def _record(self, index: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        file, offset, length, label = (tf.gather(c, index) for c in self._columns)
+        return index, read_record(tf.gather(self._files, file), offset, length), label
+
+    def _example(
+        self, index: tf.Tensor, record: tf.Tensor, label: tf.Tensor
+    ) -> dict[str, tf.Tensor]:
+        contents, _ = self._parse(record)
+        if self._canvas is None:
+            image = tf.ensure_shape(decode(contents), self.image_shape)
+            example = {"image": image}
+        else:
+            image, size = to_canvas(contents, self._canvas)
+            example = {"image": image, "size": size}
+        example["index"] = index
+        if self.num_classes is not None:
+            example["label"] = label
+        return example
+
+
+class RecordCheck:
+    """Checks all records of a file and gives their labels; for `index_records`.
+
+    Every checksum is verified and every record parsed. Images are not decoded, but
+    for those whose last bytes are not an image's.
+
+    Args:
+      parse: of `RecordSource`.
+      num_classes: what labels must be below, where that is known.
+    """
+
+    def __init__(self, parse: Parse, num_classes: int | None = None) -> None:
+        self._parse = parse
+        self._num_classes = num_classes
+        signature = [tf.TensorSpec([], tf.string), tf.TensorSpec([], tf.int64)]
+        # Traced here, or else each of the threads that call it first would trace it.
+        read = tf.function(self._states, input_signature=signature)
+        self._read = read.get_concrete_function()
+
+    def __call__(self, file: str, scan: Scan) -> np.ndarray:
+        """Labels, int32 `[N]`.
+
+        Raises:
+          DataError: for the first record that is not as it should be.
+        """
+        if not len(scan.lengths):
+            return np.zeros(0, np.int32)
+        try:
+            states, labels = (
+                column.numpy() for column in self._read(file, len(scan.lengths))
+            )
+        except _TENSORFLOW as error:
+            raise self._fault(file, error) from error
+        for place in np.flatnonzero(states != _WHOLE):
+            self._require_image(file, scan, int(place), states[place])
+        largest = _LABELS.max if self._num_classes is None else self._num_classes - 1
+        wrong = np.flatnonzero((labels < -1) | (labels > largest))
+        if len(wrong):
+            raise DataError(
+                f"{file}: the label of record {wrong[0]} (from 0) is "
+                f"{labels[wrong[0]]:,}; labels must be from 0 to {largest:,}, or -1 "
+                "where there is none. Number the classes from 0."
+            )
+        return labels.astype(np.int32)
+
+    def _states(self, file: tf.Tensor, count: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Of each record of a file, what its image looks like, and its label."""
+
+        def look(record: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            image, label = self._parse(record)
+            return _state(image), label
+
+        records = tf.data.TFRecordDataset(file, buffer_size=_BUFFER)
+        states = records.map(
+            look, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
+        )
+        return states.batch(count).get_single_element()
+
+    def _require_image(self, file: str, scan: Scan, place: int, state: int) -> None:
+        if state == _NO_IMAGE:
+            raise DataError(
+                f"{file}: the image of record {place} (from 0) is not a {_FORMATS} "
+                "file."
+            )
+        offset, length = scan.offsets[place], scan.lengths[place]
+        record = read_record(
+            tf.constant(file), tf.constant(offset), tf.constant(length)
+        )
+        try:
+            decode(self._parse(record)[0])
+        except (*_TENSORFLOW, ValueError) as error:
+            raise DataError(
+                f"{file}: the image of record {place} (from 0) cannot be decoded: "
+                f"{reason(error)}"
+            ) from error
+
+    def _fault(self, file: str, error: Exception) -> DataError:
+        """The first record that stops the reading, and why."""
+        place = 0
+        try:
+            for record in tf.data.TFRecordDataset(file):
+                self._parse(record)
+                place += 1
+        except _TENSORFLOW as first:
+            error = first
+        why = "no Example" if isinstance(error, UnicodeError) else reason(error)
+        return DataError(
+            f"{file} cannot be read as TFRecords of tf.train.Example: record {place} "
+            f"(from 0): {why}"
+        )
+
+
+def _state(image: tf.Tensor) -> tf.Tensor:
+    first = tf.strings.substr(image, 0, 3)
+    known = tf.reduce_any(first == tf.constant(_FIRST_BYTES))
+    known |= tf.strings.substr(image, 0, 2) == b"BM"
+    whole = (
+        ((first == _FIRST_BYTES[0]) & (_last(image, 0, 2) == _JPEG_END))
+        | ((first == _FIRST_BYTES[1]) & (_last(image, 4, 4) == _PNG_END))
+        | ((first == _FIRST_BYTES[2]) & (_last(image, 0, 1) == _GIF_END))
+    )
+    return tf.where(known, tf.where(whole, _WHOLE, _UNCERTAIN), _NO_IMAGE)
+
+
+def _last(text: tf.Tensor, skipped: int, count: int) -> tf.Tensor:
+    """`count` bytes before the last `skipped`."""
+    first = tf.maximum(tf.strings.length(text) - skipped - count, 0)
+    return tf.strings.substr(text, first, count)
