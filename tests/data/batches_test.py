@@ -214,7 +214,7 @@ def test_a_sample_is_spread_and_the_same_each_time(npz):
 
 def test_a_fifth_is_held_out_where_there_is_no_test_split(npz):
     train, test = load_train_and_test(npz)
-    assert (len(train), len(test)) == (34, 9)
+    assert (len(train), len(test)) == (35, 8)
     places = [
         next(iter(part.read(tf.data.Dataset.range(len(part)).batch(99))))["index"]
         for part in (train, test)

@@ -13,6 +13,7 @@ from simclr_tf.data import (
     load_train_and_test,
     splits,
 )
+from tests.data.record_files import read_all, write_images
 
 _IMAGES = np.random.default_rng(0).integers(0, 256, [50, 8, 8, 3], np.uint8)
 _LABELS = np.arange(50) % 5
@@ -256,14 +257,13 @@ def test_unlabelled_test_images_are_left_to_the_caller(tmp_path):
     assert test.num_classes is None
 
 
-def test_a_stream_without_a_test_split_asks_for_one(tmp_path):
-    feature = {
-        "image": tf.train.Feature(
-            bytes_list=tf.train.BytesList(value=[tf.io.encode_png(_IMAGES[0]).numpy()])
-        )
-    }
-    example = tf.train.Example(features=tf.train.Features(feature=feature))
-    with tf.io.TFRecordWriter(str(tmp_path / "records")) as writer:
-        writer.write(example.SerializeToString())
-    with pytest.raises(MissingSplit, match=r"no test.*Give --test_dataset\."):
-        load_train_and_test(f"tfrecord:{tmp_path / 'records'}")
+def test_of_records_without_a_test_split_a_fifth_is_held_out(tmp_path):
+    files = [tf.io.encode_png(image).numpy() for image in _IMAGES[:10]]
+    write_images(tmp_path / "records", files, [0, 1] * 5)
+    train, test = load_train_and_test(f"tfrecord:{tmp_path / 'records'}", image_size=8)
+    assert (len(train), len(test)) == (8, 2)
+    assert sorted(test.labels()) == [0, 1]
+    places = [
+        int(example["index"]) for part in (train, test) for example in read_all(part)
+    ]
+    assert sorted(places) == list(range(10))
