@@ -5,7 +5,7 @@ from simclr_tf import legacy_keras
 legacy_keras.require()
 
 from simclr_tf import augmentation, checkpoints, data, evaluation, training
-from simclr_tf.encoder import ResNet, SyncBatchNormalization
+from simclr_tf.encoder import ResNet, SyncBatchNormalization, make_encoder
 from simclr_tf.export import export_encoder
 from simclr_tf.head import ProjectionHead
 from simclr_tf.loss import NTXent, nt_xent
@@ -27,6 +27,7 @@ __all__ = [
     "data",
     "evaluation",
     "export_encoder",
+    "make_encoder",
     "nt_xent",
     "scaled_learning_rate",
     "training",

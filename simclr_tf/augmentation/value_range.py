@@ -53,26 +53,52 @@ def require_image_values(images: Any) -> None:
     require_image_dtype(images)
     values = images.flat_values if isinstance(images, tf.RaggedTensor) else images
     if isinstance(values, (np.ndarray, tf.__internal__.EagerTensor)):
-        require_range(values.dtype, *value_range(values))
+        require_range(values.dtype, *map(float, value_range(values)))
 
 
-def value_range(images: tf.Tensor) -> tuple[float, float]:
-    """The lowest and the highest value of an eager tensor or array; NaN where one is.
+def value_range(images: Any) -> tuple[Any, Any]:
+    """The lowest and the highest value, float64 scalars; NaN where one of them is NaN.
 
     An empty batch has the range of a black one.
+
+    Args:
+      images: a tensor, eager or symbolic, or an array.
     """
-    if 0 in images.shape:
-        return 0.0, 0.0
-    images = tf.convert_to_tensor(images)
-    if images.dtype == tf.uint16:
-        images = tf.cast(images, tf.int32)  # uint16 has no reduction on GPUs.
-    lowest, highest = tf.reduce_min(images), tf.reduce_max(images)
-    if images.dtype.is_floating:
-        # Minimum and maximum may pass over NaN on some devices.
-        anomaly = tf.reduce_any(tf.math.is_nan(images))
-        if anomaly:
-            return float("nan"), float("nan")
-    return float(lowest), float(highest)
+    if isinstance(images, np.ndarray):
+        if not images.size:
+            return 0.0, 0.0
+        # NumPy's minimum is NaN where a value is. Of bfloat16 it has none.
+        if images.dtype.kind in "fu":
+            return float(images.min()), float(images.max())
+    values = tf.convert_to_tensor(images)
+    if values.dtype == tf.uint16:
+        values = tf.cast(values, tf.int32)  # uint16 has no reduction on some devices.
+    # Of no values, minimum and maximum are infinite.
+    some = tf.size(values) > 0
+    lowest, highest = (
+        tf.where(some, tf.cast(extreme, tf.float64), 0.0)
+        for extreme in (tf.reduce_min(values), tf.reduce_max(values))
+    )
+    if values.dtype.is_floating:
+        # Minimum and maximum pass over NaN on some devices; a sum does not.
+        wrong = tf.math.is_nan(tf.reduce_sum(values))
+        nan = tf.constant(np.nan, tf.float64)
+        lowest, highest = tf.where(wrong, nan, lowest), tf.where(wrong, nan, highest)
+    return lowest, highest
+
+
+def in_range(dtype: Any, lowest: Any, highest: Any) -> Any:
+    """Whether images of a dtype may have values in a range; NaN may not.
+
+    Args:
+      dtype: of the images as they were given.
+      lowest: the lowest value among them, a number or a scalar tensor.
+      highest: the highest.
+    """
+    dtype = tf.as_dtype(dtype)
+    if dtype == tf.uint16:
+        return (highest <= 0) | (highest >= _DARKEST_UINT16)
+    return (not dtype.is_floating) | (lowest >= LOWEST) & (highest <= HIGHEST)
 
 
 def require_range(dtype: Any, lowest: float, highest: float) -> None:
@@ -84,17 +110,17 @@ def require_range(dtype: Any, lowest: float, highest: float) -> None:
       highest: the highest.
     """
     dtype = tf.as_dtype(dtype)
-    if dtype == tf.uint16 and 0 < highest < _DARKEST_UINT16:
+    if in_range(dtype, lowest, highest):
+        return
+    if dtype == tf.uint16:
         raise UserError(
             f"{_WANTED}, got uint16 that reaches only {highest:g}, which would be "
             "nearly black. Cast values in 0..255 to uint8; divide others by their "
             "greatest possible value, as in images / 4095 for 12 bits."
         )
-    if not dtype.is_floating or LOWEST <= lowest <= highest <= HIGHEST:
-        return
-    got = f"{_WANTED}, got {dtype.name} from {lowest:g} to {highest:g}."
     if np.isnan(lowest) or np.isnan(highest):
         raise UserError(f"{_WANTED}, got {dtype.name} with NaN among them.")
+    got = f"{_WANTED}, got {dtype.name} from {lowest:g} to {highest:g}."
     if lowest < LOWEST:
         raise UserError(
             f"{got} Leave out what standardises them, or undo it: "

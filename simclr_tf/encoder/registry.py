@@ -5,10 +5,14 @@ from __future__ import annotations
 import difflib
 import importlib
 import re
-import sys
 
 import tensorflow as tf
 
+from simclr_tf.encoder.keras_applications import (
+    applications,
+    make_application,
+    wrap_model,
+)
 from simclr_tf.encoder.resnet import DEPTHS, ResNet
 from simclr_tf.errors import UserError
 
@@ -20,31 +24,42 @@ _RESNET = re.compile(
 
 
 def make_encoder(
-    name: str,
+    name: str | tf.keras.Model,
     *,
-    image_size: int,
+    image_size: int | None = None,
     cifar_stem: bool | None = None,
     rematerialize: bool = False,
+    image_range: tuple[float, float] | None = None,
 ) -> tf.keras.Model:
-    """An encoder with new weights.
+    """An encoder by name, with new weights, or from a Keras model, with its weights.
 
     Args:
       name: "resnet50", with a width as in "resnet50x2" or "resnet18x0.25", with
         selective kernels as in "resnet152x3-sk"; a `tf.keras.applications`
         model such as "EfficientNetB0"; or "package.module:function", a function of
-        your own, called with `image_size=`, that returns a new encoder.
-      image_size: side of the images it will see, in pixels.
+        your own, called with `image_size=`, that returns a new encoder. Or a Keras
+        model, such as one of `tf.keras.applications` with pretrained weights.
+      image_size: side of the images it will see, in pixels; needed with a name.
       cifar_stem: of `ResNet`; by default where images have 32 pixels or less.
       rematerialize: of `ResNet`.
+      image_range: of a Keras model, the values of black and white that it expects,
+        such as (0, 255); known for those of `tf.keras.applications`.
 
     Returns:
       A Keras model from floating-point images `[B, H, W, 3]` in [0, 1] to
       features `[B, D]`.
 
     Raises:
-      ValueError: where the name is unknown; it names the nearest ones. Or where
-        `rematerialize` is asked of another model than a ResNet.
+      UserError: where the name is unknown; it names the nearest ones. Where
+        `rematerialize` is asked of another model than a ResNet, or a Keras model's
+        range of images is unknown.
     """
+    if isinstance(name, tf.keras.Model):
+        return wrap_model(name, image_range)
+    if image_range is not None:
+        raise UserError("image_range is for a Keras model, not for a name.")
+    if image_size is None:
+        raise UserError(f"encoder {name!r} needs image_size, the side in pixels.")
     if is_function(name):
         if rematerialize:
             require_rematerializable(name)
@@ -62,15 +77,14 @@ def make_encoder(
             rematerialize=rematerialize,
             name="encoder",
         )
-    applications = _applications()
-    if name in applications:
+    if name in applications():
         if rematerialize:
             require_rematerializable(name)
-        return _application(applications[name], name, image_size)
-    known = [f"resnet{depth}" for depth in DEPTHS] + list(applications)
+        return make_application(name, image_size)
+    known = [f"resnet{depth}" for depth in DEPTHS] + list(applications())
     close = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
     hint = f" Did you mean {' or '.join(close)}?" if close else ""
-    raise ValueError(
+    raise UserError(
         f"encoder {name!r} is unknown. Use resnet followed by one of {DEPTHS}, with "
         "a width as in resnet18x0.25 and selective kernels as in resnet50-sk, the name "
         "of a tf.keras.applications model, or package.module:function of your "
@@ -97,9 +111,9 @@ def takes_any_size(name: str) -> bool:
 
 
 def require_rematerializable(name: str) -> None:
-    """Raises ValueError where `make_encoder` cannot rematerialize."""
+    """Raises UserError where `make_encoder` cannot rematerialize."""
     if not is_resnet(name):
-        raise ValueError(
+        raise UserError(
             f"rematerialize is for resnets, and the encoder is {name}: leave it "
             "out, or save memory with micro_batches."
         )
@@ -121,45 +135,3 @@ def _from_function(name: str, image_size: int) -> tf.keras.Model:
             f"encoder {name!r} must return a Keras model, got {type(encoder).__name__}."
         )
     return encoder
-
-
-def _applications() -> dict[str, type]:
-    """The models of tf.keras.applications by name."""
-    module = tf.keras.applications
-    return {
-        name: getattr(module, name)
-        for name in dir(module)
-        if name[0].isupper() and callable(getattr(module, name))
-    }
-
-
-def _application(make: type, name: str, image_size: int) -> tf.keras.Model:
-    """A `tf.keras.applications` model that takes images in [0, 1]."""
-    shape = (image_size, image_size, 3)
-    images = tf.keras.Input(shape)
-    scaled = _Rescaled(name)(images)
-    try:
-        body = make(include_top=False, weights=None, pooling="avg", input_shape=shape)
-    except ValueError as error:
-        raise ValueError(
-            f"encoder {name!r} does not take images of {image_size} px: {error}"
-        ) from error
-    return tf.keras.Model(images, body(scaled), name="encoder")
-
-
-@tf.keras.utils.register_keras_serializable(package="simclr_tf")
-class _Rescaled(tf.keras.layers.Layer):
-    """Images in [0, 1] to the range that a model of tf.keras.applications takes."""
-
-    def __init__(self, application: str, **kwargs) -> None:
-        super().__init__(**kwargs)
-        self.application = application
-        # Each model's module says what range its images have.
-        module = sys.modules[_applications()[application].__module__]
-        self.preprocess = module.preprocess_input
-
-    def call(self, images: tf.Tensor) -> tf.Tensor:
-        return self.preprocess(images * 255.0)
-
-    def get_config(self) -> dict:
-        return {**super().get_config(), "application": self.application}

@@ -70,9 +70,8 @@ class ResNet(tf.keras.Model):
             )
         if sk_ratio < 0:
             raise ValueError(f"sk_ratio must be at least 0, got {sk_ratio}.")
-        block, counts = _GROUPS[depth]
-        if blocks is not None:
-            counts = tuple(blocks)
+        block, published = _GROUPS[depth]
+        counts: tuple[int, ...] = published if blocks is None else tuple(blocks)
         if not counts or any(count < 1 for count in counts):
             raise ValueError(
                 f"blocks must be the blocks of each group, at least 1, got {blocks}."

@@ -49,11 +49,12 @@ class ProjectionHead(tf.keras.layers.Layer):
         self.hidden_dim = hidden_dim
         self.out_dim = out_dim
         self.use_batch_norm = use_batch_norm
-        self.layers = []
+        self.layers: list[tf.keras.Sequential] = []
 
     def build(self, input_shape: tf.TensorShape) -> None:
-        """Makes the layers, for `h` of a shape `[B, D]`."""
+        """Makes the layers, for `h` of a shape `[B, D]`; new ones if called again."""
         width = input_shape[-1]
+        self.layers = []
         for place in range(self.num_layers):
             last = place == self.num_layers - 1
             units = self.out_dim if last else self.hidden_dim or width

@@ -6,6 +6,9 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
+from simclr_tf.augmentation.value_range import require_image_dtype
+from simclr_tf.errors import UserError
+
 
 class Batch(NamedTuple):
     """Images, or their two views, and what goes with each; None for what is missing.
@@ -21,8 +24,8 @@ class Batch(NamedTuple):
     sizes: tf.Tensor | None
 
     @property
-    def given(self) -> tf.Tensor:
-        """The views, or else the images."""
+    def inputs(self) -> Any:
+        """The views where there are some, otherwise the images."""
         return self.images if self.views is None else self.views
 
     def rows(self, begin: tf.Tensor, size: int) -> Batch:
@@ -31,20 +34,20 @@ class Batch(NamedTuple):
             *[each if each is None else _rows(each, begin, size) for each in self]
         )
 
-    def piece_size(self, count: int) -> int:
-        """Examples in each of `count` pieces.
+    def micro_batch_size(self, count: int) -> int:
+        """Examples in each of `count` micro-batches.
 
         Raises:
-          ValueError: where pieces cannot be of one known size.
+          UserError: where micro-batches cannot be of one known size.
         """
-        local = self.given.shape[0]
+        local = self.inputs.shape[0]
         if local is None:
-            raise ValueError(
+            raise UserError(
                 "micro_batches above 1 needs batches of a known size: batch with "
                 "drop_remainder=True."
             )
         if local % count:
-            raise ValueError(
+            raise UserError(
                 f"A replica's batch of {local} images cannot be cut into {count} equal "
                 "micro batches."
             )
@@ -56,12 +59,26 @@ def _rows(rows: tf.Tensor, begin: tf.Tensor, size: int) -> tf.Tensor:
     return tf.slice(rows, [begin] + [0] * len(rest), [size, *rest])
 
 
+def inputs_of(data: Any) -> Any:
+    """The views or images in data of any form; None where there are none."""
+    if isinstance(data, (tuple, list)):
+        data = data[0] if data else None
+    if isinstance(data, dict):
+        views = data.get("views")
+        data = data.get("image") if views is None else views
+    return data
+
+
 def unpack(data: Any) -> Batch:
-    """Reads images, `(images, labels)` or a dict; ValueError for anything else."""
+    """Reads images, `(images, labels)` or a dict.
+
+    Raises:
+      UserError: for any other form, dtype or rank.
+    """
     labels = None
     if isinstance(data, (tuple, list)):
         if len(data) not in (1, 2):
-            raise ValueError(
+            raise UserError(
                 "SimCLR takes images, (images, labels) or a dict, got a tuple of "
                 f"{len(data)}. Sample weights are not used."
             )
@@ -71,15 +88,50 @@ def unpack(data: Any) -> Batch:
     if labels is None:
         labels = data.get("label")
     if "views" not in data and "image" not in data:
-        raise ValueError(
+        raise UserError(
             f'A dict of data must hold "image" or "views", got the keys {sorted(data)}.'
         )
-    if labels is not None:
-        labels = tf.reshape(tf.cast(labels, tf.int32), [-1])
-    return Batch(
+    batch = Batch(
         images=data.get("image"),
         views=data.get("views"),
         labels=labels,
         seeds=data.get("seeds"),
         sizes=data.get("size"),
     )
+    _require_inputs(batch)
+    return batch if labels is None else batch._replace(labels=_class_numbers(labels))
+
+
+def _require_inputs(batch: Batch) -> None:
+    inputs = batch.inputs
+    require_image_dtype(inputs)
+    if inputs.shape.rank is None:
+        return
+    if batch.views is not None:
+        if inputs.shape.rank != 5 or inputs.shape[1] not in (2, None):
+            raise UserError(
+                '"views" must be [B, 2, H, W, C], two views of each image, got shape '
+                f"{inputs.shape}: tf.stack([a, b], axis=1) makes it of views a and b."
+            )
+    elif inputs.shape.rank != 4:
+        raise UserError(
+            f"Images must be a batch [B, H, W, C], got shape {inputs.shape}."
+            + (" Batch the dataset first." if inputs.shape.rank == 3 else "")
+        )
+
+
+def _class_numbers(labels: tf.Tensor) -> tf.Tensor:
+    """Labels `[B]` or `[B, 1]` as int32 `[B]`."""
+    rank = labels.shape.rank
+    if rank is not None and rank > 2:
+        raise UserError(
+            f"Labels must be integers [B], got shape {labels.shape}, which is that of "
+            "images. If the pair holds two views a and b of each image, give them as "
+            '{"views": tf.stack([a, b], axis=1)}.'
+        )
+    if rank == 2 and labels.shape[1] != 1:
+        raise UserError(
+            f"Labels must be integers [B], got shape {labels.shape}. If they are "
+            "one-hot, give tf.argmax(labels, axis=1)."
+        )
+    return tf.reshape(tf.cast(labels, tf.int32), [-1])

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import warnings
+from collections.abc import Iterator
 from typing import Any
 
 import tensorflow as tf
@@ -10,18 +13,23 @@ from simclr_tf import randomness
 from simclr_tf.augmentation import SimCLRAugmenter, to_unit_range
 from simclr_tf.distribution.replicas import (
     explain_unequal_shares,
+    gather,
     num_replicas,
     replica_index,
 )
+from simclr_tf.encoder.keras_applications import require_unit_range
+from simclr_tf.errors import UserError
 from simclr_tf.loss.nt_xent import contrast
 from simclr_tf.model.batch import Batch, unpack
+from simclr_tf.model.checked_data import checked, explain_out_of_range
 from simclr_tf.model.gradient_cache import (
-    gradients_in_pieces,
-    represent_in_pieces,
-    require_repeatable,
+    gradients_in_micro_batches,
+    represent_in_micro_batches,
 )
+from simclr_tf.model.measures import Measures
+from simclr_tf.model.random_layers import drawing_from
 
-# Stands for the epoch in the seeds of evaluation, which no training step has.
+# The step in the seeds of evaluation. No training step has it.
 _EVALUATION = -1
 
 
@@ -36,8 +44,15 @@ class SimCLR(tf.keras.Model):
     in [0, 1]. Labels, integers `[B]`, serve the probe alone; -1 is unlabelled.
     Dicts may also hold `"seeds"` and `"size"`, for `SimCLRAugmenter.two_views`.
 
+    `fit`, `evaluate` and `predict` refuse other dtypes and values.
+
     Metrics: `loss`, `contrastive_loss`, `contrastive_accuracy`,
-    `contrastive_entropy` and, with a probe, `probe_loss`, `probe_accuracy`.
+    `contrastive_entropy` and, with a probe, `probe_loss`, `probe_accuracy`, which
+    are means over the labelled images.
+
+    Views made in the step, and what Keras' random layers in encoder and head draw,
+    such as dropout, depend on (seed, step) and the replica alone. In `evaluate` the
+    views of an image depend on its place in the data, whatever the batch size.
 
     Args:
       encoder: a Keras model from images, floating point in [0, 1], to `[B, D]`
@@ -50,20 +65,22 @@ class SimCLR(tf.keras.Model):
       num_classes: classes of the online linear probe, or None for no probe. It
         learns from stopped gradients, with the model's optimizer.
       block_size: of `nt_xent`.
-      micro_batches: pieces a batch is trained in, one after the other, for batches
-        whose activations do not fit in memory. The gradient is that of the whole
-        batch's loss. Batch norm in the encoder takes its statistics over a piece
-        (of all replicas), and its moving averages move by the mean of the pieces';
-        the projection head's are those of the whole batch. It costs another forward
-        pass. Statistics of the whole batch would take a forward and a backward pass
-        for each batch norm layer; `ResNet(rematerialize=True)` saves memory and keeps
-        them. Penalties that layers of encoder and head add count, those that are
-        added to the model itself do not.
-      seed: of the views made inside the step.
+      micro_batches: micro-batches that a batch is trained in, one after the other,
+        for batches whose activations do not fit in memory. The gradient is that of
+        the whole batch's loss. Batch norm in the encoder takes its statistics over
+        a micro-batch (of all replicas), and its moving averages move by the mean
+        over micro-batches; the projection head's are those of the whole batch. It
+        costs another forward pass. Statistics of the whole batch would take a
+        forward and a backward pass for each batch norm layer;
+        `ResNet(rematerialize=True)` saves memory and keeps them. Penalties that
+        layers of encoder and head add count, those that are added to the model
+        itself do not.
+      seed: of the views made inside the step, and of random layers.
       **kwargs: of `tf.keras.Model`.
 
     Raises:
-      ValueError: where an argument is out of its range.
+      UserError: where an argument is out of its range, or the encoder is one that
+        expects images in another range than [0, 1]; see `make_encoder`.
     """
 
     def __init__(
@@ -82,23 +99,24 @@ class SimCLR(tf.keras.Model):
     ) -> None:
         super().__init__(**kwargs)
         if not temperature > 0.0:
-            raise ValueError(f"temperature must be greater than 0, got {temperature}.")
+            raise UserError(f"temperature must be greater than 0, got {temperature}.")
         if num_classes is not None and num_classes < 2:
-            raise ValueError(
+            raise UserError(
                 f"num_classes must be at least 2 or None, got {num_classes}."
             )
         if micro_batches < 1:
-            raise ValueError(f"micro_batches must be at least 1, got {micro_batches}.")
+            raise UserError(f"micro_batches must be at least 1, got {micro_batches}.")
+        require_unit_range(encoder)
         self.encoder = encoder
         self.projection_head = projection_head
-        self.augmenter = augmenter
+        self.augmenter: Any = augmenter
         self.temperature = temperature
         self.loss_scale = loss_scale
         self.num_classes = num_classes
         self.block_size = block_size
         self.micro_batches = micro_batches
         self.seed = seed
-        self.probe = None
+        self.probe: Any = None
         if num_classes is not None:
             self.probe = tf.keras.layers.Dense(
                 num_classes,
@@ -106,35 +124,70 @@ class SimCLR(tf.keras.Model):
                 dtype=tf.keras.backend.floatx(),
                 name="probe",
             )
-        self._make_metrics()
-        # They are of all replicas already; Keras would add them up once more where
-        # workers are several.
-        self.distribute_reduction_method = "first"
-
-    # Running means are no weights of the model: Keras would save and set them too.
-    @tf.__internal__.tracking.no_automatic_dependency_tracking
-    def _make_metrics(self) -> None:
         names = ["loss", "contrastive_loss", "contrastive_accuracy"]
         names += ["contrastive_entropy"]
         if self.probe is not None:
             names += ["probe_loss", "probe_accuracy"]
-        self.step_metrics = [tf.keras.metrics.Mean(name) for name in names]
+        self._measures = Measures(names)
+        # Each replica reads the means of all. Keras would add them up over workers.
+        self.distribute_reduction_method = "first"
 
     @property
     def metrics(self) -> list[tf.keras.metrics.Metric]:
-        return self.step_metrics
+        return self._measures.means
+
+    def reset_metrics(self) -> None:
+        """Begins all means, and the places of evaluated images, anew."""
+        super().reset_metrics()
+        self._measures.reset()
+
+    def compile(
+        self,
+        optimizer: Any = "rmsprop",
+        loss: None = None,
+        metrics: None = None,
+        loss_weights: None = None,
+        weighted_metrics: None = None,
+        **kwargs: Any,
+    ) -> None:
+        """As Keras' own, without losses and metrics.
+
+        Raises:
+          UserError: where a loss or metrics are given.
+        """
+        if loss is not None or loss_weights is not None:
+            raise UserError(
+                "SimCLR computes its loss itself, NT-Xent between two views: leave "
+                "loss and loss_weights out of compile(). temperature and loss_scale "
+                "are arguments of SimCLR."
+            )
+        if metrics or weighted_metrics:
+            raise UserError(
+                "SimCLR computes its metrics itself: leave metrics and "
+                "weighted_metrics out of compile(). The model reports "
+                f"{', '.join(metric.name for metric in self.metrics)}; others are for "
+                "a callback to compute, from model.predict()."
+            )
+        super().compile(optimizer, **kwargs)
+
+    def compile_from_config(self, config: dict) -> None:
+        """Compiles a loaded model; Keras leaves that to whoever overrides `compile`."""
+        self.compile(**tf.keras.saving.deserialize_keras_object(config))
+        if self.built and hasattr(self.optimizer, "build"):
+            self.optimizer.build(self.trainable_variables)
 
     def build(self, input_shape: tf.TensorShape) -> None:
         """Makes all variables, for images of a shape `[B, H, W, C]`."""
         shape = [size or 32 for size in tf.TensorShape(input_shape).as_list()[1:]]
         images = tf.keras.Input(shape)
-        # Not as in training, where replicas would have to meet.
+        # Inference, because batch norm in training is a collective of all replicas.
         features = self.call(images, training=False)
         self._feature_dim = features.shape[-1]
         self.projection_head(features, training=False)
         if self.probe is not None:
             self.probe(features)
         self.built = True
+        self._build_input_shape = input_shape  # Keras builds a loaded model for it.
 
     def call(self, images: tf.Tensor, training: bool | None = None) -> tf.Tensor:
         """Images `[B, H, W, C]` to representations `[B, D]`."""
@@ -145,16 +198,91 @@ class SimCLR(tf.keras.Model):
             features = tf.reduce_mean(features, axis=[1, 2])
         return tf.cast(features, tf.keras.backend.floatx())
 
-    def fit(self, *args, **kwargs) -> tf.keras.callbacks.History:
-        """As Keras' own; ValueError where replicas are given unequal shares."""
-        optimizer = getattr(self, "optimizer", None)
+    def fit(
+        self,
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = None,
+        epochs: int = 1,
+        verbose: str | int = "auto",
+        callbacks: Any = None,
+        validation_split: float = 0.0,
+        validation_data: Any = None,
+        **kwargs: Any,
+    ) -> tf.keras.callbacks.History:
+        """As Keras' own.
+
+        Raises:
+          UserError: where images are not of a dtype and range that the class states,
+            or replicas are given unequal shares.
+        """
+        optimizer: Any = getattr(self, "optimizer", None)
         if self.built and hasattr(optimizer, "build"):
-            # Else its variables are made in the first step, and that is traced twice.
+            # Otherwise the first step makes its variables, and is traced twice.
             with self.distribute_strategy.scope():
                 optimizer.build(self.trainable_variables)
+        with self._explaining():
+            return super().fit(
+                checked(x),
+                y,
+                batch_size=batch_size,
+                epochs=epochs,
+                verbose=verbose,
+                callbacks=callbacks,
+                validation_split=validation_split,
+                validation_data=checked(validation_data),
+                **kwargs,
+            )
+
+    def evaluate(self, x: Any = None, *args: Any, **kwargs: Any) -> Any:
+        """As Keras' own; batches of one image count for the probe alone.
+
+        Raises:
+          UserError: as `fit`, or where every batch has one image.
+        """
+        # Within `fit`, Keras reads the validation data that `fit` has checked.
+        if not kwargs.get("_use_cached_eval_dataset"):
+            x = checked(x)
+        with self._explaining():
+            results = super().evaluate(x, *args, **kwargs)
+        images, alone = (int(count) for count in self._measures.evaluated.numpy())
+        if alone and alone == images:
+            raise UserError(
+                "Every batch holds one image, which has no negatives to be compared "
+                "with: evaluate in batches of two or more."
+            )
+        if alone:
+            warnings.warn(
+                f"{alone} of the batches evaluated hold one image, which has no "
+                "negatives: loss and contrastive metrics leave it out.",
+                stacklevel=2,
+            )
+        return results
+
+    def predict(self, x: Any, *args: Any, **kwargs: Any) -> Any:
+        """As Keras' own; UserError where images are out of range."""
+        with self._explaining():
+            return super().predict(checked(x), *args, **kwargs)
+
+    def train_on_batch(self, x: Any, *args: Any, **kwargs: Any) -> Any:
+        """As Keras' own; UserError where images are out of range."""
+        return super().train_on_batch(checked(x), *args, **kwargs)
+
+    def test_on_batch(self, x: Any, *args: Any, **kwargs: Any) -> Any:
+        """As Keras' own; UserError where images are out of range."""
+        return super().test_on_batch(checked(x), *args, **kwargs)
+
+    def predict_on_batch(self, x: Any) -> Any:
+        """As Keras' own; UserError where images are out of range."""
+        return super().predict_on_batch(checked(x))
+
+    @contextlib.contextmanager
+    def _explaining(self) -> Iterator[None]:
+        """Turns errors of TensorFlow that the data caused into a UserError."""
         try:
-            return super().fit(*args, **kwargs)
+            yield
         except tf.errors.OpError as error:
+            explain_out_of_range(error)
             with self.distribute_strategy.scope():
                 explain_unequal_shares(error)
             raise
@@ -165,16 +293,17 @@ class SimCLR(tf.keras.Model):
         return self._results()
 
     def learn(self, data: Any) -> None:
-        """`train_step` that leaves the metrics unread.
+        """`train_step` without its results.
 
-        Reading one is an exchange among replicas, of which a training loop that
-        asks now and then has no need at every step.
+        Reading a metric is a collective of all replicas. A training loop that reads
+        them now and then calls this instead.
         """
-        batch = self._batch(data, self.optimizer.iterations)
+        step = self.optimizer.iterations
+        batch = self._batch(data, step, first=0)
         if self.micro_batches > 1:
-            values = self._learn_in_pieces(batch)
+            values = self._learn_in_micro_batches(batch)
         else:
-            with tf.GradientTape() as tape:
+            with tf.GradientTape() as tape, self._drawing(step):
                 values = self._compare(batch, training=True)
                 # Keras sums gradients over replicas; our loss is their mean.
                 loss = values["loss"] / num_replicas()
@@ -183,24 +312,31 @@ class SimCLR(tf.keras.Model):
 
     def test_step(self, data: Any) -> dict[str, tf.Tensor]:
         """The loss and metrics of a batch in inference mode."""
-        batch = self._batch(data, tf.constant(_EVALUATION, tf.int64))
-        self._update_metrics(self._compare(batch, training=False), batch)
+        step = tf.constant(_EVALUATION, tf.int64)
+        batch = self._batch(data, step, first=self._measures.evaluated[0])
+        with self._drawing(step):
+            values = self._compare(batch, training=False)
+        self._update_metrics(values, batch)
+        self._measures.count_evaluated(tf.shape(batch.inputs)[0])
         return self._results()
 
     def predict_step(self, data: Any) -> tf.Tensor:
         """Representations of a batch of images."""
         images = unpack(data).images
         if images is None:
-            raise ValueError('predict needs images; the data holds only "views".')
+            raise UserError('predict needs images; the data holds only "views".')
         return self(images, training=False)
 
-    def _batch(self, data: Any, step: tf.Tensor) -> Batch:
-        """A batch with views, or with images and the seeds of their views."""
+    def _batch(self, data: Any, step: tf.Tensor, first: int | tf.Tensor) -> Batch:
+        """A batch with views, or with images and the seeds of their views.
+
+        `first` is the index of the batch's first image among those of this step.
+        """
         batch = unpack(data)
         if batch.views is not None:
             return batch
         if self.augmenter is None:
-            raise ValueError(
+            raise UserError(
                 "The data holds images, and SimCLR was made without an augmenter. "
                 "Pass augmenter=SimCLRAugmenter(image_size), or data with "
                 '{"views": [B, 2, H, W, C]}.'
@@ -208,15 +344,26 @@ class SimCLR(tf.keras.Model):
         if batch.seeds is not None:
             return batch
         local = tf.shape(batch.images)[0]
-        place = tf.range(local) + replica_index() * local
-        seeds = randomness.example_seeds(self.seed, step, place)
+        index = tf.cast(tf.range(local) + replica_index() * local, tf.int64)
+        index += tf.cast(first, tf.int64)
+        seeds = randomness.example_seeds(self.seed, step, index)
         return batch._replace(seeds=seeds)
+
+    def _drawing(
+        self, step: tf.Tensor, micro_batch: int | tf.Tensor = 0
+    ) -> contextlib.AbstractContextManager[None]:
+        """Lets random layers draw from (seed, step, replica, micro-batch)."""
+        # No image has a negative index.
+        index = -1 - replica_index()
+        seed = randomness.example_seeds(self.seed, step, index)
+        seed = randomness.fold_in(seed, micro_batch)
+        return drawing_from(seed, [self.encoder, self.projection_head])
 
     def _view_shape(self, batch: Batch) -> list[int | None]:
         if batch.views is not None:
             return batch.views.shape[2:].as_list()
         size = self.augmenter.image_size
-        return [size, size, batch.images.shape[-1]]
+        return [size, size, batch.inputs.shape[-1]]
 
     def _represent(self, batch: Batch, training: bool) -> tf.Tensor:
         """Representations `[2n, D]`: of the first views, then of the second."""
@@ -239,7 +386,7 @@ class SimCLR(tf.keras.Model):
     ) -> dict[str, tf.Tensor]:
         """`_compare` of representations `[2n, D]`, without layers' own losses."""
         if training and features.shape[0] == 2 and num_replicas() == 1:
-            raise ValueError(
+            raise UserError(
                 "A batch of one image has no negatives to learn from: give two or more."
             )
         projections = self.projection_head(features, training=training)
@@ -255,34 +402,35 @@ class SimCLR(tf.keras.Model):
         loss = self.loss_scale * compared.loss
         if self.probe is not None:
             if labels is None:
-                raise ValueError(
+                raise UserError(
                     f"SimCLR has a probe of {self.num_classes} classes, and the data "
                     "holds no labels. Give labels, or num_classes=None."
                 )
             probed = self._probe(features, tf.concat([labels, labels], axis=0))
+            loss += tf.cast(probed.pop("share_of_probe_loss"), loss.dtype)
             values.update(probed)
-            loss += tf.cast(probed["probe_loss"], loss.dtype)
         return {"loss": loss, **values}
 
-    def _learn_in_pieces(self, batch: Batch) -> dict[str, tf.Tensor]:
-        """The step of a whole batch that holds the activations of one piece.
+    def _learn_in_micro_batches(self, batch: Batch) -> dict[str, tf.Tensor]:
+        """The step of a whole batch that holds the activations of one micro-batch.
 
         Gradient caching (Gao et al. 2021, "Scaling Deep Contrastive Learning Batch
         Size under Memory Limited Setup"): representations first; then the loss of
-        all of them and its gradient by them; then each piece again with its part of
-        that gradient.
+        all of them and its gradient by them; then each micro-batch again with its
+        part of that gradient.
         """
+        step = tf.convert_to_tensor(self.optimizer.iterations)
         if not self.built:
             with tf.init_scope():
                 self.build((None, *self._view_shape(batch)))
-        require_repeatable(self.encoder)
         count = self.micro_batches
-        size = batch.piece_size(count)
+        size = batch.micro_batch_size(count)
         shape = [2, size, self._feature_dim]
 
-        def represent(place: tf.Tensor) -> tf.Tensor:
-            piece = batch.rows(place * size, size)
-            features = self._represent(piece, training=True)
+        def represent(index: tf.Tensor) -> tf.Tensor:
+            micro_batch = batch.rows(index * size, size)
+            with self._drawing(step, index):
+                features = self._represent(micro_batch, training=True)
             return tf.reshape(features, shape)
 
         def penalty() -> tf.Tensor:
@@ -296,11 +444,11 @@ class SimCLR(tf.keras.Model):
         zero = tf.zeros([], tf.keras.backend.floatx())
         variables = self.encoder.trainable_variables
         state = self.encoder.non_trainable_variables
-        features = represent_in_pieces(represent, count, shape, state)
+        features = represent_in_micro_batches(represent, count, shape, state)
         features = tf.reshape(features, [2 * count * size, features.shape[-1]])
         inner = {id(variable) for variable in variables}
         outer = [v for v in self.trainable_variables if id(v) not in inner]
-        with tf.GradientTape() as tape:
+        with tf.GradientTape() as tape, self._drawing(step):
             tape.watch(features)
             values = self._compare_features(features, batch.labels, training=True)
             values = _with_losses(values, self.projection_head.losses)
@@ -308,10 +456,10 @@ class SimCLR(tf.keras.Model):
         upstream, *outer_gradients = tape.gradient(loss, [features, *outer])
         upstream = tf.reshape(upstream, [2, count, size, -1])
         upstream = tf.transpose(upstream, [1, 0, 2, 3])
-        gradients, paid = gradients_in_pieces(
+        gradients, penalties = gradients_in_micro_batches(
             represent, penalty, scale, upstream, variables, state
         )
-        values["loss"] += tf.cast(paid * num_replicas(), values["loss"].dtype)
+        values["loss"] += tf.cast(penalties * num_replicas(), values["loss"].dtype)
         gradients += outer_gradients
         if hasattr(self.optimizer, "get_unscaled_gradients"):
             gradients = self.optimizer.get_unscaled_gradients(gradients)
@@ -319,6 +467,11 @@ class SimCLR(tf.keras.Model):
         return values
 
     def _probe(self, features: tf.Tensor, labels: tf.Tensor) -> dict[str, tf.Tensor]:
+        """The probe's values on this replica: means over its known labels.
+
+        `share_of_probe_loss` is this replica's share of the loss to minimise: its
+        mean over replicas is the mean over the known labels of all of them.
+        """
         logits = self.probe(tf.stop_gradient(features))
         known = tf.cast(labels >= 0, logits.dtype)
         losses = tf.nn.sparse_softmax_cross_entropy_with_logits(
@@ -326,17 +479,21 @@ class SimCLR(tf.keras.Model):
         )
         guess = tf.argmax(logits, axis=1, output_type=labels.dtype)
         right = tf.cast(guess == labels, logits.dtype)
+        here = tf.reduce_sum(known)
+        everywhere = tf.maximum(tf.reduce_sum(gather(here)), 1.0)
+        total = tf.reduce_sum(known * losses)
         return {
-            "probe_loss": tf.reduce_mean(known * losses),
-            "probe_accuracy": tf.math.divide_no_nan(
-                tf.reduce_sum(right), tf.reduce_sum(known)
-            ),
+            "share_of_probe_loss": total * num_replicas() / everywhere,
+            "probe_loss": tf.math.divide_no_nan(total, here),
+            "probe_accuracy": tf.math.divide_no_nan(tf.reduce_sum(right), here),
         }
 
     def _update_metrics(self, values: dict[str, tf.Tensor], batch: Batch) -> None:
-        size = tf.shape(batch.given)[0]
-        for metric in self.metrics:
-            metric.update_state(values[metric.name], sample_weight=size)
+        images = tf.shape(batch.inputs)[0]
+        labelled = images
+        if batch.labels is not None:
+            labelled = tf.math.count_nonzero(batch.labels >= 0)
+        self._measures.update(values, images, labelled)
 
     def _results(self) -> dict[str, tf.Tensor]:
         return {metric.name: metric.result() for metric in self.metrics}

@@ -27,7 +27,6 @@ from simclr_tf.data import (
 from simclr_tf.distribution.crew import Crew
 from simclr_tf.errors import UserError
 from simclr_tf.model import SimCLR
-from simclr_tf.model.gradient_cache import require_repeatable
 from simclr_tf.progress import Progress, duration
 from simclr_tf.training.build import (
     build_augmenter,
@@ -201,8 +200,6 @@ def _make_model(
     with strategy.scope():
         model = build_model(recipe, num_classes=source.num_classes)
         model.compile(build_optimizer(recipe, per_epoch))
-    if recipe.micro_batches > 1:
-        require_repeatable(model.encoder)
     return model, per_epoch
 
 

@@ -1,10 +1,17 @@
 """Encoders by name."""
 
+import sys
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from simclr_tf.encoder import ResNet, make_encoder
+from simclr_tf.encoder.keras_applications import (
+    application_of,
+    applications,
+    require_unit_range,
+)
 from simclr_tf.encoder.registry import takes_any_size
 from simclr_tf.errors import UserError
 from tests import tiny
@@ -141,3 +148,80 @@ def a_number(image_size):
 def test_a_function_that_gives_no_encoder_is_told(name, message):
     with pytest.raises(UserError, match=message):
         make_encoder(name, image_size=16)
+
+
+def _pooled(**settings):
+    return tf.keras.applications.MobileNet(
+        include_top=False, weights=None, pooling="avg", **settings
+    )
+
+
+def test_a_keras_application_is_wrapped_with_its_weights():
+    body = _pooled(alpha=0.25, input_shape=(32, 32, 3), name="of_mine")
+    encoder = make_encoder(body)
+    images = tf.random.stateless_uniform([2, 32, 32, 3], [4, 2])
+    wanted = body(images * 2.0 - 1.0, training=False)
+    np.testing.assert_allclose(encoder(images, training=False), wanted, atol=1e-6)
+
+
+def test_an_application_of_any_size_is_wrapped():
+    encoder = make_encoder(_pooled(alpha=0.25, input_shape=(None, None, 3)))
+    assert encoder(tf.zeros([2, 40, 48, 3])).shape == [2, 256]
+
+
+def _small(*first):
+    layers = [tf.keras.layers.Conv2D(4, 3), tf.keras.layers.GlobalAveragePooling2D()]
+    return tf.keras.Sequential([tf.keras.Input([8, 8, 3]), *first, *layers])
+
+
+@pytest.mark.parametrize("image_range", [(0, 255), (-1, 1)])
+def test_a_model_of_a_known_range_is_wrapped(image_range):
+    body = _small()
+    encoder = make_encoder(body, image_range=image_range)
+    for value, expected in zip((0.0, 1.0), image_range):
+        np.testing.assert_allclose(
+            encoder(tf.fill([1, 8, 8, 3], value)),
+            body(tf.fill([1, 8, 8, 3], float(expected))),
+            rtol=1e-5,
+        )
+
+
+def test_what_make_encoder_must_be_told():
+    with pytest.raises(UserError, match=r"unknown: pass image_range=\(0, 1\)"):
+        make_encoder(_small())
+    with pytest.raises(UserError, match="values of black and white"):
+        make_encoder(_small(), image_range=(1, 1))
+    with pytest.raises(UserError, match="not for a name"):
+        make_encoder("resnet18", image_size=32, image_range=(0, 1))
+    with pytest.raises(UserError, match="needs image_size"):
+        make_encoder("resnet18")
+
+
+def test_an_encoder_that_expects_another_range_is_refused():
+    application = _pooled(alpha=0.25, input_shape=(32, 32, 3))
+    nested = tf.keras.Sequential([tf.keras.Input([32, 32, 3]), application])
+    of_pixels = _small(tf.keras.layers.Rescaling(1 / 255.0))
+    normalized = _small(tf.keras.layers.Normalization(mean=123.0, variance=58.0**2))
+    for encoder in (application, nested, of_pixels, normalized):
+        with pytest.raises(UserError, match=r"make_encoder\(model\)"):
+            require_unit_range(encoder)
+        require_unit_range(make_encoder(encoder))
+    require_unit_range(_small())
+    require_unit_range(_small(tf.keras.layers.Rescaling(2.0, -1.0)))
+    require_unit_range(ResNet(18))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", sorted(applications()))
+def test_every_application_is_recognised_whatever_its_name(name):
+    settings = {"include_top": False, "weights": None, "input_shape": (96, 96, 3)}
+    with tf.Graph().as_default():
+        model = applications()[name](**settings)
+        model._name = "encoder"
+        found = application_of(model)
+    preprocessing, wanted = (
+        sys.modules[applications()[each].__module__].preprocess_input
+        for each in (found, name)
+    )
+    white = np.full([1, 2, 2, 3], 255.0, "float32")
+    np.testing.assert_allclose(preprocessing(white.copy()), wanted(white.copy()))

@@ -127,6 +127,15 @@ def test_batch_norm_is_that_of_the_encoder_with_the_published_constants():
     assert {(norm.momentum, norm.epsilon) for norm in norms} == {(0.9, 1e-5)}
 
 
+def test_built_twice_it_has_its_layers_once():
+    head = ProjectionHead(num_layers=2, out_dim=7)
+    for width in (5, _WIDTH):
+        head.build([None, width])
+        assert len(head.layers) == 2
+        assert len(head.trainable_variables) == 5
+    assert head(_features()).shape[-1] == 7
+
+
 def test_kernels_start_as_published():
     head = ProjectionHead(num_layers=2)
     head.build([None, 512])

@@ -1,11 +1,14 @@
 """SimCLR behaves as any Keras model, and trains as the paper says."""
 
+import h5py
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from simclr_tf.augmentation import SimCLRAugmenter
 from simclr_tf.data import load, sample
+from simclr_tf.encoder import make_encoder
+from simclr_tf.errors import UserError
 from simclr_tf.loss import nt_xent
 from simclr_tf.model import SimCLR
 from simclr_tf.optimizer import LARS, make_optimizer
@@ -168,6 +171,65 @@ def test_unlabelled_images_do_not_move_the_probe():
     assert history["probe_loss"] == [0.0]
 
 
+def test_the_probe_is_measured_on_the_labelled_images_alone():
+    """Half of one batch of four is labelled."""
+    model = _model(num_classes=4)
+    model.compile(tf.keras.optimizers.SGD(0.0))
+    model.build((None, _SIZE, _SIZE, 3))
+    model.probe.bias.assign([0.0, 0.0, 9.0, 0.0])
+    model.probe.kernel.assign(tf.zeros_like(model.probe.kernel))
+    labels = np.full(16, -1)
+    labels[[5, 6]] = 2
+    for measured in (
+        model.evaluate(_images(), labels, batch_size=4, verbose=0, return_dict=True),
+        {
+            name: values[0]
+            for name, values in model.fit(
+                _images(), labels, batch_size=4, shuffle=False, verbose=0
+            ).history.items()
+        },
+    ):
+        assert measured["probe_accuracy"] == 1.0
+        expected = np.log1p(3 * np.exp(-9.0))
+        assert measured["probe_loss"] == pytest.approx(expected, rel=1e-3)
+
+
+def test_the_probe_learns_as_fast_from_few_labels():
+    """The gradient is that of the mean over known labels."""
+    moved = []
+    for share in (1.0, 0.25):
+        model = _model(num_classes=4, loss_scale=0.0)
+        model.compile(tf.keras.optimizers.SGD(1.0))
+        labels = np.where(np.arange(16) < 16 * share, 2, -1)
+        views = {"views": tf.fill([16, 2, _SIZE, _SIZE, 3], 0.5), "label": labels}
+        model.fit(tf.data.Dataset.from_tensors(views), verbose=0)
+        moved.append(model.probe.bias.numpy())
+    np.testing.assert_allclose(moved[1], moved[0], rtol=1e-5)
+    assert np.abs(moved[0]).max() > 0.1
+
+
+def test_the_views_of_an_evaluated_image_do_not_depend_on_the_batch_size():
+    model = _model(num_classes=4)
+    model.compile("sgd")
+    measured = [
+        model.evaluate(_images(), _LABELS, batch_size=size, verbose=0, return_dict=True)
+        for size in (4, 7, 16)
+    ]
+    for each in measured[1:]:
+        assert each["probe_loss"] == pytest.approx(measured[0]["probe_loss"], rel=1e-5)
+    same = tf.repeat(_images(1), 8, axis=0)
+    first, second = (
+        model.evaluate(same, _LABELS[:8], batch_size=size, verbose=0, return_dict=True)
+        for size in (4, 8)
+    )
+    assert first["probe_loss"] == pytest.approx(second["probe_loss"], rel=1e-5)
+    # The second batch has other views than the first.
+    one = model.evaluate(
+        same[:4], _LABELS[:4], batch_size=4, verbose=0, return_dict=True
+    )
+    assert one["contrastive_loss"] != pytest.approx(first["contrastive_loss"], rel=1e-4)
+
+
 def test_the_views_of_a_step_depend_on_seed_and_step_alone():
     losses = []
     for seed in (1, 1, 2):
@@ -313,3 +375,90 @@ def test_a_batch_of_one_image_is_refused():
     alone = tf.data.Dataset.from_tensors(_images(1))
     with pytest.raises(ValueError, match="one image has no negatives"):
         model.fit(alone, verbose=0)
+
+
+def test_a_batch_of_one_image_is_left_out_of_an_evaluation():
+    model = _model(num_classes=4)
+    model.compile("sgd")
+    settings = {"verbose": 0, "return_dict": True}
+    with pytest.warns(UserWarning, match="one image, which has no negatives"):
+        odd = model.evaluate(_images(9), _LABELS[:9], batch_size=8, **settings)
+    even = model.evaluate(_images(8), _LABELS[:8], batch_size=8, **settings)
+    for name in ("loss", "contrastive_loss", "contrastive_accuracy"):
+        assert odd[name] == pytest.approx(even[name], rel=1e-5)
+    with pytest.raises(UserError, match="Every batch holds one image"):
+        model.evaluate(_images(3), _LABELS[:3], batch_size=1, **settings)
+
+
+def test_a_pair_of_views_is_not_taken_for_images_and_labels():
+    model = _model()
+    model.compile("sgd")
+    views = _forms()["views"]["views"]
+    data = tf.data.Dataset.from_tensors((views[:, 0], views[:, 1]))
+    for use in (model.fit, model.evaluate, model.predict):
+        with pytest.raises(UserError, match=r'{"views": tf.stack\(\[a, b\], axis=1\)}'):
+            use(data, verbose=0)
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ((_images(4), tf.one_hot([0, 1, 2, 3], 4)), "one-hot.*argmax"),
+        (_images(4)[0], r"\[B, H, W, C\].*Batch the dataset"),
+        ({"views": _images(4)}, r"\[B, 2, H, W, C\].*tf.stack"),
+        ((_images(4), tf.zeros([4]), tf.ones([4])), "Sample weights"),
+    ],
+)
+def test_data_of_another_shape_is_refused_with_the_remedy(data, message):
+    model = _model()
+    model.compile("sgd")
+    with pytest.raises(UserError, match=message):
+        model.fit(tf.data.Dataset.from_tensors(data), verbose=0)
+
+
+def test_labels_in_a_column_are_labels():
+    model = _model(num_classes=4)
+    model.compile("sgd")
+    history = model.fit(_images(), _LABELS[:, None], verbose=0).history
+    assert 0.0 <= history["probe_accuracy"][0] <= 1.0
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"loss": "mse"}, "computes its loss itself.*temperature"),
+        ({"loss_weights": [1.0]}, "computes its loss itself"),
+        ({"metrics": ["accuracy"]}, "computes its metrics itself.*probe_accuracy"),
+        ({"weighted_metrics": ["accuracy"]}, "computes its metrics itself"),
+    ],
+)
+def test_losses_and_metrics_of_the_users_are_refused(settings, message):
+    with pytest.raises(UserError, match=message):
+        _model(num_classes=4).compile("sgd", **settings)
+
+
+def test_metrics_are_not_saved_as_weights(tmp_path):
+    model = _model(num_classes=4)
+    model.compile("sgd")
+    model.fit(_images(), _LABELS, verbose=0)
+    model.save_weights(tmp_path / "model.weights.h5")
+    with h5py.File(tmp_path / "model.weights.h5") as file:
+        names = []
+        file.visit(names.append)
+        arrays = [name for name in names if isinstance(file[name], h5py.Dataset)]
+    assert len(arrays) == len(model.weights) + len(model.optimizer.variables)
+    means = [metric.result().numpy() for metric in model.metrics]
+    other = _model(num_classes=4)
+    other.build((None, _SIZE, _SIZE, 3))
+    other.load_weights(tmp_path / "model.weights.h5")
+    for wanted, found in zip(model.get_weights(), other.get_weights()):
+        np.testing.assert_array_equal(found, wanted)
+    assert [metric.result().numpy() for metric in other.metrics] == [0.0] * len(means)
+
+
+def test_an_encoder_that_expects_pixels_is_refused():
+    encoder = _encoder()
+    pixels = tf.keras.Sequential([tf.keras.layers.Rescaling(1 / 255), encoder])
+    with pytest.raises(UserError, match=r"simclr_tf.make_encoder\(model\)"):
+        SimCLR(pixels, _head())
+    SimCLR(make_encoder(pixels, image_range=(0, 255)), _head())

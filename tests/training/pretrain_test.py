@@ -295,16 +295,6 @@ def test_a_loss_that_is_no_number_ends_the_run_with_advice(recipe, tmp_path):
         ({"precision": "float8"}, ValueError, "precision must be one of .*'float8'"),
         ({"head_hidden_dim": 0}, ValueError, "hidden_dim must be at least 1, got 0"),
         ({"learning_rate_scaling": "log"}, ValueError, "scaling must be .*'log'"),
-        (
-            {
-                "encoder": "EfficientNetB0",
-                "early_share": 0.0,
-                "image_size": 32,
-                "micro_batches": 2,
-            },
-            ValueError,
-            "^micro_batches above 1 .* would draw anew",
-        ),
         ({"dataset": "npz:nowhere.npz"}, DataError, r"nowhere\.npz"),
         ({"test_dataset": "npz:nowhere.npz"}, DataError, r"nowhere\.npz"),
     ],

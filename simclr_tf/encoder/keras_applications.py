@@ -1,0 +1,169 @@
+"""Models of tf.keras.applications, each of which expects images in a range of its own.
+
+SimCLR gives its encoder images in [0, 1]. A layer in front turns them into what the
+model was made for.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+
+import numpy as np
+import tensorflow as tf
+
+from simclr_tf.errors import UserError
+
+# A layer that no other kind of model has, for the kinds that do not bring their own
+# Rescaling or Normalization, and one model of the kind.
+_DISTINCTIVE = {
+    "conv2_block1_concat": "DenseNet121",
+    "mixed10": "InceptionV3",
+    "conv_7b": "InceptionResNetV2",
+    "conv_pw_13": "MobileNet",
+    "expanded_conv_depthwise": "MobileNetV2",
+    "stem_bn1": "NASNetMobile",
+    "conv2_block1_preact_bn": "ResNet50V2",
+    "conv2_block1_1_conv": "ResNet50",
+    "block5_conv3": "VGG16",
+    "block14_sepconv2": "Xception",
+}
+# Images whose greatest value is 255 come to 1 or 2 by a factor of at most 2 / 255.
+_FACTOR_OF_PIXELS = 0.02
+
+
+def applications() -> dict[str, type]:
+    """The models of tf.keras.applications by name."""
+    module = tf.keras.applications
+    return {
+        name: getattr(module, name)
+        for name in dir(module)
+        if name[0].isupper() and callable(getattr(module, name))
+    }
+
+
+def make_application(name: str, image_size: int) -> tf.keras.Model:
+    """A `tf.keras.applications` model with new weights that takes images in [0, 1].
+
+    Raises:
+      UserError: where it does not take images of this size.
+    """
+    shape = (image_size, image_size, 3)
+    try:
+        body = applications()[name](
+            include_top=False, weights=None, pooling="avg", input_shape=shape
+        )
+    except ValueError as error:
+        raise UserError(
+            f"encoder {name!r} does not take images of {image_size} px: {error}"
+        ) from error
+    return _behind(_Rescaled(name), body)
+
+
+def wrap_model(
+    model: tf.keras.Model, image_range: tuple[float, float] | None = None
+) -> tf.keras.Model:
+    """A Keras model behind a layer that turns images in [0, 1] into its range.
+
+    The weights are those of the model, pretrained or not.
+
+    Args:
+      model: from images `[B, H, W, 3]` to `[B, D]` or `[B, h, w, D]`.
+      image_range: what the model expects black and white to be, such as (0, 255) or
+        (-1, 1). Where None, a model of `tf.keras.applications` is given what its own
+        `preprocess_input` makes.
+
+    Raises:
+      UserError: where `image_range` is None and the model's range is unknown.
+    """
+    if image_range is not None:
+        black, white = map(float, image_range)
+        if not white > black:
+            raise UserError(
+                f"image_range must be the values of black and white, got {image_range}."
+            )
+        return _behind(tf.keras.layers.Rescaling(white - black, black), model)
+    name = application_of(model)
+    if name is None:
+        raise UserError(
+            f"The range of images that {model.name} expects is unknown: pass "
+            "image_range=(0, 1), (0, 255) or (-1, 1)."
+        )
+    return _behind(_Rescaled(name), model)
+
+
+def application_of(model: tf.keras.layers.Layer) -> str | None:
+    """The tf.keras.applications model that a model is, or one of its kind, or None.
+
+    A model that rescales pixels itself counts as "EfficientNetB0", which does.
+    """
+    if not isinstance(model, tf.keras.Model):
+        return None
+    names = [layer.name for layer in model.layers]
+    for layer, name in _DISTINCTIVE.items():
+        if layer in names:
+            return name
+    return "EfficientNetB0" if any(map(_scales_pixels, _first_layers(model))) else None
+
+
+def _scales_pixels(layer: tf.keras.layers.Layer) -> bool:
+    """Whether a layer brings pixels in 0..255 to about 1."""
+    if isinstance(layer, tf.keras.layers.Rescaling):
+        return float(np.max(layer.scale)) < _FACTOR_OF_PIXELS
+    if isinstance(layer, tf.keras.layers.Normalization):
+        mean = layer.input_mean
+        return mean is not None and float(np.max(mean)) > 1.5
+    return False
+
+
+def require_unit_range(encoder: tf.keras.layers.Layer) -> None:
+    """Raises UserError where an encoder would be fed [0, 1] and expects another range.
+
+    That is a model of `tf.keras.applications`, or one that begins with one or with a
+    `Rescaling` of pixels.
+    """
+    for model in [encoder, *_first_layers(encoder)]:
+        if application_of(model) is not None:
+            raise UserError(
+                f"SimCLR gives its encoder images in [0, 1], and {model.name} expects "
+                "another range, as models of tf.keras.applications do: give "
+                "SimCLR(simclr_tf.make_encoder(model), ...) instead, which puts the "
+                "right scaling in front of it."
+            )
+
+
+def _first_layers(model: tf.keras.layers.Layer) -> Iterator[tf.keras.layers.Layer]:
+    """The layer that sees a model's images first, and those that it begins with."""
+    try:
+        layers = model.layers
+    except AttributeError:
+        return
+    for layer in layers:
+        if isinstance(layer, tf.keras.layers.InputLayer):
+            continue
+        yield layer
+        yield from _first_layers(layer)
+        return
+
+
+def _behind(scaling: tf.keras.layers.Layer, body: tf.keras.Model) -> tf.keras.Model:
+    images = tf.keras.Input(body.input_shape[1:])
+    return tf.keras.Model(images, body(scaling(images)), name="encoder")
+
+
+@tf.keras.utils.register_keras_serializable(package="simclr_tf")
+class _Rescaled(tf.keras.layers.Layer):
+    """Images in [0, 1] to the range that a model of tf.keras.applications takes."""
+
+    def __init__(self, application: str, **kwargs) -> None:
+        super().__init__(**kwargs)
+        self.application = application
+        # Each model's module says what range its images have.
+        module = sys.modules[applications()[application].__module__]
+        self.preprocess = module.preprocess_input
+
+    def call(self, images: tf.Tensor) -> tf.Tensor:
+        return self.preprocess(images * 255.0)
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), "application": self.application}

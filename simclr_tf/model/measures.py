@@ -1,0 +1,72 @@
+"""The running means that a model reports, and the count of images evaluated."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import tensorflow as tf
+
+from simclr_tf.distribution.replicas import num_replicas
+
+
+class _Mean(tf.keras.metrics.Mean):
+    """A mean that Keras does not save with the weights.
+
+    It would, and then set the metric again where the model is loaded, which ends in a
+    TypeError under a strategy.
+    """
+
+    def save_own_variables(self, store: Any) -> None:
+        """Saves nothing."""
+
+    def load_own_variables(self, store: Any) -> None:
+        """Loads nothing, also from files that hold metrics."""
+
+
+class Measures:
+    """Means over the images, or labelled images, of all batches and replicas.
+
+    It is no Keras object: Keras would take its variables for weights of the model.
+
+    Args:
+      names: of the means. Those that begin with "probe_" are over labelled images.
+    """
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self.means = [_Mean(name) for name in names]
+        # Images evaluated, and batches of a single image among them.
+        self.evaluated = tf.Variable(
+            tf.zeros([2], tf.int64),
+            trainable=False,
+            aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
+            name="evaluated",
+        )
+
+    def update(
+        self, values: dict[str, tf.Tensor], images: tf.Tensor, labelled: tf.Tensor
+    ) -> None:
+        """Adds a replica's share of a batch.
+
+        A batch of one image has nothing to be compared with, and counts for the probe
+        alone.
+
+        Args:
+          values: a scalar for each mean.
+          images: scalar, how many images the share has.
+          labelled: scalar, how many of the labels are known.
+        """
+        compared = tf.where(images * num_replicas() > 1, images, 0)
+        for mean in self.means:
+            weight = labelled if mean.name.startswith("probe_") else compared
+            mean.update_state(values[mean.name], sample_weight=weight)
+
+    def count_evaluated(self, images: tf.Tensor) -> None:
+        """Counts a batch of evaluation, of so many images on each replica."""
+        images = tf.cast(images, tf.int64) * num_replicas()
+        alone = tf.cast(images == 1, tf.int64)
+        self.evaluated.assign_add(tf.stack([images, alone]))
+
+    def reset(self) -> None:
+        """Begins the count of evaluated images anew; Keras resets the means."""
+        self.evaluated.assign(tf.zeros([2], tf.int64))

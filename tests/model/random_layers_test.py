@@ -1,0 +1,125 @@
+"""Random layers draw from the seed that they are given, and from nothing else."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from simclr_tf.head import ProjectionHead
+from simclr_tf.model import SimCLR
+from simclr_tf.model.random_layers import drawing_from
+
+_ONES = tf.ones([64, 4, 4, 3])
+_LAYERS = {
+    "dropout": lambda: tf.keras.layers.Dropout(0.5),
+    "stochastic depth": lambda: tf.keras.layers.Dropout(
+        0.5, noise_shape=(None, 1, 1, 1)
+    ),
+    "spatial": lambda: tf.keras.layers.SpatialDropout2D(0.5),
+    "alpha": lambda: tf.keras.layers.AlphaDropout(0.5),
+    "noise": lambda: tf.keras.layers.GaussianNoise(0.5),
+    "factor": lambda: tf.keras.layers.GaussianDropout(0.5),
+    "rotation": lambda: tf.keras.Sequential(
+        [tf.keras.layers.ZeroPadding2D(1), tf.keras.layers.RandomRotation(0.5)]
+    ),
+}
+
+
+def _drawn(layer, seed, images=_ONES):
+    with drawing_from(tf.constant(seed), [layer]):
+        return layer(images, training=True).numpy()
+
+
+@pytest.mark.parametrize("name", _LAYERS)
+def test_draws_depend_on_the_seed_alone(name):
+    layer, again = _LAYERS[name](), _LAYERS[name]()
+    first = _drawn(layer, [1, 2])
+    np.testing.assert_array_equal(_drawn(layer, [1, 2]), first)
+    np.testing.assert_array_equal(_drawn(again, [1, 2]), first)
+    assert np.abs(_drawn(layer, [1, 3]) - first).max() > 0.1
+
+
+def test_layers_and_calls_draw_independently():
+    layers = [tf.keras.layers.Dropout(0.5) for _ in range(2)]
+    with drawing_from(tf.constant([1, 2]), layers):
+        drawn = [layer(_ONES, training=True) for layer in [*layers, layers[0]]]
+    for one, other in [(0, 1), (0, 2), (1, 2)]:
+        assert 0.45 < np.mean(drawn[one] == drawn[other]) < 0.55
+
+
+def test_elsewhere_layers_draw_as_keras_has_them():
+    layer = tf.keras.layers.Dropout(0.5)
+    _drawn(layer, [1, 2])
+    first, second = (layer(_ONES, training=True) for _ in range(2))
+    assert np.any(first != second)
+    assert 0.45 < np.mean(first == 0) < 0.55
+
+
+def test_saving_is_unharmed(tmp_path):
+    model = tf.keras.Sequential(
+        [tf.keras.Input([4, 4, 3]), tf.keras.layers.Dropout(0.5)]
+    )
+    _drawn(model, [1, 2])
+    for path in (tmp_path / "model.keras", tmp_path / "folder"):
+        model.save(path)
+        again = tf.keras.models.load_model(path)
+        np.testing.assert_array_equal(again(_ONES), _ONES)
+    assert model.weights == []
+
+
+def _model(micro_batches=1, head=None):
+    tf.keras.utils.set_random_seed(0)
+    encoder = tf.keras.Sequential(
+        [
+            tf.keras.layers.Conv2D(8, 3, strides=2, activation="relu"),
+            tf.keras.layers.Dropout(0.3),
+            tf.keras.layers.Conv2D(8, 3),
+            tf.keras.layers.Dropout(0.3, noise_shape=(None, 1, 1, 1)),
+        ]
+    )
+    model = SimCLR(
+        encoder,
+        head or ProjectionHead(num_layers=1, out_dim=4),
+        micro_batches=micro_batches,
+        seed=3,
+    )
+    model.build((None, 12, 12, 3))
+    model.compile(tf.keras.optimizers.SGD(0.5, momentum=0.9))
+    return model
+
+
+def _batches(count):
+    views = np.random.default_rng(0).uniform(size=[count, 8, 2, 12, 12, 3])
+    return tf.data.Dataset.from_tensor_slices({"views": views.astype("float32")})
+
+
+@pytest.mark.parametrize("micro_batches", [1, 2])
+def test_a_resumed_training_is_that_which_never_stopped(tmp_path, micro_batches):
+    """Another model of another process would be restored likewise."""
+    whole = _model(micro_batches)
+    whole.fit(_batches(4), verbose=0)
+    begun = _model(micro_batches)
+    begun.fit(_batches(4).take(2), verbose=0)
+    saved = tf.train.Checkpoint(model=begun, optimizer=begun.optimizer)
+    path = saved.save(str(tmp_path / "state"))
+
+    resumed = _model(micro_batches)
+    resumed.optimizer.build(resumed.trainable_variables)
+    saved = tf.train.Checkpoint(model=resumed, optimizer=resumed.optimizer)
+    saved.restore(path).assert_existing_objects_matched()
+    resumed.fit(_batches(4).skip(2), verbose=0)
+    for wanted, found in zip(whole.get_weights(), resumed.get_weights()):
+        np.testing.assert_array_equal(found, wanted)
+
+
+def test_the_head_draws_from_seed_and_step_too():
+    weights = []
+    for _ in range(2):
+        head = tf.keras.Sequential(
+            [tf.keras.layers.Dropout(0.5), tf.keras.layers.Dense(4)]
+        )
+        model = _model(head=head)
+        model.fit(_batches(2), verbose=0)
+        weights.append(model.get_weights())
+        tf.random.normal([3])  # Moves TensorFlow's own state.
+    for one, other in zip(*weights):
+        np.testing.assert_array_equal(one, other)
