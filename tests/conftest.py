@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib.util
 import os
 import pathlib
+from collections.abc import Callable, Iterator
+from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 if importlib.util.find_spec("tf_keras"):
@@ -14,6 +16,8 @@ import pytest
 import tensorflow as tf
 
 from tests import sample_images
+from tests.distribution.local_cluster import configs
+from tests.distribution.replica_server import ReplicaServer
 
 
 @pytest.fixture(scope="session")
@@ -36,6 +40,40 @@ def photos(tmp_path_factory) -> pathlib.Path:
     folder = tmp_path_factory.mktemp("photos")
     sample_images.write_photos(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def replicas() -> Iterator[Callable[[int], ReplicaServer]]:
+    """The process of so many replicas; see `distribution/replica_server.py`."""
+    servers: dict[int, ReplicaServer] = {}
+
+    def server(count: int) -> ReplicaServer:
+        if count not in servers:
+            servers[count] = ReplicaServer(replicas=count)
+        return servers[count]
+
+    yield server
+    for each in servers.values():
+        each.close()
+
+
+@pytest.fixture(scope="session")
+def workers() -> Iterator[Callable[..., list[Any]]]:
+    """Runs a case in two worker processes of one TF_CONFIG; gives what each gave."""
+    servers: list[ReplicaServer] = []
+
+    def run(function: Callable, **arguments: Any) -> list[Any]:
+        if not servers:
+            for config in configs(2):
+                environment = {"TF_CONFIG": config}
+                servers.append(ReplicaServer("multiworker", environment=environment))
+        for server in servers:
+            server.send(function, **arguments)
+        return [server.result() for server in servers]
+
+    yield run
+    for server in servers:
+        server.close()
 
 
 @pytest.fixture(autouse=True)
@@ -65,3 +103,16 @@ def _indexes_of_records(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SIMCLR_TF_CACHE", folder)
         yield
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """A file's tests run in one process, unless they name a group of their own.
+
+    Files with slow tests begin: what takes long may not be what is left at the end.
+    """
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+    for item in items:
+        if not item.get_closest_marker("xdist_group"):
+            item.add_marker(pytest.mark.xdist_group(str(item.path)))

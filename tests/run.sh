@@ -42,7 +42,8 @@ fi
 # Each worker would otherwise start a thread a core for every matrix product.
 export OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 status=0
-"$bin/python" -m pytest -n logical --maxprocesses 4 --dist loadgroup -m "$tier" "$@" ||
+"$bin/python" -m pytest -n logical --maxprocesses 4 --dist loadgroup --no-loadscope-reorder \
+    -m "$tier" "$@" ||
     status=$?
 # 5: no test of these paths is in this tier.
 [ $status -ne 5 ] || [ "$tier" != exhaustive ] || status=0

@@ -155,25 +155,19 @@ def test_an_empty_folder_is_an_error_that_says_which_files_are_wanted(capsys, tm
 
 
 @pytest.mark.parametrize(
-    "arguments",
+    ("arguments", "wanted"),
     [
-        ["knn"],
-        ["knn", "--run=a", "--saved_model=b"],
-        ["embed", "--random"],
-        ["export", "--saved_model=b"],
-        ["linear_eval", "--published=a"],
-        ["knn", "--run=nowhere"],
-        ["embed", "--saved_model=nowhere"],
+        (["knn"], "Name one encoder: --run=FOLDER"),
+        (["knn", "--run=a", "--saved_model=b"], "Name one encoder: --run=FOLDER"),
+        (["embed", "--random"], "Name one encoder: --run=FOLDER"),
+        (["export", "--saved_model=b"], "--saved_model is exported already"),
+        (["linear_eval", "--published=a"], "--published needs --encoder=NAME"),
+        (["knn", "--run=nowhere"], "nowhere"),
+        (["embed", "--saved_model=nowhere"], "nowhere is no SavedModel"),
     ],
 )
-def test_an_encoder_has_to_be_named_once_and_be_there(capsys, arguments):
-    said = mistake(capsys, *arguments)
-    assert (
-        "--run" in said
-        or "--saved_model" in said
-        or "--encoder" in said
-        or ("nowhere" in said)
-    )
+def test_an_encoder_has_to_be_named_once_and_be_there(capsys, arguments, wanted):
+    assert wanted in mistake(capsys, *arguments)
 
 
 def test_of_a_mistake_found_while_tracing_the_cause_is_told(capsys, monkeypatch):

@@ -38,7 +38,7 @@ def mistake(capsys, *arguments):
     return lines[0]
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.skipif(sys.version_info >= (3, 12), reason="needs TensorFlow 2.15")
 def test_figures_are_shown_and_written(python, capsys, tmp_path):
     output = tmp_path / "check.json"

@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from simclr_tf.augmentation import SimCLRAugmenter
 from simclr_tf.data import DataError, load, pretrain_batches
+from tests import tiny
 from tests.distribution.local_cluster import free_ports
 
 pytestmark = pytest.mark.slow
@@ -111,7 +112,13 @@ def test_pretrain_uses_it(service, tmp_path):
     for run, more in (("home", []), ("away", [f"--data_service={service}"])):
         command = [sys.executable, "-m", "simclr_tf", "pretrain"]
         command += ["--dataset=shapes:512"]
-        command += ["--encoder=resnet18x0.0625", "--image_size=16", "--epochs=1"]
+        command += [
+            f"--encoder={tiny.NAME}",
+            "--color_strength=0",
+            "--blur=false",
+            "--image_size=16",
+            "--epochs=1",
+        ]
         command += ["--batch_size=128", "--precision=float32", "--early_share=0"]
         command += [f"--run={tmp_path / run}", *more]
         environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}

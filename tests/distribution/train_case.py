@@ -1,74 +1,62 @@
-"""Trains a few steps on given replicas and writes what came of it.
+"""Trains a few steps on given replicas and says what came of it.
 
-A process of its own for each count of replicas: TensorFlow's CPU collectives
-remember the sizes of their groups.
+`train(strategy, case)` runs in a `ReplicaServer`, in worker processes, or here.
 """
 
 from __future__ import annotations
 
-import argparse
-import os
+import dataclasses
 from collections.abc import Sequence
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
 import tensorflow as tf
 
 import simclr_tf
 from simclr_tf import randomness
-from simclr_tf.distribution import make_strategy
 
 STEPS = 10
 GLOBAL_BATCH = 16
 IMAGE_SIZE = 16
 RATE = 0.05
+_ENCODERS = {
+    "plain": {"depth": 18, "cifar_stem": True},
+    "bottleneck": {"depth": 50, "cifar_stem": True},
+    "selective": {"depth": 50, "sk_ratio": 0.0625},
+}
 
 
-def main() -> None:
-    """Runs the case that the command line names."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument(
-        "--strategy", choices=("one", "mirrored", "multiworker"), required=True
-    )
-    parser.add_argument("--replicas", type=int, default=1)
-    parser.add_argument("--floatx", default="float64")
-    parser.add_argument("--policy", default=None)
-    parser.add_argument("--encoder", choices=("plain", "selective"), default="plain")
-    parser.add_argument("--groups", type=int, default=4, help="of the encoder's four")
-    parser.add_argument("--optimizer", choices=("sgd", "lars"), default="sgd")
-    parser.add_argument("--probe", action="store_true")
-    parser.add_argument(
-        "--views", action="store_true", help="made in the input, not in the step"
-    )
-    parser.add_argument("--rematerialize", action="store_true")
-    parser.add_argument("--steps-per-execution", type=int, default=1)
-    parser.add_argument("--images", required=True, help="npz with x_train, y_train")
-    parser.add_argument("--output", required=True)
-    case = parser.parse_args()
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """What is trained, and on what.
 
-    strategy = make_strategy(
-        case.strategy,
-        logical_devices=case.replicas if case.strategy == "mirrored" else None,
-    )
-    tf.keras.backend.set_floatx(case.floatx)
-    if case.policy:
-        tf.keras.mixed_precision.set_global_policy(case.policy)
-    np.savez(case.output, **train(case, strategy))
+    Replicas are traced one by one: with many of them, depth takes its time. The first
+    block of a group has a projection; only a group's first block may stride.
+    """
+
+    images: str
+    """An npz file with x_train and y_train."""
+    encoder: str = "plain"
+    blocks: tuple[int, ...] | None = (1, 1)
+    optimizer: str = "sgd"
+    probe: bool = False
+    views: bool = False
+    """Made in the input and not in the step."""
+    rematerialize: bool = False
+    steps_per_execution: int = 1
+    micro_batches: int = 1
+    floatx: str = "float64"
+    policy: str | None = None
 
 
-def make_model(case: argparse.Namespace) -> simclr_tf.SimCLR:
+def make_model(case: Case) -> simclr_tf.SimCLR:
     """The same model, with the same weights, whatever the replicas."""
     tf.keras.utils.set_random_seed(3)
     encoder = simclr_tf.ResNet(
-        18,
+        **_ENCODERS[case.encoder],
         width_multiplier=0.125,
-        cifar_stem=case.encoder == "plain",
-        sk_ratio=0.0625 if case.encoder == "selective" else 0.0,
-        rematerialize=getattr(case, "rematerialize", False),
+        blocks=case.blocks,
+        rematerialize=case.rematerialize,
     )
-    # Replicas are traced one by one: with many of them, depth takes its time.
-    encoder.groups = encoder.groups[: getattr(case, "groups", 4)]
     model = simclr_tf.SimCLR(
         encoder,
         simclr_tf.ProjectionHead(num_layers=2, out_dim=32),
@@ -77,7 +65,7 @@ def make_model(case: argparse.Namespace) -> simclr_tf.SimCLR:
         ),
         temperature=0.5,
         num_classes=10 if case.probe else None,
-        micro_batches=getattr(case, "micro_batches", 1),
+        micro_batches=case.micro_batches,
     )
     model.build((None, IMAGE_SIZE, IMAGE_SIZE, 3))
     # Weights that do not depend on how a strategy numbers its random ops.
@@ -92,14 +80,14 @@ def make_model(case: argparse.Namespace) -> simclr_tf.SimCLR:
     return model
 
 
-def make_optimizer(case: argparse.Namespace) -> tf.keras.optimizers.Optimizer:
+def make_optimizer(case: Case) -> tf.keras.optimizers.Optimizer:
     """A fresh optimizer."""
     if case.optimizer == "lars":
         return simclr_tf.LARS(0.5, weight_decay=1e-4)
     return tf.keras.optimizers.SGD(RATE, momentum=0.9, nesterov=True)
 
 
-def dataset(case: argparse.Namespace, steps: int) -> tf.data.Dataset:
+def dataset(case: Case, steps: int) -> tf.data.Dataset:
     """The same global batches, whatever the replicas."""
     with np.load(case.images) as arrays:
         count = steps * GLOBAL_BATCH
@@ -161,10 +149,11 @@ class _Losses(tf.keras.callbacks.Callback):
             self.gradient = -_vector(momentums) / self._rate
 
 
-def train(
-    case: argparse.Namespace, strategy: tf.distribute.Strategy
-) -> dict[str, np.ndarray]:
+def train(strategy: tf.distribute.Strategy, case: Case) -> dict[str, np.ndarray]:
     """Losses of each step, all weights after the last, and sgd's first gradient."""
+    tf.keras.backend.set_floatx(case.floatx)
+    if case.policy:
+        tf.keras.mixed_precision.set_global_policy(case.policy)
     with strategy.scope():
         model = make_model(case)
         model.compile(
@@ -193,7 +182,3 @@ def train(
 
 def _vector(variables: Sequence[tf.Variable]) -> np.ndarray:
     return np.concatenate([v.numpy().astype(np.float64).ravel() for v in variables])
-
-
-if __name__ == "__main__":
-    main()

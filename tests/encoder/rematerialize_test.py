@@ -18,9 +18,9 @@ def _encoder(rematerialize, **settings):
         settings.pop("depth", 18),
         width_multiplier=0.0625,
         rematerialize=rematerialize,
+        blocks=(2,),
         **settings,
     )
-    encoder.groups = encoder.groups[:1]
     encoder.build((None, 24, 24, 3))
     generator = np.random.default_rng(1)
     for variable in encoder.trainable_variables:

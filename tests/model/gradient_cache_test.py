@@ -1,9 +1,5 @@
 """A batch trained in pieces is trained as the whole."""
 
-import pathlib
-import subprocess
-import sys
-
 import keras_cv
 import numpy as np
 import pytest
@@ -31,9 +27,7 @@ def _plain_encoder():
 
 
 def _resnet():
-    encoder = simclr_tf.ResNet(18, width_multiplier=0.0625, cifar_stem=True)
-    encoder.groups = encoder.groups[:1]
-    return encoder
+    return simclr_tf.ResNet(18, width_multiplier=0.0625, cifar_stem=True, blocks=(1,))
 
 
 def _model(encoder, micro_batches, optimizer="sgd", **settings):
@@ -164,29 +158,8 @@ def test_in_lower_precision_it_strays_no_farther_than_the_whole_batch(arrays, po
     assert pieces < 1.25 * whole
 
 
-def test_replicas_take_their_shares_in_pieces():
-    """In a process of its own, since devices are cut before their first use."""
-    ran = subprocess.run(
-        [sys.executable, "-c", _ON_REPLICAS],
-        capture_output=True,
-        text=True,
-        cwd=pathlib.Path(__file__).parent.parent.parent,
-        check=False,
-    )
-    assert ran.returncode == 0, ran.stderr[-3000:]
-
-
-_ON_REPLICAS = """
-import numpy as np
-import tensorflow as tf
-import simclr_tf
-from simclr_tf.distribution import make_strategy
-
-strategy = make_strategy(logical_devices=2)
-tf.keras.backend.set_floatx("float64")
-views = np.random.default_rng(0).uniform(size=[32, 2, 16, 16, 3])
-
-def trained(scope, views, micro_batches, normalise):
+def _trained(scope, views, micro_batches, normalise):
+    tf.keras.backend.set_floatx("float64")
     with scope:
         tf.keras.utils.set_random_seed(0)
         layers = [tf.keras.layers.Conv2D(8, 3, 2, kernel_initializer="ones")]
@@ -211,19 +184,27 @@ def trained(scope, views, micro_batches, normalise):
     assert history["probe_loss"][0] > 0
     return [*model.get_weights(), *history.values()]
 
-def assert_same(ours, theirs):
+
+def _trained_by(strategy, **settings):
+    return _trained(strategy.scope(), **settings)
+
+
+@pytest.mark.slow
+@pytest.mark.xdist_group("replicas 2")
+@pytest.mark.parametrize("normalise", [False, True])
+def test_replicas_take_their_shares_in_pieces(replicas, normalise):
+    """Piece k of the batch is piece k of every replica: here they come together."""
+    views = np.random.default_rng(0).uniform(size=[32, 2, 16, 16, 3])
+    by_replica = views.reshape([2, 2, 4, 2, *views.shape[1:]])
+    together = by_replica.swapaxes(1, 2).reshape(views.shape)
+    given, pieces = (together, 4) if normalise else (views, 1)
+    one = tf.distribute.OneDeviceStrategy("CPU:0")
+    theirs = _trained(one.scope(), given, pieces, normalise)
+    ours = replicas(2).run(
+        _trained_by, views=views, micro_batches=4, normalise=normalise
+    )
     for a, b in zip(ours, theirs):
         np.testing.assert_allclose(a, b, rtol=0, atol=1e-11 * (1 + np.abs(b).max()))
-
-one = tf.distribute.OneDeviceStrategy("CPU:0")
-assert_same(trained(strategy.scope(), views, 4, False),
-            trained(one.scope(), views, 1, False))
-# Piece k of the batch is piece k of every replica: on one device they come together.
-by_replica = views.reshape([2, 2, 4, 2, *views.shape[1:]])
-together = by_replica.swapaxes(1, 2).reshape(views.shape)
-assert_same(trained(strategy.scope(), views, 4, True),
-            trained(one.scope(), together, 4, True))
-"""
 
 
 def _dropping():

@@ -103,7 +103,11 @@ class UnknownKernel(CallingBack):
     ("head", "words"),
     [
         (CallingBack, "no TPU runs: EagerPyFunc"),
-        (UnknownKernel, "compiler refuses the step: .*no_such_kernel"),
+        pytest.param(
+            UnknownKernel,
+            "compiler refuses the step: .*no_such_kernel",
+            marks=pytest.mark.exhaustive,
+        ),
     ],
 )
 def test_a_step_that_no_tpu_runs_is_refused(compiler, head, words):
@@ -116,6 +120,7 @@ def test_a_step_that_no_tpu_runs_is_refused(compiler, head, words):
         tpu_check(RECIPE, "v3:2x2", compiler_python=compiler, make_model=make_model)
 
 
+@pytest.mark.exhaustive
 def test_a_step_beyond_a_cores_memory_is_refused_with_both_sizes(compiler):
     recipe = dataclasses.replace(RECIPE, batch_size=2**20)
     words = r"131072 images: it needs [\d.]+G of 15.48G"
@@ -144,6 +149,7 @@ def test_without_the_compiler_the_way_to_it_is_shown(tmp_path):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.exhaustive
 def test_micro_batches_take_less_memory(compiler):
     """A compiler that sees both passes over a piece would keep what the first made."""
 

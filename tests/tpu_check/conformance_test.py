@@ -6,8 +6,8 @@ the whole batch at once. They start from the same weights and see the same batch
 
 from __future__ import annotations
 
-import argparse
 import collections
+import dataclasses
 
 import numpy as np
 import pytest
@@ -38,15 +38,9 @@ def images(tmp_path_factory):
     return path
 
 
-def case_of(images, encoder, optimizer, probe=False):
-    return argparse.Namespace(
-        encoder=encoder,
-        optimizer=optimizer,
-        probe=probe,
-        views=False,
-        groups=2,
-        steps_per_execution=1,
-        images=str(images),
+def case_of(images, encoder="plain", optimizer="sgd", **settings):
+    return train_case.Case(
+        str(images), encoder=encoder, optimizer=optimizer, **settings
     )
 
 
@@ -118,7 +112,7 @@ def ten_steps(case, compiler):
 
 def on_one_device(case):
     """The same steps on the whole batch, and sgd's first gradient."""
-    return train_case.train(case, tf.distribute.OneDeviceStrategy("CPU:0"))
+    return train_case.train(tf.distribute.OneDeviceStrategy("CPU:0"), case)
 
 
 def distance(ours, theirs):
@@ -127,14 +121,18 @@ def distance(ours, theirs):
 
 
 @pytest.mark.parametrize(
-    ("encoder", "optimizer", "probe"),
-    [("plain", "lars", True), ("selective", "sgd", False)],
+    ("encoder", "blocks", "optimizer", "probe"),
+    [
+        ("plain", (1,), "lars", True),
+        pytest.param("plain", (2, 1), "lars", True, marks=pytest.mark.exhaustive),
+        pytest.param("selective", (1, 1), "sgd", False, marks=pytest.mark.exhaustive),
+    ],
 )
 def test_ten_steps_in_float64_are_those_of_one_device(
-    images, compiler, encoder, optimizer, probe
+    images, compiler, encoder, blocks, optimizer, probe
 ):
     tf.keras.backend.set_floatx("float64")
-    case = case_of(images, encoder, optimizer, probe)
+    case = case_of(images, encoder, optimizer, probe=probe, blocks=blocks)
     ours, theirs = ten_steps(case, compiler), on_one_device(case)
     if optimizer == "sgd":
         ours["gradient"] = first_step(case, compiler)["gradient"]
@@ -145,6 +143,7 @@ def test_ten_steps_in_float64_are_those_of_one_device(
         assert distance(ours[name], values) < 1e-9, name
 
 
+@pytest.mark.exhaustive
 def test_micro_batches_of_replicas_are_those_of_one_device(images, compiler):
     """Piece k of each replica is piece k of the batch, where they lie in that order."""
     tf.keras.backend.set_floatx("float64")
@@ -157,18 +156,17 @@ def test_micro_batches_of_replicas_are_those_of_one_device(images, compiler):
     places = np.swapaxes(places, 1, 2).ravel()
     np.savez(together, **{name: array[places] for name, array in given.items()})
 
-    case = case_of(apart, "plain", "sgd")
-    case.micro_batches = LOCAL_BATCH
+    case = case_of(apart, micro_batches=LOCAL_BATCH)
     ours = ten_steps(case, compiler)
-    case.images = str(together)
-    theirs = on_one_device(case)
+    theirs = on_one_device(dataclasses.replace(case, images=str(together)))
     assert len(ours["loss"]) == train_case.STEPS
     for name, values in ours.items():
         assert distance(values, theirs[name]) < 1e-9, name
 
 
+@pytest.mark.exhaustive
 def test_the_first_step_in_float32_is_that_of_one_device(images, compiler):
-    case = case_of(images, "plain", "sgd")
+    case = case_of(images, floatx="float32")
     ours, theirs = first_step(case, compiler), on_one_device(case)
     assert abs(ours["loss"][0] / theirs["loss"][0] - 1.0) < 1e-4
     difference = np.linalg.norm(ours["gradient"] - theirs["gradient"])

@@ -31,7 +31,7 @@ FRAME = {
 
 
 @needs_tf_2_15
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_the_exported_body_is_the_one_that_strategy_run_replicates():
     done = subprocess.run(
         [sys.executable, fidelity_case.__file__, "resnet18x0.125-sk"],
