@@ -36,7 +36,7 @@ def images(
 def photo(height: int, width: int, seed: int = 0) -> np.ndarray:
     """One image, uint8 `[height, width, 3]`, with some hard edges."""
     generator = np.random.default_rng([seed, height, width])
-    drawn = _noise(generator, 1, height, width)[0]
+    drawn = _noise(generator, 1, height, width, falling=2.0)[0]
     y, x = np.mgrid[:height, :width] / max(height, width)
     for _ in range(3):
         middle_y, middle_x, radius = generator.uniform(0.1, 0.7, 3)

@@ -4,6 +4,7 @@ import pytest
 import tensorflow as tf
 
 from simclr_tf.distribution.crew import Crew
+from simclr_tf.errors import UserError
 
 
 def test_a_process_alone_is_chief_and_decides():
@@ -34,3 +35,22 @@ def test_a_flag_of_any_worker_is_seen_by_all(workers, raised):
     agreed = [raised is not None, True]
     assert chief == (2, ("worker", 0), True, agreed)
     assert other == (2, ("worker", 1), False, agreed)
+
+
+def _refused(strategy, steps):
+    """Of a worker: what it hears where each knows of another step."""
+    crew = Crew(strategy)
+    try:
+        crew.require_same({"data": "ours", "step": steps[crew.task[1]]})
+    except UserError as error:
+        return str(error)
+    return None
+
+
+@pytest.mark.slow
+@pytest.mark.xdist_group("replicas of workers")
+def test_workers_of_different_states_all_refuse(workers):
+    assert workers(_refused, steps=[4, 4]) == [None, None]
+    for said in workers(_refused, steps=[4, 0]):
+        assert "differ in step (worker 1 differs from worker 0" in said
+        assert "data" not in said.partition(":")[2].partition(".")[0]
