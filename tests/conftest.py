@@ -105,12 +105,31 @@ def _indexes_of_records(tmp_path_factory):
         yield
 
 
+# Whose tests take half a minute together: `sh tests/run.sh quick` leaves them out.
+_SLOW_FILES = {
+    "augmentation/conformance_test.py",
+    "augmentation/host_views_test.py",
+    "benchmark/peers_test.py",
+    "checkpoints/published_test.py",
+    "encoder/rematerialize_test.py",
+    "encoder/resnet_test.py",
+    "export/saved_model_test.py",
+    "model/gradient_cache_test.py",
+    "model/simclr_test.py",
+    "tpu_check/fake_tpu_test.py",
+}
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
     """A file's tests run in one process, unless they name a group of their own.
 
     Files with slow tests begin: what takes long may not be what is left at the end.
     """
+    here = pathlib.Path(__file__).resolve().parent
+    for item in items:
+        if item.path.relative_to(here).as_posix() in _SLOW_FILES:
+            item.add_marker(pytest.mark.slow)
     slow = {item.path for item in items if item.get_closest_marker("slow")}
     items.sort(key=lambda item: item.path not in slow)
     for item in items:

@@ -19,17 +19,21 @@ back as an AssertionError with its traceback.
 from __future__ import annotations
 
 import contextlib
+import faulthandler
 import importlib
 import os
 import pathlib
 import pickle
+import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import traceback
 from collections.abc import Callable, Mapping
 from typing import Any
 
+_PATIENCE = 900  # seconds
 _ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
@@ -67,12 +71,18 @@ class ReplicaServer:
 
     def result(self) -> Any:
         """What the function gave."""
+        # What hangs is ended, having told where it hung.
+        watch = threading.Timer(_PATIENCE, self._process.send_signal, [signal.SIGABRT])
+        watch.start()
         try:
             error, value = pickle.load(self._process.stdout)
         except EOFError:
+            self._process.wait()
             self._complaints.seek(0)
-            said = self._complaints.read()[-3000:]
+            said = self._complaints.read().partition("Extension modules")[0][-5000:]
             raise AssertionError(f"the replicas' process ended: {said}") from None
+        finally:
+            watch.cancel()
         if error:
             raise AssertionError(f"among replicas:\n{error}")
         return value
@@ -91,6 +101,7 @@ class ReplicaServer:
 
 def _serve(name: str, replicas: str) -> None:
     """Answers what comes on standard input, until it ends."""
+    faulthandler.enable()
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     # What a case prints may not get between answers.
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())

@@ -11,10 +11,11 @@ from simclr_tf.encoder import ResNet
 from simclr_tf.encoder.convolution import BatchNormRelu
 
 _SMALL = {"width_multiplier": 0.0625, "cifar_stem": True}
+# One group of a block with a projection and one without, and one that strides.
 _FORMS = {
-    "basic": {"depth": 18, **_SMALL},
-    "bottleneck": {"depth": 50, **_SMALL},
-    "selective": {"depth": 18, **_SMALL, "sk_ratio": 0.0625},
+    "basic": {"depth": 18, "blocks": (2, 1), **_SMALL},
+    "bottleneck": {"depth": 50, "blocks": (2, 1), **_SMALL},
+    "selective": {"depth": 50, "blocks": (2, 1), **_SMALL, "sk_ratio": 0.0625},
 }
 _SLOW = pytest.mark.slow
 
