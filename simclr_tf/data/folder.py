@@ -68,19 +68,20 @@ class FolderSource(Source):
         with tf.device("CPU:0"):
             self._paths = tf.constant(paths)
             self._labels = None if labels is None else tf.constant(labels, tf.int32)
+        self._files = paths
         self._canvas = canvas
         self._root = root
         self._sizes = sizes
 
     def identity(self) -> Iterable[str]:
         """See `Source`: the files' names below the folder, and their sizes."""
-        for path, size in zip(self.paths, self._sizes):
+        for path, size in zip(self._files, self._sizes):
             yield f"{os.path.relpath(path, self._root)} {size}"
 
     def find_fault(self) -> str | None:
         """See `Source`: files that changed since they were checked, when loaded."""
         changed = {}
-        for path, size in zip(self.paths, self._sizes):
+        for path, size in zip(self._files, self._sizes):
             kind = irregularity(path)
             if not tf.io.gfile.exists(path):
                 changed[path] = "it is gone"
@@ -249,7 +250,8 @@ def _say_what_is_beside(path: str) -> None:
 
 def _list(root: str) -> tuple[list[str], list[str]]:
     """Files that are images by their names, and others; hidden ones are left out."""
-    images, others = [], []
+    images: list[str] = []
+    others: list[str] = []
     for folder, names in _walk(root, {os.path.realpath(root)}):
         for name in names:
             is_image = name.lower().endswith(EXTENSIONS)
@@ -341,11 +343,12 @@ def _on_one_line(file: str) -> str:
     return messages.printable(file).replace("\n", "\\n").replace("\t", "\\t")
 
 
-def _class(root: str, file: str) -> str | None:
+def _class(root: str, file: str) -> str:
+    """The first folder below the root that a file lies in, or ""."""
     first, _, rest = os.path.relpath(file, root).partition(os.sep)
-    return first if rest else None
+    return first if rest else ""
 
 
 def _classes(root: str, files: Sequence[str]) -> list[str]:
-    names = sorted({_class(root, file) for file in files} - {None})
+    names = sorted({_class(root, file) for file in files} - {""})
     return names if len(names) > 1 else []

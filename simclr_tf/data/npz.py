@@ -109,17 +109,16 @@ def load_npz(path: str, split: str, image_size: int | None, labels: bool) -> Npz
         # Names first: to read images for nothing takes minutes.
         label_name = _find_labels(file, image_name, split) if labels else None
         images = _read_images(file, image_name)
-        used = [image_name]
+        identity = [file.identity(image_name)]
         values, names = None, None
         if label_name is not None:
+            identity.append(file.identity(label_name))
             where = file.where(label_name)
             values = as_labels(file.array(label_name), len(images), where)
             if values.max() < 0:
                 values = None  # Labels of unlabelled images are commonly -1.
         if values is not None:
-            used.append(label_name)
             names = _read_class_names(file, int(values.max()) + 1)
-        identity = [file.identity(name) for name in used]
     num_classes = None if values is None else len(names or range(values.max() + 1))
     return NpzSource(
         images,

@@ -28,10 +28,8 @@ def reason(error: Exception) -> str:
     message = str(getattr(error, "message", error)).partition("\n\t [[")[0]
     message = message.partition(" [Op:")[0].strip().split("\n")[-1]
     message = re.sub(r"^(\{\{.*?\}\} *)+", "", message)
-    asserted = re.fullmatch(
-        r"(?:Expected .* to be true\. Summarized data: b'|assertion failed: \[)(.*)['\]]",
-        message,
-    )
+    eager, in_graph = "Expected .* Summarized data: b'", r"assertion failed: \["
+    asserted = re.fullmatch(rf"(?:{eager}|{in_graph})(.*)['\]]", message)
     return asserted[1] if asserted else message
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -56,12 +57,15 @@ def load_for_pretraining(
     Raises:
       DataError: see `load_train_and_test`.
     """
-    settings = {"image_size": image_size, "labels": labels}
-    whole = load(dataset, "train", **settings)
+
+    def load_split(spec: str, split: str) -> Source:
+        return load(spec, split, image_size=image_size, labels=labels)
+
+    whole = load_split(dataset, "train")
     if whole.num_classes is None:
         return PretrainingData(whole, None, None, "")
     try:
-        test = _load_test(whole, dataset, test_dataset, settings)
+        test = _load_test(whole, dataset, test_dataset, load_split)
         bank, queries = (whole, test) if test else _hold_out(whole)
     except MissingSplit as error:
         return PretrainingData(whole, None, None, f"{error} kNN is not measured.")
@@ -107,24 +111,30 @@ def load_train_and_test(
         classes, or too few images are left to hold some out.
       MissingSplit: where there is no test split and no class has two images.
     """
-    settings = {"image_size": image_size, "labels": labels}
-    train = load(dataset, "train", **settings)
-    test = _load_test(train, dataset, test_dataset, settings)
+
+    def load_split(spec: str, split: str) -> Source:
+        return load(spec, split, image_size=image_size, labels=labels)
+
+    train = load_split(dataset, "train")
+    test = _load_test(train, dataset, test_dataset, load_split)
     return _hold_out(train) if test is None else (train, test)
 
 
 def _load_test(
-    train: Source, dataset: str, test_dataset: str | None, settings: dict
+    train: Source,
+    dataset: str,
+    test_dataset: str | None,
+    load_split: Callable[[str, str], Source],
 ) -> Source | None:
     """The images to measure on, or None where some must be held out for that."""
     if test_dataset is not None:
         try:
-            test = load(test_dataset, "test", **settings)
+            test = load_split(test_dataset, "test")
         except MissingSplit:
-            test = load(test_dataset, "train", **settings)
+            test = load_split(test_dataset, "train")
     else:
         try:
-            test = load(dataset, "test", **settings)
+            test = load_split(dataset, "test")
         except MissingSplit:
             return None
     _require_same_classes(train, test)

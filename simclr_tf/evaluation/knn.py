@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import ArrayLike
 
+from simclr_tf.errors import UserError
 from simclr_tf.evaluation.accuracy import top1_and_top5
 from simclr_tf.evaluation.labelled_features import labelled_features
 from simclr_tf.evaluation.result import EvaluationResult
@@ -45,27 +46,26 @@ def knn(
       train_y: int `[N]`; examples labelled -1 are left out and counted.
       test_h: `[M, D]`.
       test_y: int `[M]`, labels that occur in `train_y`, or -1.
-      k: neighbours that vote, 1 to the number of labelled training examples.
+      k: neighbours that vote, 1 or more; all labelled training examples where
+        there are fewer, which the result's `note` says.
       temperature: above 0; the lower, the more the nearest outweigh the rest.
 
     Raises:
-      ValueError: an argument is outside what is stated here.
+      UserError: an argument is outside what is stated here.
     """
     started = time.perf_counter()
     if not 0 < temperature < np.inf:
-        raise ValueError(f"temperature must be finite and above 0, got {temperature!r}")
+        raise UserError(f"temperature must be finite and above 0, got {temperature!r}")
+    if k < 1:
+        raise UserError(f"k must be 1 or more, got {k!r}")
     data = labelled_features(train_h, train_y, test_h, test_y)
-    if not 1 <= k <= len(data.train_h):
-        raise ValueError(
-            f"k must be from 1 to {len(data.train_h)}, the number of labelled "
-            f"training examples, got {k!r}"
-        )
+    neighbours = min(k, len(data.train_h))
     votes = _votes(
-        _unit_rows(data.train_h),
+        data.train_h,
         data.train_y,
         _unit_rows(data.test_h),
         num_classes=len(data.classes),
-        k=k,
+        k=neighbours,
         temperature=temperature,
     )
     top1, top5 = top1_and_top5(votes, data.test_y)
@@ -77,18 +77,22 @@ def knn(
         num_train=len(data.train_h),
         num_test=len(data.test_h),
         num_unlabelled=data.num_unlabelled,
-        hyperparameters={"k": k, "temperature": temperature},
+        hyperparameters={"k": neighbours, "temperature": temperature},
         converged=None,
         seconds=time.perf_counter() - started,
+        note=""
+        if neighbours == k
+        else f"k was lowered from {k} to the number of labelled training examples",
     )
 
 
 def _unit_rows(h: np.ndarray) -> np.ndarray:
     # Scaled by the largest entry first: the square of a tiny feature is zero.
-    largest = np.max(np.abs(h), axis=1, keepdims=True)
+    largest = np.maximum(np.max(h, axis=1), -np.min(h, axis=1))[:, None]
     h = h / np.where(largest > 0, largest, 1)
     norm = np.linalg.norm(h, axis=1, keepdims=True)
-    return h / np.where(norm > 0, norm, 1)
+    h /= np.where(norm > 0, norm, 1)
+    return h
 
 
 def _votes(
@@ -101,7 +105,7 @@ def _votes(
     temperature: float,
 ) -> np.ndarray:
     """Logarithms of the votes, `[M, num_classes]`, -inf where none voted."""
-    keys = tf.constant(train_h, dtype=np.result_type(train_h, test_h))
+    keys = tf.constant(_unit_rows(train_h), dtype=np.result_type(train_h, test_h))
     rows = max(1, _SIMILARITIES_AT_ONCE // len(train_h))
     votes = np.zeros([len(test_h), num_classes])
     for begin in range(0, len(test_h), rows):

@@ -7,6 +7,8 @@ import dataclasses
 import numpy as np
 from numpy.typing import ArrayLike
 
+from simclr_tf.errors import UserError
+
 _UNLABELLED = -1
 _NAMED_AT_MOST = 10
 
@@ -44,7 +46,7 @@ def labelled_features(
       test_y: integer `[M]`; -1 means unlabelled.
 
     Raises:
-      ValueError: the shapes do not fit, labels are not integers or below -1, a
+      UserError: the shapes do not fit, labels are not integers or below -1, a
         feature is NaN or infinite, fewer than two classes are labelled in the
         training set, no test example is labelled, or a test label does not
         occur in training.
@@ -52,19 +54,19 @@ def labelled_features(
     train_h, train_y, train_dropped = _labelled("train", train_h, train_y)
     test_h, test_y, test_dropped = _labelled("test", test_h, test_y)
     if train_h.shape[1] != test_h.shape[1]:
-        raise ValueError(
+        raise UserError(
             "train_h and test_h must have the same width D, got "
             f"{train_h.shape[1]} and {test_h.shape[1]}"
         )
     classes, train_index = np.unique(train_y, return_inverse=True)
     if len(classes) < 2:
-        raise ValueError(
+        raise UserError(
             "train_y must hold at least two classes besides -1 (unlabelled), got "
             f"{classes.tolist()}"
         )
     unseen = np.setdiff1d(test_y, classes)
     if len(unseen):
-        raise ValueError(
+        raise UserError(
             f"test_y holds {len(unseen)} label(s) that train_y lacks: {_few(unseen)}"
         )
     return LabelledFeatures(
@@ -82,37 +84,38 @@ def _labelled(
 ) -> tuple[np.ndarray, np.ndarray, int]:
     features, labels = np.asarray(features), np.asarray(labels)
     if features.ndim != 2 or not features.shape[1]:
-        raise ValueError(
+        raise UserError(
             f"{name}_h must be [N, D] with D at least 1, got shape {features.shape}"
         )
     if labels.shape != features.shape[:1]:
-        raise ValueError(
+        raise UserError(
             f"{name}_y must be [N], one label per row of {name}_h: got shape "
             f"{labels.shape} for {name}_h of shape {features.shape}"
         )
     if not np.issubdtype(labels.dtype, np.integer):
-        raise ValueError(
+        raise UserError(
             f"{name}_y must hold integers, -1 where unlabelled, got {labels.dtype}"
         )
     labels = labels.astype(np.int64)
     if np.any(labels < _UNLABELLED):
-        raise ValueError(
+        raise UserError(
             f"{name}_y must hold labels from 0, or -1 where unlabelled, got "
             f"{_few(np.unique(labels[labels < _UNLABELLED]))}"
         )
     known = labels != _UNLABELLED
     if not known.any():
-        raise ValueError(
+        raise UserError(
             f"{name}_y must label at least one example, got {len(labels)} examples, "
             "none labelled"
         )
     if features.dtype != np.float64:
-        features = features.astype(np.float32)
-    features = features[known]
-    bad = np.count_nonzero(~np.isfinite(features))
-    if bad:
-        rows = np.count_nonzero(~np.isfinite(features).all(axis=1))
-        raise ValueError(
+        features = features.astype(np.float32, copy=False)
+    if not known.all():
+        features = features[known]
+    finite = np.isfinite(features)
+    if not finite.all():
+        bad, rows = np.sum(~finite), np.sum(~finite.all(axis=1))
+        raise UserError(
             f"{name}_h must be finite, got {bad} NaN or infinite value(s) in {rows} "
             f"of {len(features)} row(s)"
         )

@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from simclr_tf.errors import UserError
 from simclr_tf.evaluation.accuracy import top1_and_top5
-from simclr_tf.evaluation.labelled_features import labelled_features
+from simclr_tf.evaluation.labelled_features import LabelledFeatures, labelled_features
 from simclr_tf.evaluation.result import EvaluationResult
 
 
@@ -49,43 +49,42 @@ def linear_probe(
       test_h: `[M, D]`.
       test_y: int `[M]`, labels that occur in `train_y`, or -1.
       regularization: scikit-learn's C, inverse strengths of the penalty, each
-        above 0. With a single value nothing is picked and nothing held out.
+        above 0. With a single value nothing is picked and nothing held out; where
+        no class has two examples nothing can be, and the strongest penalty is
+        taken, which the result's `note` says.
       validation_share: share of each class held out to pick C, between 0 and 1;
         at least one example of every class with two or more.
       seed: of the split.
       max_iter: iterations of the solver at most, for each fit.
 
     Raises:
-      ValueError: an argument is outside what is stated here.
+      UserError: an argument is outside what is stated here.
     """
     started = time.perf_counter()
     strengths = sorted(float(c) for c in regularization)
     if not strengths or not all(0 < c < np.inf for c in strengths):
-        raise ValueError(
+        raise UserError(
             "regularization must be one or more finite numbers above 0, got "
             f"{regularization!r}"
         )
     if not 0 < validation_share < 1:
-        raise ValueError(
+        raise UserError(
             f"validation_share must be between 0 and 1, got {validation_share!r}"
         )
     if max_iter < 1:
-        raise ValueError(f"max_iter must be 1 or more, got {max_iter!r}")
+        raise UserError(f"max_iter must be 1 or more, got {max_iter!r}")
     data = labelled_features(train_h, train_y, test_h, test_y)
-    train = data.train_h.astype(np.float64)
-
-    best = strengths[0]
+    best, note = strengths[0], ""
     if len(strengths) > 1:
         held_out = _stratified_share(data.train_y, validation_share, seed)
-        h, y = train[~held_out], data.train_y[~held_out]
-        accuracies = []
-        for c in strengths:
-            probe, _ = _fit(h, y, c, max_iter)
-            accuracies.append(probe.score(train[held_out], data.train_y[held_out]))
-        best = strengths[int(np.argmax(accuracies))]
+        if held_out.any():
+            best = _pick(data, held_out, strengths, max_iter)
+        else:
+            note = "no class has two training examples to pick the penalty with"
 
+    scaler, train = _standardise(data.train_h)
     probe, converged = _fit(train, data.train_y, best, max_iter)
-    scores = probe.decision_function(data.test_h.astype(np.float64))
+    scores = probe.decision_function(scaler.transform(data.test_h.astype(np.float64)))
     if scores.ndim == 1:
         scores = np.stack([-scores, scores], axis=1)
     top1, top5 = top1_and_top5(scores, data.test_y)
@@ -100,13 +99,38 @@ def linear_probe(
         hyperparameters={"C": best},
         converged=converged,
         seconds=time.perf_counter() - started,
+        note=note,
     )
+
+
+def _pick(
+    data: LabelledFeatures,
+    held_out: np.ndarray,
+    strengths: Sequence[float],
+    max_iter: int,
+) -> float:
+    """The first of the values of C that is the most accurate on what is held out."""
+    scaler, h = _standardise(data.train_h[~held_out])
+    validation_h = scaler.transform(data.train_h[held_out].astype(np.float64))
+    y, validation_y = data.train_y[~held_out], data.train_y[held_out]
+    accuracies = []
+    for c in strengths:
+        probe, _ = _fit(h, y, c, max_iter)
+        accuracies.append(probe.score(validation_h, validation_y))
+    return strengths[int(np.argmax(accuracies))]
+
+
+def _standardise(h: np.ndarray) -> tuple[StandardScaler, np.ndarray]:
+    """Features of mean 0 and variance 1 in float64, and what made them so."""
+    h = h.astype(np.float64)  # always a copy, which is then changed in place
+    scaler = StandardScaler(copy=False)
+    return scaler, scaler.fit_transform(h)
 
 
 def _fit(
     h: np.ndarray, y: np.ndarray, c: float, max_iter: int
-) -> tuple[Pipeline, bool]:
-    probe = make_pipeline(StandardScaler(), LogisticRegression(C=c, max_iter=max_iter))
+) -> tuple[LogisticRegression, bool]:
+    probe = LogisticRegression(C=c, max_iter=max_iter)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", ConvergenceWarning)
         probe.fit(h, y)
@@ -120,13 +144,8 @@ def _stratified_share(labels: np.ndarray, share: float, seed: int) -> np.ndarray
     held_out = np.zeros(len(labels), dtype=bool)
     for label in np.unique(labels):
         members = generator.permutation(np.flatnonzero(labels == label))
-        # scikit-learn's splitter refuses classes of one example; few-shot
-        # training sets have them.
+        # scikit-learn's splitter refuses classes of one example, and few-shot
+        # training sets have such classes.
         count = min(max(1, round(share * len(members))), len(members) - 1)
         held_out[members[:count]] = True
-    if not held_out.any():
-        raise ValueError(
-            "train_y must hold two examples of some class to pick among several "
-            "values of regularization; give a single value"
-        )
     return held_out

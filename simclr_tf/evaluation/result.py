@@ -25,6 +25,7 @@ class EvaluationResult:
       converged: whether the solver reached its tolerance; None where nothing is
         solved.
       seconds: wall time of the evaluation, feature extraction excluded.
+      note: what was done otherwise than was asked for, and why; "" for nothing.
     """
 
     method: str
@@ -37,6 +38,7 @@ class EvaluationResult:
     hyperparameters: Mapping[str, float]
     converged: bool | None
     seconds: float
+    note: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """The same as a dict of plain numbers that `json` writes."""
@@ -56,4 +58,6 @@ class EvaluationResult:
         text += f"; {self.seconds:.1f} s)"
         if self.converged is False:
             text += " - the solver did not converge"
+        if self.note:
+            text += f" - {self.note}"
         return text

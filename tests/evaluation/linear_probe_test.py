@@ -121,6 +121,19 @@ def test_refuses_settings_out_of_range(arguments, message):
         linear_probe(h, y, h, y, **arguments)
 
 
-def test_refuses_to_choose_without_anything_to_hold_out():
-    with pytest.raises(ValueError, match="two examples of some class"):
-        linear_probe(np.eye(4), np.arange(4), np.eye(4), np.arange(4))
+def test_one_example_a_class_takes_the_strongest_penalty_and_says_so():
+    result = linear_probe(np.eye(4), np.arange(4), np.eye(4), np.arange(4))
+    assert (result.top1, result.hyperparameters) == (1.0, {"C": 1e-4})
+    assert "no class has two training examples" in str(result)
+    assert not linear_probe(np.eye(4), [0, 0, 1, 1], np.eye(4), [0, 0, 1, 1]).note
+
+
+def test_the_features_it_was_given_stay_as_they_are(features):
+    before = [np.copy(array) for array in features]
+    linear_probe(*features, regularization=[0.1, 1.0])
+    wide = [features[0].astype(np.float64), features[1], *features[2:]]
+    kept = wide[0].copy()
+    linear_probe(*wide, regularization=[0.1, 1.0])
+    np.testing.assert_array_equal(wide[0], kept)
+    for array, copy in zip(features, before):
+        np.testing.assert_array_equal(array, copy)

@@ -41,6 +41,7 @@ def test_says_what_is_missing():
     assert "top-5" not in text
     assert "7 unlabelled left out" in text
     assert "did not converge" in text
+    assert str(dataclasses.replace(RESULT, note="k was 5")).endswith(" - k was 5")
 
 
 def test_is_frozen():
