@@ -1,4 +1,4 @@
-"""Figures of `simclr benchmark` as Markdown tables, on stdout, and as a picture.
+"""Figures of a benchmark as Markdown tables, on stdout, and as a picture.
 
 python experiments/benchmark/page.py benchmark.png benchmark.json …
 

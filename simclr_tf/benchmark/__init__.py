@@ -1,4 +1,4 @@
-"""This machine's speed: views, training, loss, memory, beside peers' in one run."""
+"""This machine's speed: views, training, loss, memory, beside stock keras-cv layers."""
 
 from simclr_tf.benchmark.benchmark import PARTS, benchmark
 

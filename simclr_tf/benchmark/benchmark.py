@@ -7,11 +7,12 @@ import itertools
 import json
 import os
 import platform
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import tensorflow as tf
 
+from simclr_tf import messages
 from simclr_tf.benchmark import step, views
 from simclr_tf.benchmark.jpeg_files import measure_jpeg_files
 from simclr_tf.benchmark.loss import measure_losses
@@ -19,11 +20,13 @@ from simclr_tf.benchmark.memory import measure_memory
 from simclr_tf.benchmark.pretraining import measure_pretraining
 from simclr_tf.benchmark.timing import Measured
 from simclr_tf.data import Source, load
+from simclr_tf.errors import UserError
 from simclr_tf.training.precision import has_fast_bfloat16
 from simclr_tf.version import __version__
 
-_Part = Callable[[Source, int], Iterator[list[Measured]]]
-_PARTS: dict[str, _Part] = {
+# From images and a count of repeats to what was measured, job by job.
+Part = Callable[[Source, int], Iterator[list[Measured]]]
+PARTS: dict[str, Part] = {
     "views": views.measure_views,
     "jpeg_files": measure_jpeg_files,
     "step": lambda source, n: step.measure_steps(n),
@@ -34,21 +37,22 @@ _PARTS: dict[str, _Part] = {
         views.measure_growth(source, n), step.measure_growth(n)
     ),
 }
-PARTS = tuple(_PARTS)
 
 
 def benchmark(
-    parts: Sequence[str] = PARTS,
+    parts: Sequence[str] = tuple(PARTS),
     *,
+    measures: Mapping[str, Part] = PARTS,
     dataset: str = "shapes",
     repeats: int = 5,
     output: str | None = None,
-    say: Callable[[str], None] = print,
+    say: Callable[[str], None] = messages.say,
 ) -> dict[str, Any]:
-    """Measures parts of the work on this machine, and peers beside them.
+    """Measures parts of the work on this machine.
 
     Args:
-      parts: of `PARTS`.
+      parts: names in `measures`, in the order to measure them.
+      measures: what measures each part.
       dataset: images that views are made of and a model trains on, see
         `simclr_tf.data.load`; its JPEG files, where it has some, are those decoded.
       repeats: measured runs of each, at least 1; medians count. Ways to do a job take
@@ -60,31 +64,32 @@ def benchmark(
       What it measured and on what machine, for JSON.
 
     Raises:
-      ValueError: where a part is unknown or none is named, `repeats` is not positive,
-        or the images cannot be had.
-      OSError: where `output` cannot be written, or memory is too small for a job.
+      UserError: where a part is unknown or none is named, `repeats` is not positive,
+        the images cannot be had, or `output` cannot be written.
+      OSError: where memory is too small for a job.
     """
-    unknown = set(parts) - set(PARTS)
+    unknown = set(parts) - set(measures)
     if unknown:
-        raise ValueError(f"There is no part {min(unknown)!r}: choose of {PARTS}.")
+        raise UserError(
+            f"There is no part {min(unknown)!r}: choose of {tuple(measures)}."
+        )
     if not parts:
-        raise ValueError(f"Name at least one part of {PARTS}.")
+        raise UserError(f"Name at least one part of {tuple(measures)}.")
     if repeats < 1:
-        raise ValueError(f"repeats must be at least 1, got {repeats}.")
+        raise UserError(f"repeats must be at least 1, got {repeats}.")
     source = load(dataset, "train", image_size=None, labels=False)
     machine = describe_machine()
     say(", ".join(str(value) for value in machine.values()))
-    figures = {"machine": machine, "measured": []}
+    measured: list[dict[str, Any]] = []
+    figures = {"machine": machine, "measured": measured}
     if output is not None:
         _write(figures, output)
     for part in parts:
-        for together in _PARTS[part](source, repeats):
+        for together in measures[part](source, repeats):
             say(f"\n{part}: {together[0].job}")
             for row in together:
                 say(_line(row, together[0]))
-            figures["measured"] += [
-                {**dataclasses.asdict(row), "part": part} for row in together
-            ]
+            measured += [{**dataclasses.asdict(row), "part": part} for row in together]
             if output is not None:
                 _write(figures, output)
     return figures
@@ -106,8 +111,12 @@ def describe_machine() -> dict[str, Any]:
 
 
 def _write(figures: dict[str, Any], path: str) -> None:
-    with tf.io.gfile.GFile(path, "w") as file:
-        file.write(json.dumps(figures, indent=1) + "\n")
+    try:
+        with tf.io.gfile.GFile(path, "w") as file:
+            file.write(json.dumps(figures, indent=1) + "\n")
+    except (OSError, tf.errors.OpError) as error:
+        reason = getattr(error, "message", None) or error
+        raise UserError(f"{path} cannot be written: {reason}") from error
 
 
 def _processor() -> str:

@@ -1,57 +1,93 @@
-"""NT-Xent and its gradient: ours and the published form, in time and memory."""
+"""NT-Xent and its gradient, in time and memory."""
 
 from __future__ import annotations
 
 import functools
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 import tensorflow as tf
 
-from simclr_tf.benchmark import peers
 from simclr_tf.benchmark.process import measure_apart, time_and_peak
 from simclr_tf.benchmark.timing import Measured
 from simclr_tf.loss import nt_xent
 
+VIEWS = (1024, 2048, 4096, 8192, 16384, 32768, 65536)
 _OURS = "simclr_tf"
 _FORMS = {
     _OURS: nt_xent,
-    # A temperature too low for the halved work of one replica.
+    # A temperature too low for one replica to compute each pair of views only once.
     "simclr_tf, as among replicas": functools.partial(nt_xent, temperature=0.02),
-    "published form": peers.published_loss,
 }
-# The published form needs some 16 bytes a similarity and more.
+# The second form takes twice as long, so that it is not measured at every count.
 _MOST_OF_OTHERS = 16384
-VIEWS = (1024, 2048, 4096, 8192, 16384, 32768, 65536)
+
+
+class OtherLoss(NamedTuple):
+    """Another form of the loss, to be measured too.
+
+    Attributes:
+      module: what `python -m` runs with the count of views and of repeats; it prints
+        what `time_loss` returns, as JSON.
+      most_views: that it is measured with.
+    """
+
+    module: str
+    most_views: int
 
 
 def measure_losses(
-    repeats: int, views: Sequence[int] = VIEWS
+    repeats: int,
+    views: Sequence[int] = VIEWS,
+    others: Mapping[str, OtherLoss] | None = None,
 ) -> Iterator[list[Measured]]:
-    """Seconds and memory by count of views, of 128 dimensions."""
+    """Seconds and memory by count of views, of 128 dimensions.
+
+    Args:
+      repeats: measured runs.
+      views: counts of them.
+      others: other forms, by name.
+    """
     for count in views:
         made = []
         for who in _FORMS:
-            if who != _OURS and count > _MOST_OF_OTHERS:
-                continue
-            told = measure_apart(__name__, who, count, repeats)
-            made.append(Measured(f"{count:,} views", who, size=count, **told))
+            if who == _OURS or count <= _MOST_OF_OTHERS:
+                figures = measure_apart(__name__, count, repeats, who)
+                made.append(Measured(f"{count:,} views", who, size=count, **figures))
+        for who, other in (others or {}).items():
+            if count <= other.most_views:
+                figures = measure_apart(other.module, count, repeats)
+                made.append(Measured(f"{count:,} views", who, size=count, **figures))
         yield made
 
 
-def _in_this_process(who: str, views: int, repeats: int) -> dict[str, float]:
+def time_loss(
+    form: Callable[..., tf.Tensor], views: int, repeats: int
+) -> dict[str, float]:
+    """Seconds and GiB that a form of the loss and its gradient take in this process.
+
+    Args:
+      form: from `(z_a, z_b)`, each `[views / 2, 128]`, to a scalar.
+      views: count of both.
+      repeats: measured runs.
+    """
+
     @tf.function
-    def differentiate(z_a: tf.Tensor, z_b: tf.Tensor) -> tf.Tensor:
+    def differentiate(
+        z_a: tf.Tensor, z_b: tf.Tensor
+    ) -> tuple[tf.Tensor, list[tf.Tensor]]:
         with tf.GradientTape() as tape:
             tape.watch([z_a, z_b])
-            loss = _FORMS[who](z_a, z_b)
+            loss = form(z_a, z_b)
         return loss, tape.gradient(loss, [z_a, z_b])
 
-    given = tf.unstack(tf.random.stateless_normal([2, views // 2, 128], [1, 2]))
-    differentiate.get_concrete_function(*given)
-    return time_and_peak(lambda: differentiate(*given), repeats)
+    pair = tf.unstack(tf.random.stateless_normal([2, views // 2, 128], [1, 2]))
+    differentiate.get_concrete_function(*pair)
+    return time_and_peak(lambda: differentiate(*pair), repeats)
 
 
 if __name__ == "__main__":
-    print(json.dumps(_in_this_process(sys.argv[1], *map(int, sys.argv[2:]))))
+    count, repeats, who = sys.argv[1:]
+    print(json.dumps(time_loss(_FORMS[who], int(count), int(repeats))))

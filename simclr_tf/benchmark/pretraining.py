@@ -1,4 +1,4 @@
-"""A pretraining's steps beside bare ones: what input and the loop around cost."""
+"""A pretraining's steps: what input and the loop around cost beside a bare step."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from simclr_tf.benchmark.photos import photos
-from simclr_tf.benchmark.step import bare_step, precisions
+from simclr_tf.benchmark.step import OtherSteps, precisions
 from simclr_tf.benchmark.timing import Measured, seconds_of
 from simclr_tf.data import Source
 from simclr_tf.training import Recipe, pretrain
@@ -22,29 +22,35 @@ _STEPS = 12
 _ROUNDS = 3  # Each starts anew, which takes far longer than what is measured.
 
 
-def measure_pretraining(source: Source, repeats: int) -> Iterator[list[Measured]]:
-    """Images/s of `pretrain`, second epoch, and of a bare Keras step, in turns.
+def measure_pretraining(
+    source: Source, repeats: int, others: OtherSteps = lambda views, width: {}
+) -> Iterator[list[Measured]]:
+    """Images/s of `pretrain` in its second epoch.
 
     What stands between two epochs, such as the saving of a state, is left out.
 
     Args:
       source: images to train on; some of them, at 32 px.
       repeats: rounds, three at most.
+      others: steps to be measured in turns with it.
     """
     images = photos(source, _IMAGES * _STEPS, 32)
     for precision in precisions():
         with tempfile.TemporaryDirectory() as folder:
             path = os.path.join(folder, "images.npz")
             np.savez(path, images=images)
-            yield _measure(path, precision, min(repeats, _ROUNDS))
+            yield _measure(path, precision, min(repeats, _ROUNDS), others)
 
 
-def _measure(path: str, precision: str, rounds: int) -> list[Measured]:
+def _measure(
+    path: str, precision: str, rounds: int, others: OtherSteps
+) -> list[Measured]:
     views = tf.random.stateless_uniform([_IMAGES, 2, 32, 32, 3], [1, 2])
     with policy(precision):
-        bare = bare_step(views)
+        steps = others(views, 1.0)
     job = f"ResNet-18, 128 views of 32 px, {precision}"
-    whole, alone = [], []
+    ours = "simclr pretrain"
+    seconds: dict[str, list[float]] = {who: [] for who in (ours, *steps)}
     for place in range(rounds):
         recipe = Recipe(
             dataset=f"npz:{path}",
@@ -60,10 +66,11 @@ def _measure(path: str, precision: str, rounds: int) -> list[Measured]:
         )
         run = f"{path}.run{place}"
         result = pretrain(recipe, run, say=lambda line: None)
-        whole.append(_IMAGES / result["images_per_second"])
-        bare()
-        alone.append(median(seconds_of(bare) for _ in range(_STEPS)))
+        seconds[ours].append(_IMAGES / result["images_per_second"])
+        for who, step in steps.items():
+            step()
+            seconds[who].append(median(seconds_of(step) for _ in range(_STEPS)))
     return [
-        Measured(job, who, median(seconds), _IMAGES / median(seconds))
-        for who, seconds in (("simclr pretrain", whole), ("bare Keras step", alone))
+        Measured(job, who, median(each), _IMAGES / median(each))
+        for who, each in seconds.items()
     ]

@@ -14,7 +14,7 @@ from typing import Any
 from simclr_tf.benchmark.timing import seconds_of
 
 
-def measure_apart(module: str, *arguments: object) -> dict[str, float]:
+def measure_apart(module: str, *arguments: object) -> dict[str, Any]:
     """What `python -m module *arguments` prints in its last line, as JSON.
 
     Raises:

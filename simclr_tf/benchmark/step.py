@@ -1,18 +1,22 @@
-"""A training step: ours with all it does, and bare Keras with as little as can be."""
+"""A training step, with all that it does."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import functools
+from collections.abc import Callable, Iterator, Mapping
 
 import tensorflow as tf
 
-from simclr_tf.benchmark import peers
 from simclr_tf.benchmark.timing import Contender, Measured, measure
 from simclr_tf.encoder import make_encoder
 from simclr_tf.head import ProjectionHead
 from simclr_tf.model import SimCLR
 from simclr_tf.optimizer import LARS
 from simclr_tf.training.precision import has_fast_bfloat16, policy
+
+# Given views `[B, 2, h, w, 3]` and the width of a ResNet-18, functions that take a step
+# on them by the name of whose step it is, to be measured too.
+OtherSteps = Callable[[tf.Tensor, float], Mapping[str, Callable[[], object]]]
 
 _IMAGES = 64
 # Images a step, and the side of their views, with a ResNet-18 of a quarter's width.
@@ -24,31 +28,49 @@ def precisions() -> tuple[str, ...]:
     return ("float32", "bfloat16") if has_fast_bfloat16() else ("float32",)
 
 
-def measure_steps(repeats: int) -> Iterator[list[Measured]]:
+def _none(views: tf.Tensor, width: float) -> dict[str, Callable[[], object]]:
+    return {}
+
+
+def measure_steps(repeats: int, others: OtherSteps = _none) -> Iterator[list[Measured]]:
     """Steps of a ResNet-18 on 128 views of 32 px, in each of `precisions`."""
     for precision in precisions():
-        yield _measure(1.0, _IMAGES, 32, precision, repeats)
+        yield _measure(1.0, _IMAGES, 32, precision, repeats, others)
 
 
-def measure_growth(repeats: int) -> Iterator[list[Measured]]:
+def measure_growth(
+    repeats: int, others: OtherSteps = _none
+) -> Iterator[list[Measured]]:
     """Steps of a ResNet-18 of a quarter's width, by batch and by side."""
     for images, side in _GROWTH:
-        yield _measure(0.25, images, side, "float32", repeats)
+        yield _measure(0.25, images, side, "float32", repeats, others)
 
 
 def _measure(
-    width: float, images: int, side: int, precision: str, repeats: int
+    width: float,
+    images: int,
+    side: int,
+    precision: str,
+    repeats: int,
+    others: OtherSteps,
 ) -> list[Measured]:
     views = tf.random.stateless_uniform([images, 2, side, side, 3], [1, 2])
     with policy(precision):
-        ours, bare = _our_step(views, width), bare_step(views, width)
+        steps: dict[str, Callable[[], object]] = {
+            "simclr_tf, LARS and metrics": _our_step(views, width),
+            **others(views, width),
+        }
     contenders = [
-        Contender("simclr_tf, LARS and metrics", lambda: ours, images),
-        Contender("bare Keras, SGD", lambda: bare, images),
+        Contender(who, functools.partial(_same, step), images)
+        for who, step in steps.items()
     ]
     encoder = "ResNet-18" if width == 1.0 else f"ResNet-18 x {width:g}"
     job = f"{encoder}, {2 * images} views of {side} px, {precision}"
     return measure(job, contenders, repeats)
+
+
+def _same(step: Callable[[], object]) -> Callable[[], object]:
+    return step
 
 
 def _our_step(views: tf.Tensor, width: float) -> Callable[[], None]:
@@ -59,26 +81,3 @@ def _our_step(views: tf.Tensor, width: float) -> Callable[[], None]:
     model.optimizer.build(model.trainable_variables)
     learn = tf.function(model.learn)
     return lambda: learn({"views": views})
-
-
-def bare_step(views: tf.Tensor, width: float = 1.0) -> Callable[[], None]:
-    """A step of a ResNet-18 of Keras' own layers, with the published loss and SGD.
-
-    Args:
-      views: floating point `[B, 2, h, w, 3]`.
-      width: factor of all channel counts.
-    """
-    model = peers.bare_resnet18(width)
-    optimizer = tf.keras.optimizers.SGD(0.1, momentum=0.9)
-    optimizer.build(model.trainable_variables)
-
-    @tf.function
-    def step() -> None:
-        images = tf.concat([views[:, 0], views[:, 1]], axis=0)
-        with tf.GradientTape() as tape:
-            z_a, z_b = tf.split(model(images, training=True), 2)
-            loss = peers.published_loss(z_a, z_b)
-        gradients = tape.gradient(loss, model.trainable_variables)
-        optimizer.apply_gradients(zip(gradients, model.trainable_variables))
-
-    return step

@@ -56,7 +56,7 @@ def measure(
     """Runs each contender once unmeasured, then all in turns; medians."""
     for contender in contenders:
         contender.begin()()
-    seconds = {contender.who: [] for contender in contenders}
+    seconds: dict[str, list[float]] = {c.who: [] for c in contenders}
     for _ in range(repeats):
         for contender in contenders:
             seconds[contender.who].append(seconds_of(contender.begin()))

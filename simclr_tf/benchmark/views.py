@@ -1,9 +1,9 @@
-"""Two views of each image: ours, the published way and keras-cv's own layers."""
+"""Two views of each image: by this package and by keras-cv's own layers."""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
 import tensorflow as tf
@@ -16,29 +16,39 @@ from simclr_tf.augmentation import (
     to_unit_range,
 )
 from simclr_tf.augmentation.loops import one_by_one, row_at, unsplit
-from simclr_tf.benchmark import peers
 from simclr_tf.benchmark.photos import photos
+from simclr_tf.benchmark.stock import stock_blur, stock_view
 from simclr_tf.benchmark.timing import Contender, Measured, drain, measure
 from simclr_tf.data import Source
 
 
-class _Job(NamedTuple):
-    size: int  # side of the views
-    side: int  # of the images they are cut from
+class ViewsJob(NamedTuple):
+    """Views to make: of which size, from which images, how many."""
+
+    size: int  # side of the views, in pixels
+    side: int  # side of the images they are cut from
     blur: bool
     batch: int  # images
     batches: int  # a run
 
+    @property
+    def strength(self) -> float:
+        """Of the colour jitter: the published one for CIFAR-10 and for ImageNet."""
+        return 1.0 if self.size > 32 else 0.5
+
+
+# Given a job and its images uint8 `[B, H, W, 3]`, endless datasets of both views of
+# them by the name of who makes them, to be measured too.
+OtherViews = Callable[[ViewsJob, tf.Tensor], Mapping[str, tf.data.Dataset]]
 
 _JOBS = {
-    "32 px, no blur": _Job(32, 32, False, 256, 128),
-    "224 px from 256 px, no blur": _Job(224, 256, False, 32, 48),
-    "224 px from 256 px, whole recipe": _Job(224, 256, True, 32, 48),
+    "32 px, no blur": ViewsJob(32, 32, False, 256, 128),
+    "224 px from 256 px, no blur": ViewsJob(224, 256, False, 32, 48),
+    "224 px from 256 px, whole recipe": ViewsJob(224, 256, True, 32, 48),
 }
-_PUBLISHED, _STOCK = "published way", "stock keras-cv layers"
-# Kinder than what was published: no image is blurred in vain.
-_WHERE_DRAWN = "published way, blur where drawn"
-_BLUR = _Job(224, 224, True, 32, 96)
+_STOCK = "stock keras-cv layers"
+# Views that are blurred and nothing else, cut from images of their own size.
+BLUR = ViewsJob(224, 224, True, 32, 96)
 # Side of the views, images a batch, batches a run.
 _GROWTH = (
     *((side, 32, 16) for side in (32, 64, 96, 160, 224, 320)),
@@ -46,43 +56,42 @@ _GROWTH = (
 )
 
 
-def measure_views(source: Source, repeats: int) -> Iterator[list[Measured]]:
+def measure_views(
+    source: Source, repeats: int, others: OtherViews = lambda job, images: {}
+) -> Iterator[list[Measured]]:
     """Rates at which a host makes both views of images, for each size.
 
     Args:
       source: images that views are made of.
       repeats: measured runs.
+      others: other ways to do the jobs; `BLUR` is that of blurring alone.
     """
     for name, job in _JOBS.items():
         images = photos(source, job.batch, job.side)
-        strength = 1.0 if job.size > 32 else 0.5
-        augmenter = SimCLRAugmenter(job.size, color_strength=strength, blur=job.blur)
-        host = functools.partial(host_two_views, augmenter)
-        published = _single(
-            images, peers.published_view(job.size, strength, blur=False)
+        augmenter = SimCLRAugmenter(
+            job.size, color_strength=job.strength, blur=job.blur
         )
-        where_drawn = peers.published_view(job.size, strength, blur=True)
-        stock = peers.keras_cv_view(job.size, strength, blur=job.blur)
+        host = functools.partial(host_two_views, augmenter)
+        stock = stock_view(job.size, job.strength, blur=job.blur)
         made = {
             "simclr_tf, host": _seeded(images, host),
             "simclr_tf, device form": _seeded(images, augmenter.two_views),
-            _PUBLISHED: _batch_blurred(published) if job.blur else published,
-            **({_WHERE_DRAWN: _single(images, where_drawn)} if job.blur else {}),
-            _STOCK: _batched(images, _twice(stock)),
+            **others(job, images),
+            _STOCK: mapped(images, twice(stock)),
         }
         yield _compare(name, job, made, repeats)
-    images = to_unit_range(photos(source, _BLUR.batch, _BLUR.side))
+    images = photos(source, BLUR.batch, BLUR.side)
+    unit = to_unit_range(images)
     made = {
-        "simclr_tf, host": _seeded(images, _blur_one_by_one),
-        _PUBLISHED: _batch_blurred(_batched(images, _twice(tf.identity))),
-        _WHERE_DRAWN: _single(images, peers.published_blur(_BLUR.size)),
-        _STOCK: _batched(images, _twice(peers.keras_cv_blur(_BLUR.size))),
+        "simclr_tf, host": _seeded(unit, _blur_one_by_one),
+        **others(BLUR, images),
+        _STOCK: mapped(unit, twice(stock_blur(BLUR.size))),
     }
-    yield _compare("224 px, blur alone", _BLUR, made, repeats)
+    yield _compare("224 px, blur alone", BLUR, made, repeats)
 
 
 def _compare(
-    name: str, job: _Job, made: dict[str, tf.data.Dataset], repeats: int
+    name: str, job: ViewsJob, made: dict[str, tf.data.Dataset], repeats: int
 ) -> list[Measured]:
     contenders = [
         Contender(who, drain(data, job.batches), job.batch * job.batches)
@@ -132,27 +141,14 @@ def _seeded(images: tf.Tensor, views: Callable[..., tf.Tensor]) -> tf.data.Datas
     )
 
 
-def _twice(view: Callable[[tf.Tensor], tf.Tensor]) -> Callable[[tf.Tensor], tf.Tensor]:
+def twice(view: Callable[[tf.Tensor], tf.Tensor]) -> Callable[[tf.Tensor], tf.Tensor]:
+    """Both views `[B, 2, h, w, C]` of a batch by a function that makes one of each."""
     return lambda images: tf.stack([view(images), view(images)], axis=1)
 
 
-def _batched(
+def mapped(
     images: tf.Tensor, views: Callable[[tf.Tensor], tf.Tensor]
 ) -> tf.data.Dataset:
+    """An endless dataset of views of the same batch of images."""
     data = tf.data.Dataset.from_tensors(images).repeat()
     return data.map(views, num_parallel_calls=tf.data.AUTOTUNE)
-
-
-def _batch_blurred(data: tf.data.Dataset) -> tf.data.Dataset:
-    return data.map(peers.published_batch_blur, num_parallel_calls=tf.data.AUTOTUNE)
-
-
-def _single(
-    images: tf.Tensor, view: Callable[[tf.Tensor], tf.Tensor]
-) -> tf.data.Dataset:
-    data = tf.data.Dataset.from_tensor_slices(images).repeat()
-    data = data.map(
-        lambda image: tf.stack([view(image), view(image)]),
-        num_parallel_calls=tf.data.AUTOTUNE,
-    )
-    return data.batch(images.shape[0], drop_remainder=True)

@@ -9,18 +9,24 @@ from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
+from google.protobuf.message import DecodeError
 
 # The only description of a checkpoint's object graph is this message.
 from tensorflow.core.protobuf.trackable_object_graph_pb2 import TrackableObjectGraph
 
+from simclr_tf.checkpoints.files import readable
 from simclr_tf.encoder.convolution import BatchNormRelu, Convolution
 from simclr_tf.encoder.resnet import ResNet
 from simclr_tf.encoder.selective_kernel import SelectiveKernel
+from simclr_tf.errors import UserError
 from simclr_tf.head import ProjectionHead
 from simclr_tf.model import SimCLR
 
 _BATCH_NORM = ("gamma", "beta", "moving_mean", "moving_variance")
 _NAMED_AT_MOST = 5
+_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
+_OPTIMIZER = ".OPTIMIZER_SLOT"
+_UNREADABLE = (tf.errors.OpError, IndexError, OSError, RuntimeError, ValueError)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,17 +60,17 @@ def load_published(path: str, model: SimCLR) -> Loaded:
       are passed over.
 
     Raises:
-      ValueError: where there is no checkpoint, or it does not match the model: it
+      UserError: where there is no checkpoint, or it does not match the model: it
         names variables that are missing, left over or of another shape. The model
         is then as it was.
     """
     if not isinstance(model.encoder, ResNet):
-        raise ValueError(
+        raise UserError(
             "Published checkpoints hold a ResNet; the model's encoder is a "
             f"{type(model.encoder).__name__}."
         )
     if not isinstance(model.projection_head, ProjectionHead):
-        raise ValueError(
+        raise UserError(
             "Published checkpoints hold a projection head; the model's is a "
             f"{type(model.projection_head).__name__}, not simclr_tf.ProjectionHead."
         )
@@ -74,7 +80,7 @@ def load_published(path: str, model: SimCLR) -> Loaded:
     pairs = [*_encoder_pairs(model.encoder, published)]
     pairs += _head_pairs(model.projection_head)
     if model.probe is not None:
-        pairs += _probe_pairs(model)
+        pairs += _probe_pairs(model.probe)
 
     values, problems = {}, []
     for variable, name in pairs:
@@ -95,7 +101,7 @@ def load_published(path: str, model: SimCLR) -> Loaded:
         shown = "; ".join(problems[:_NAMED_AT_MOST])
         more = len(problems) - _NAMED_AT_MOST
         shown += f"; and {more} more" if more > 0 else ""
-        raise ValueError(
+        raise UserError(
             f"The checkpoint {path} does not match the model: {shown}. The "
             f"checkpoint's projection head has {published.head_layers()} layers; "
             "depth, width_multiplier, sk_ratio, cifar_stem and num_layers must be "
@@ -110,21 +116,27 @@ class _Published:
     """A published model's variables, found by their path through its objects."""
 
     def __init__(self, path: str) -> None:
-        prefix = _prefix(path)
         try:
-            self._reader = tf.train.load_checkpoint(prefix)
-            graph = TrackableObjectGraph.FromString(
-                self._reader.get_tensor("_CHECKPOINTABLE_OBJECT_GRAPH")
-            )
-        except (ValueError, tf.errors.OpError) as error:
-            raise ValueError(
-                f"{path} is no checkpoint of the published TensorFlow 2 code: give "
-                "its prefix (without .index), its folder, or its SavedModel folder."
+            with readable(_prefix(path)) as prefix:
+                reader = tf.train.load_checkpoint(prefix)
+                graph = TrackableObjectGraph.FromString(reader.get_tensor(_GRAPH))
+                self._values = {
+                    key: reader.get_tensor(key)
+                    for key in reader.get_variable_to_shape_map()
+                    if key != _GRAPH and _OPTIMIZER not in key
+                }
+        # The reader gives each kind of damage another type.
+        except (*_UNREADABLE, DecodeError) as error:
+            reason = str(getattr(error, "message", error)).splitlines()
+            raise UserError(
+                f"{path} is no checkpoint of the published TensorFlow 2 code that can "
+                "be read: give its prefix (without .index), its folder, or its "
+                f"SavedModel folder. {reason[0] if reason else type(error).__name__}"
             ) from error
         self._nodes = graph.nodes
         root = self._children(0)
         if "model" not in root:
-            raise ValueError(
+            raise UserError(
                 f"{path} holds no published SimCLR model; its parts are "
                 f"{', '.join(sorted(root)) or 'none'}."
             )
@@ -136,16 +148,17 @@ class _Published:
     def _find(self, path: str) -> int | None:
         node = self._model
         for name in path.split("/"):
-            node = self._children(node).get(name)
-            if node is None:
+            children = self._children(node)
+            if name not in children:
                 return None
+            node = children[name]
         return node
 
     def value(self, path: str) -> np.ndarray | None:
         """The variable's value as an array, or None where there is none."""
         node = self._find(path)
         for attribute in self._nodes[node].attributes if node is not None else ():
-            return self._reader.get_tensor(attribute.checkpoint_key)
+            return self._values.get(attribute.checkpoint_key)
         return None
 
     def units(self, path: str) -> list[str]:
@@ -184,7 +197,8 @@ def _prefix(path: str) -> str:
     if tf.io.gfile.exists(inside + ".index"):
         return inside
     if tf.io.gfile.isdir(path):
-        return tf.train.latest_checkpoint(path) or path
+        state = tf.train.get_checkpoint_state(path)
+        return state.model_checkpoint_path if state else path
     return path
 
 
@@ -255,7 +269,7 @@ def _head_pairs(head: ProjectionHead) -> Iterator[_Pair]:
                 yield from _batch_norm_pairs(step, f"{path}/bn_relu/bn")
 
 
-def _probe_pairs(model: SimCLR) -> Iterator[_Pair]:
+def _probe_pairs(probe: tf.keras.layers.Dense) -> Iterator[_Pair]:
     path = "supervised_head/linear_layer/dense"
-    yield _Pair(model.probe.kernel, f"{path}/kernel")
-    yield _Pair(model.probe.bias, f"{path}/bias")
+    yield _Pair(probe.kernel, f"{path}/kernel")
+    yield _Pair(probe.bias, f"{path}/bias")

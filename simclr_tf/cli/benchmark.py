@@ -1,4 +1,4 @@
-"""`simclr benchmark`: this machine's speed beside that of peers."""
+"""`simclr benchmark`: this machine's speed, beside stock keras-cv layers."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def _run(values: flags.FlagValues) -> None:
 
 BENCHMARK = Command(
     name="benchmark",
-    summary="measures this machine's speed at every part of the work, peers beside it",
+    summary="measures this machine's speed, beside stock keras-cv layers",
     define=_define,
     run=_run,
     example="simclr benchmark --parts=views,loss",

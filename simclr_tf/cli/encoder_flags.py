@@ -83,8 +83,8 @@ def define(values: flags.FlagValues) -> None:
         "precision",
         "float32",
         list(PRECISIONS),
-        "what the encoder computes in, whatever it was trained in; a SavedModel has its "
-        "own",
+        "what the encoder computes in, whatever it was trained in; a SavedModel has a "
+        "precision of its own",
         flag_values=values,
     )
 
@@ -146,8 +146,14 @@ def _from_saved_model(values: flags.FlagValues) -> Loaded:
     try:
         encoder = tf.saved_model.load(path)
     except (OSError, ValueError, tf.errors.OpError) as error:
-        reason = str(error).splitlines()[0]
-        raise UsageError(f"{path} cannot be loaded as a SavedModel: {reason}") from error
+        raise UsageError(
+            f"{path} cannot be loaded as a SavedModel: {str(error).splitlines()[0]}"
+        ) from error
+    if not callable(encoder):
+        raise UsageError(
+            f"{path} is a SavedModel that cannot be called with images; simclr export "
+            "makes one that can."
+        )
     return Loaded(encoder, values.image_size or image_size_of(path) or 224, None, None)
 
 

@@ -23,12 +23,11 @@ from simclr_tf.model import SimCLR
 _DTYPES = (tf.float32, tf.uint8, tf.float16, tf.bfloat16, tf.float64)
 
 _Outputs = dict[str, tf.Tensor]
-_Signature = tf.types.experimental.ConcreteFunction
 
 
 def servable(
     model: SimCLR, image_size: int | None
-) -> tuple[tf.train.Checkpoint, dict[str, _Signature]]:
+) -> tuple[tf.train.Checkpoint, dict[str, tf.types.experimental.ConcreteFunction]]:
     """The object and the signatures that `tf.saved_model.save` takes.
 
     Keras' objects stay out of it, only their graphs and variables go in: Keras
@@ -54,7 +53,7 @@ class _Graphs:
         )
         self.represent = {
             training: tf.function(
-                functools.partial(model, training=training),
+                lambda views, training=training: model(views, training=training),
                 input_signature=[self.views],
             )
             for training in (False, True)
@@ -81,8 +80,9 @@ class _Graphs:
         """Features and projections; NaN where an image was not accepted."""
         features = self.represent[False](views)
         outputs = {"features": features, "projection": self.project(features)}
+        kept = accepted[:, None]
         return {
-            name: tf.where(accepted[:, None], output, output.dtype.as_numpy_dtype("nan"))
+            name: tf.where(kept, output, output.dtype.as_numpy_dtype("nan"))
             for name, output in outputs.items()
         }
 
@@ -128,7 +128,7 @@ def _callable(graphs: _Graphs) -> Callable[..., tf.Tensor]:
     return call
 
 
-def _signatures(graphs: _Graphs) -> dict[str, _Signature]:
+def _signatures(graphs: _Graphs) -> dict[str, tf.types.experimental.ConcreteFunction]:
     @tf.function(autograph=False)
     def serve(images: tf.Tensor) -> _Outputs:
         accepted = in_unit_range(images)
@@ -170,9 +170,7 @@ def _answer_files(graphs: _Graphs, contents: tf.Tensor) -> _Outputs:
 
     if graphs.image_size is not None:
         one = tf.TensorSpec(graphs.views.shape[1:], graphs.views.dtype)
-        views = tf.map_fn(
-            lambda file: view(file)[0], contents, fn_output_signature=one
-        )
+        views = tf.map_fn(lambda file: view(file)[0], contents, fn_output_signature=one)
         return graphs.answer(views, accepted)
 
     def answer(file_and_accepted: tuple[tf.Tensor, tf.Tensor]) -> _Outputs:

@@ -8,6 +8,8 @@ import numpy as np
 import tensorflow as tf
 from matplotlib.figure import Figure
 
+from simclr_tf.errors import UserError
+
 _CELL_INCHES = 1.1
 _DOTS_PER_INCH = 130
 
@@ -42,8 +44,16 @@ def draw_views(images: np.ndarray, views: np.ndarray, title: str) -> Figure:
 
 
 def save_figure(figure: Figure, path: str) -> None:
-    """Writes a figure as PNG, to any path that `tf.io.gfile` reaches."""
+    """Writes a figure as PNG, to any path that `tf.io.gfile` reaches.
+
+    Raises:
+      UserError: the path cannot be written.
+    """
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=_DOTS_PER_INCH)
-    with tf.io.gfile.GFile(path, "wb") as file:
-        file.write(buffer.getvalue())
+    try:
+        with tf.io.gfile.GFile(path, "wb") as file:
+            file.write(buffer.getvalue())
+    except (OSError, tf.errors.OpError) as error:
+        reason = getattr(error, "message", None) or error
+        raise UserError(f"{path} cannot be written: {reason}") from error

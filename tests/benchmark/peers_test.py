@@ -5,7 +5,8 @@ import pytest
 import tensorflow as tf
 
 import simclr_tf
-from simclr_tf.benchmark import peers
+from simclr_tf.benchmark.stock import stock_view
+from tools.benchmark import peers
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +48,7 @@ def test_a_view_of_a_jpeg_is_of_a_crop_of_it(photos):
 
 
 def test_keras_cvs_layers_make_views_of_a_batch(images):
-    view = tf.function(peers.keras_cv_view(24, 0.5, blur=True))
+    view = tf.function(stock_view(24, 0.5, blur=True))
     made = view(images).numpy()
     assert made.shape == (16, 24, 24, 3)
     assert 0.0 <= made.min() < 0.1 < 0.8 < made.max() <= 1.01

@@ -1,11 +1,14 @@
 """Published weights load by structure and give the published numbers."""
 
+import shutil
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from simclr_tf.checkpoints import load_published
 from simclr_tf.encoder import ResNet
+from simclr_tf.errors import UserError
 from simclr_tf.head import ProjectionHead
 from simclr_tf.model import SimCLR
 
@@ -109,6 +112,31 @@ def test_what_does_not_match_is_named_and_nothing_is_changed(
 def test_a_path_without_a_checkpoint_is_refused(tmp_path):
     with pytest.raises(ValueError, match="is no checkpoint"):
         load_published(str(tmp_path / "nothing"), _model("r18_cifar_w025"))
+
+
+@pytest.mark.parametrize("ending", [".data-00000-of-00001", ".index"])
+def test_a_checkpoint_cut_short_is_refused_and_nothing_is_changed(
+    golden_folder, tmp_path, ending
+):
+    folder = tmp_path / "cut"
+    shutil.copytree(golden_folder / "r18_cifar_w025", folder)
+    path = folder / f"ckpt-1{ending}"
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    model = _model("r18_cifar_w025")
+    model.build((None, 32, 32, 3))
+    before = model.get_weights()
+    with pytest.raises(UserError, match=r"cut is no checkpoint .* that can be read"):
+        load_published(str(folder), model)
+    for old, new in zip(before, model.get_weights()):
+        np.testing.assert_array_equal(old, new)
+
+
+def test_a_folder_whose_name_is_a_pattern_is_found(golden_folder, tmp_path):
+    folder = tmp_path / "weights [v2]*"
+    shutil.copytree(golden_folder / "r18_cifar_w025", folder)
+    model = _model("r18_cifar_w025")
+    loaded = load_published(str(folder), model)
+    assert loaded.variables == len(model.weights)
 
 
 def test_another_checkpoint_is_refused(tmp_path):

@@ -489,7 +489,7 @@ def test_another_precision_may_be_asked_for(trained, tmp_path):
 
 
 def test_a_precision_that_cannot_be_had_is_refused(model, tmp_path):
-    with pytest.raises(UserError, match="needs a model made under .* mixed_float16"):
+    with pytest.raises(UserError, match=r"needs a model made under .* mixed_float16"):
         export_encoder(model, tmp_path / "encoder", precision="float16")
     with pytest.raises(UserError, match=r"precision must be one of .* got 'int8'"):
         export_encoder(model, tmp_path / "encoder", precision="int8")

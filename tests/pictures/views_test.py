@@ -8,6 +8,7 @@ import tensorflow as tf
 from PIL import Image
 
 from simclr_tf.augmentation import SimCLRAugmenter
+from simclr_tf.errors import UserError
 from simclr_tf.pictures import draw_views, save_figure
 
 
@@ -87,3 +88,10 @@ def test_photographs_and_views_to_any_file_system(photos):
         picture = np.asarray(file.convert("RGB"))
     assert picture.std() > 20
     np.testing.assert_array_equal(tf.io.decode_png(written, channels=3), picture)
+
+
+def test_a_path_that_cannot_be_written_is_the_users_mistake(tmp_path):
+    figure = draw_views(np.zeros([1, 2, 2, 3]), np.zeros([1, 1, 2, 2, 3]), "")
+    path = str(tmp_path / "nowhere" / "views.png")
+    with pytest.raises(UserError, match=r"nowhere/views\.png cannot be written"):
+        save_figure(figure, path)

@@ -3,11 +3,13 @@
 import dataclasses
 import pathlib
 
+import numpy as np
 import pytest
 import tensorflow as tf
 
-from simclr_tf.training import Recipe, RunFolder, RunFolderError
+from simclr_tf.training import Recipe, RunFolder, RunFolderError, build_model
 from simclr_tf.training.flagfile import from_flagfile, to_flagfile
+from tests import tiny
 
 RECIPE = Recipe(
     dataset="folder:my phötos",
@@ -221,6 +223,29 @@ def test_a_folder_without_run_or_checkpoint_says_so(tmp_path):
     run.start(RECIPE)
     with pytest.raises(RunFolderError, match="no checkpoint yet"):
         run.load_model()
+
+
+def test_a_model_computes_in_the_precision_asked_for(tmp_path):
+    """As `simclr knn`, `linear_eval`, `embed` and `export` ask for float32."""
+    said = Recipe(
+        dataset="shapes:20",
+        image_size=16,
+        encoder=tiny.NAME,
+        batch_size=4,
+        precision="bfloat16",
+    )
+    run = RunFolder(str(tmp_path / "run"))
+    run.start(said.resolve())
+    trained = build_model(said.resolve())
+    tf.train.Checkpoint(model=trained).write(f"{run.checkpoints}/ckpt-1")
+    images = np.random.default_rng(0).random([2, 16, 16, 3], np.float32)
+    wide = run.load_model(precision="float32")
+    assert {layer.compute_dtype for layer in wide.encoder.layers} == {"float32"}
+    for ours, theirs in zip(wide.get_weights(), trained.get_weights()):
+        np.testing.assert_array_equal(ours, theirs)
+    narrow = run.load_model()
+    assert {layer.compute_dtype for layer in narrow.encoder.layers} == {"bfloat16"}
+    np.testing.assert_array_equal(narrow(images), trained(images))
 
 
 def test_metrics_after_a_step_can_be_dropped(tmp_path):

@@ -1,10 +1,9 @@
-"""What others do, written plainly, to be measured beside ours."""
+"""What others do, written plainly, to be measured beside this package."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-import keras_cv
 import tensorflow as tf
 
 
@@ -131,44 +130,6 @@ def _blurred(images: tf.Tensor, size: int) -> tf.Tensor:
     return images
 
 
-def keras_cv_view(
-    size: int, strength: float, *, blur: bool
-) -> Callable[[tf.Tensor], tf.Tensor]:
-    """A view of each image of a batch by keras-cv's own layers, as it suggests."""
-    layers = keras_cv.layers
-    apply = layers.RandomApply
-    spread = 0.8 * strength
-    chain = [
-        layers.Rescaling(1.0 / 255.0),
-        layers.RandomCropAndResize((size, size), (0.08, 1.0), (3 / 4, 4 / 3)),
-        layers.RandomFlip("horizontal"),
-        apply(
-            layers.RandomColorJitter(
-                (0.0, 1.0), spread, min(spread, 1.0), min(spread, 1.0), 0.2 * strength
-            ),
-            rate=0.8,
-        ),
-        apply(layers.Grayscale(output_channels=3), rate=0.2),
-    ]
-    if blur:
-        chain.append(keras_cv_blur(size))
-
-    def view(images: tf.Tensor) -> tf.Tensor:
-        images = tf.cast(images, tf.float32)
-        for layer in chain:
-            images = layer(images, training=True)
-        return images
-
-    return view
-
-
-def keras_cv_blur(size: int) -> tf.keras.layers.Layer:
-    """keras-cv's blur of half of the images."""
-    layers = keras_cv.layers
-    blur = layers.RandomGaussianBlur(size // 10 | 1, (0.1, 2.0))
-    return layers.RandomApply(blur, rate=0.5)
-
-
 def published_loss(
     z_a: tf.Tensor, z_b: tf.Tensor, temperature: float = 0.1
 ) -> tf.Tensor:
@@ -211,3 +172,26 @@ def bare_resnet18(width: float = 1.0) -> tf.keras.Model:
     x = layers.Dense(128, use_bias=False)(x)
     x = layers.BatchNormalization(momentum=0.9, center=False)(x)
     return tf.keras.Model(images, layers.Activation("linear", dtype="float32")(x))
+
+
+def bare_step(views: tf.Tensor, width: float = 1.0) -> Callable[[], None]:
+    """A step of a ResNet-18 of Keras' own layers, with the published loss and SGD.
+
+    Args:
+      views: floating point `[B, 2, h, w, 3]`.
+      width: factor of all channel counts.
+    """
+    model = bare_resnet18(width)
+    optimizer = tf.keras.optimizers.SGD(0.1, momentum=0.9)
+    optimizer.build(model.trainable_variables)
+
+    @tf.function
+    def step() -> None:
+        images = tf.concat([views[:, 0], views[:, 1]], axis=0)
+        with tf.GradientTape() as tape:
+            z_a, z_b = tf.split(model(images, training=True), 2)
+            loss = published_loss(z_a, z_b)
+        gradients = tape.gradient(loss, model.trainable_variables)
+        optimizer.apply_gradients(zip(gradients, model.trainable_variables))
+
+    return step
