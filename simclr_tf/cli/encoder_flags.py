@@ -13,7 +13,7 @@ from absl import flags
 
 from simclr_tf.checkpoints import load_published
 from simclr_tf.cli.command import UsageError
-from simclr_tf.data import Source, evaluation_batches
+from simclr_tf.data import Source, data_errors, evaluation_batches
 from simclr_tf.evaluation import encode
 from simclr_tf.export import PRECISIONS, image_size_of
 from simclr_tf.model import SimCLR
@@ -171,6 +171,7 @@ def features(
             progress.show(done)
 
     try:
-        return encode(loaded.encoder, batches, progress=advance)
+        with data_errors(source):
+            return encode(loaded.encoder, batches, progress=advance)
     finally:
         progress.clear()
