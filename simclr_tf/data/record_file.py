@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import stat
 import struct
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
@@ -17,6 +16,7 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from simclr_tf.data.regular_files import irregularity
 from simclr_tf.data.source import DataError, reason
 
 _HEADER, _FOOTER = 12, 4
@@ -49,19 +49,17 @@ def size_and_time(file: str) -> tuple[int, int]:
       DataError: where it is no regular file, or cannot be looked at. Opening
         something else, such as a named pipe, could wait for ever.
     """
+    kind = irregularity(file)
+    if kind is not None:
+        raise DataError(
+            f"{file} is {kind} and no TFRecord file: remove it, or give a glob that "
+            "leaves it out."
+        )
     try:
-        if not _is_local(file):
-            status = tf.io.gfile.stat(file)
-            return status.length, status.mtime_nsec
-        status = os.stat(file)
+        status = tf.io.gfile.stat(file)
     except (OSError, tf.errors.OpError) as error:
         raise DataError(f"{file} cannot be read: {reason(error)}") from error
-    if not stat.S_ISREG(status.st_mode):
-        raise DataError(
-            f"{file} is not a regular file, so it holds no TFRecords: remove it, or "
-            "give a glob that leaves it out."
-        )
-    return status.st_size, status.st_mtime_ns
+    return status.length, status.mtime_nsec
 
 
 def scan(file: str) -> Scan:

@@ -32,6 +32,7 @@ class RecordIndex(NamedTuple):
 
     Attributes:
       files: `F` names.
+      states: `F` pairs of size and time of change, when they were indexed.
       identities: `F` lines, each a file's name, size and digest of its checksums.
       file: int32 `[N]`, the number of each record's file.
       offset: int64 `[N]`, the byte at which its header begins.
@@ -40,6 +41,7 @@ class RecordIndex(NamedTuple):
     """
 
     files: Sequence[str]
+    states: Sequence[tuple[int, int]]
     identities: Sequence[str]
     file: np.ndarray
     offset: np.ndarray
@@ -50,7 +52,7 @@ class RecordIndex(NamedTuple):
         """Some of the records, in the order of their places."""
         columns = (self.file, self.offset, self.length, self.label)
         return self._replace(
-            **{name: column[places] for name, column in zip(self._fields[2:], columns)}
+            **{name: column[places] for name, column in zip(self._fields[-4:], columns)}
         )
 
 
@@ -112,6 +114,7 @@ def _joined(indexed: dict[str, _Indexed]) -> RecordIndex:
     counts = [len(one.labels) for one in ones]
     return RecordIndex(
         files=list(indexed),
+        states=[(one.size, one.time) for one in ones],
         identities=[
             f"{os.path.basename(file)} {one.size} {one.scan.digest}"
             for file, one in indexed.items()

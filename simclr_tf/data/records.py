@@ -9,7 +9,8 @@ import numpy as np
 import tensorflow as tf
 
 from simclr_tf.data.image_files import decode, to_canvas
-from simclr_tf.data.record_file import Scan, read_record
+from simclr_tf.data.image_headers import MAX_PIXELS, gif_pixels, require_size
+from simclr_tf.data.record_file import Scan, read_record, size_and_time
 from simclr_tf.data.record_index import RecordIndex
 from simclr_tf.data.source import DataError, Source, read_in_batches, reason
 
@@ -20,7 +21,7 @@ _LABELS = np.iinfo(np.int32)
 _FORMATS = "JPEG, PNG, BMP or GIF"
 # The first bytes of image files, and the last ones of those that are whole.
 _FIRST_BYTES = (b"\xff\xd8\xff", b"\x89PN", b"GIF")
-_JPEG_END, _PNG_END, _GIF_END = b"\xff\xd9", b"IEND", b"\x3b"
+_JPEG_END, _PNG_END = b"\xff\xd9", b"IEND"
 _WHOLE, _UNCERTAIN, _NO_IMAGE = 0, 1, 2
 # Complaints that quote a record's bytes cannot be told as text.
 _TENSORFLOW = (tf.errors.OpError, UnicodeDecodeError)
@@ -62,6 +63,23 @@ class RecordSource(Source):
         yield from self._index.identities
         chosen = np.stack([self._index.file, self._index.offset]).astype("<i8")
         yield hashlib.sha256(chosen.tobytes()).hexdigest()
+
+    def find_fault(self) -> str | None:
+        """See `Source`: files that changed since they were indexed."""
+        changed = []
+        for file, state in zip(self._index.files, self._index.states):
+            try:
+                if size_and_time(file) != state:
+                    changed.append(f"{file} has changed")
+            except DataError as error:
+                changed.append(str(error).rstrip("."))
+        if not changed:
+            return None
+        more = f"; and {len(changed) - 1:,} files more" if len(changed) > 1 else ""
+        return (
+            f"{self.spec} ({self.split}) changed while it was read: {changed[0]}"
+            f"{more}. Start the run again with the files as they were."
+        )
 
     def read(self, indices: tf.data.Dataset) -> tf.data.Dataset:
         """See `Source`; an image damaged inside its record stops the reading."""
@@ -144,16 +162,21 @@ class RecordCheck:
 
     def _states(self, file: tf.Tensor, count: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Of each record of a file, what its image looks like, and its label."""
-
-        def look(record: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-            image, label = self._parse(record)
-            return _state(image), label
-
         records = tf.data.TFRecordDataset(file, buffer_size=_BUFFER)
         states = records.map(
-            look, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
+            self._look, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
         )
         return states.batch(count).get_single_element()
+
+    def _look(self, record: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        image, label = self._parse(record)
+        state = _state(image)
+        # What is no image has no header to read a size from.
+        checked = tf.cond(
+            state == _NO_IMAGE, lambda: image, lambda: require_size(image)
+        )
+        with tf.control_dependencies([checked]):
+            return tf.identity(state), label
 
     def _require_image(self, file: str, scan: Scan, place: int, state: int) -> None:
         if state == _NO_IMAGE:
@@ -165,8 +188,14 @@ class RecordCheck:
         record = read_record(
             tf.constant(file), tf.constant(offset), tf.constant(length)
         )
+        image = self._parse(record)[0]
+        if gif_pixels(image.numpy()) > MAX_PIXELS:
+            raise DataError(
+                f"{file}: the frames of the GIF in record {place} (from 0) have more "
+                f"than {MAX_PIXELS:,} pixels."
+            )
         try:
-            decode(self._parse(record)[0])
+            decode(image)
         except (*_TENSORFLOW, ValueError) as error:
             raise DataError(
                 f"{file}: the image of record {place} (from 0) cannot be decoded: "
@@ -178,7 +207,7 @@ class RecordCheck:
         place = 0
         try:
             for record in tf.data.TFRecordDataset(file):
-                self._parse(record)
+                self._look(record)
                 place += 1
         except _TENSORFLOW as first:
             error = first
@@ -193,10 +222,10 @@ def _state(image: tf.Tensor) -> tf.Tensor:
     first = tf.strings.substr(image, 0, 3)
     known = tf.reduce_any(first == tf.constant(_FIRST_BYTES))
     known |= tf.strings.substr(image, 0, 2) == b"BM"
-    whole = (
-        ((first == _FIRST_BYTES[0]) & (_last(image, 0, 2) == _JPEG_END))
-        | ((first == _FIRST_BYTES[1]) & (_last(image, 4, 4) == _PNG_END))
-        | ((first == _FIRST_BYTES[2]) & (_last(image, 0, 1) == _GIF_END))
+    jpeg, png, _ = _FIRST_BYTES
+    # A GIF or BMP is decoded to see whether it is whole: few are kept in records.
+    whole = ((first == jpeg) & (_last(image, 0, 2) == _JPEG_END)) | (
+        (first == png) & (_last(image, 4, 4) == _PNG_END)
     )
     return tf.where(known, tf.where(whole, _WHOLE, _UNCERTAIN), _NO_IMAGE)
 

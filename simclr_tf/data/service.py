@@ -21,12 +21,12 @@ def from_service(
 ) -> tf.data.Dataset:
     """What `pipeline(0, 1)` gives, made by the workers of a tf.data service.
 
-    Of W workers, worker w makes elements w, w + W, w + 2W, …, and we read from the
-    workers in turn, so the order is that of one machine. The service's own ways to
-    share work, coordinated reads among them, pass over a worker that is slow.
+    Of W workers, worker w makes elements w, w + W, w + 2W, …, and they are read from
+    the workers in turn, so the order is that of one machine. The service's own ways to
+    share work, coordinated reads among them, skip a worker that is slow.
 
-    The dispatcher must know its workers by name, as one that `simclr data_service`
-    started does: only then does a worker know which it is.
+    The dispatcher must have been given its workers' addresses, as `simclr
+    data_service` does: only then does each worker know its number.
 
     Args:
       pipeline: given a first element and a stride, the endless dataset of every
@@ -43,12 +43,13 @@ def from_service(
     workers = _count_workers(url)
 
     def share(worker: tf.Tensor) -> tf.data.Dataset:
-        # Each element says which it is, lest a worker that began anew go unnoticed.
+        # Each element comes with its number: a worker that was started again would
+        # otherwise begin at its first element without anybody noticing.
         numbers = tf.data.Dataset.counter(worker, tf.constant(workers, tf.int64))
         return tf.data.Dataset.zip((numbers, pipeline(worker, workers)))
 
     def made_by(worker: int) -> tf.data.Dataset:
-        """A job that is empty on all workers but one."""
+        """The elements of one worker: on all others the job is empty."""
         this = _worker_numbers().take(1).filter(lambda number: number == worker)
         return _read(this.flat_map(share), url).prefetch(tf.data.AUTOTUNE)
 
@@ -62,11 +63,11 @@ def from_service(
     ) -> dict[str, tf.Tensor]:
         number, element = made
         complaint = [
-            "A worker of the tf.data service was started anew: element",
+            "A worker of the tf.data service was started again: element",
             number,
-            "came where",
+            "came instead of",
             place,
-            "was due. Start the run again; it resumes.",
+            ". Start the run again; it resumes.",
         ]
         with tf.control_dependencies([tf.debugging.Assert(number == place, complaint)]):
             return tf.nest.map_structure(tf.identity, element)
@@ -100,7 +101,7 @@ def _count_workers(url: str) -> int:
 
     try:
         require_answer(url, _PATIENCE)
-        # A dispatcher that has no workers would let us wait for ever.
+        # Of a dispatcher without workers the first element never comes.
         asking = threading.Thread(target=ask, daemon=True)
         asking.start()
         asking.join(_PATIENCE)

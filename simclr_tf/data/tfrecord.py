@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Sequence
 
@@ -52,7 +53,7 @@ def load_tfrecord(
     place = pattern if "://" in pattern else os.path.abspath(pattern)
     index = index_records(
         files,
-        RecordCheck(parse),
+        _check(image_key, label_key),
         key=f"tfrecord:{place}\n{split}\n{image_key}\n{label_key}",
     )
     # Images without labels are commonly labelled -1.
@@ -134,6 +135,12 @@ def _keys(files: Sequence[str], pattern: str) -> tuple[str, str | None]:
             f"{file}: {label_key} must be an int64_list, got {kinds[label_key]}."
         )
     return image_key, label_key if kinds.get(label_key) else None
+
+
+@functools.cache
+def _check(image_key: str, label_key: str | None) -> RecordCheck:
+    """Kept, since each one is traced by TensorFlow anew."""
+    return RecordCheck(_parser(image_key, label_key))
 
 
 def _parser(image_key: str, label_key: str | None) -> Parse:

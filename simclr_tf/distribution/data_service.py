@@ -7,7 +7,13 @@ from collections.abc import Callable, Sequence
 
 import tensorflow as tf
 
-from simclr_tf.distribution.addresses import host_and_port, require_answer
+from simclr_tf import messages
+from simclr_tf.distribution.addresses import (
+    host_and_port,
+    require_answer,
+    require_port,
+)
+from simclr_tf.errors import UserError
 
 ROLES = ("both", "dispatcher", "worker")
 
@@ -22,17 +28,19 @@ def serve(
     workers: Sequence[str] = (),
     dispatcher: str | None = None,
     address: str | None = None,
-    say: Callable[[str], None] = print,
+    say: Callable[[str], None] = messages.say,
     wait: bool = True,
 ) -> list[object]:
     """Runs a server of a tf.data service until the process is stopped.
 
-    The dispatcher is told its workers, so that each knows its share and batches come
-    in the same order at every run. They need the same data under the same paths.
+    The dispatcher is given the addresses of its workers, so that each worker has the
+    same share of the batches in every run. Workers need the same data under the same
+    paths.
 
     Args:
       role: "dispatcher", "worker", or "both" for a cluster of one machine.
-      port: to listen on; with "both" the dispatcher's, the worker taking a free one.
+      port: to listen on, from 1 to 65535; with "both" the dispatcher's, and the
+        worker takes a free one.
       workers: of a dispatcher, HOST:PORT of each worker.
       dispatcher: of a worker, HOST:PORT of the dispatcher.
       address: of a worker, HOST:PORT that others reach it by; this host's name and
@@ -44,19 +52,24 @@ def serve(
       The servers.
 
     Raises:
-      ValueError: where an argument is missing or wrong, the port is taken, or the
+      UserError: where an argument is missing or wrong, the port is taken, or the
         dispatcher does not answer.
     """
+    if role not in ROLES:
+        raise UserError(f"role must be one of {', '.join(ROLES)}, got {role!r}.")
+    require_port(port)
     if role == "both":
         worker_port = _free_port()
         workers, address = [f"localhost:{worker_port}"], f"localhost:{worker_port}"
         dispatcher = f"localhost:{port}"
     elif role == "dispatcher" and not workers:
-        raise ValueError("A dispatcher needs workers=HOST:PORT,… of all its workers.")
+        raise UserError("A dispatcher needs workers=HOST:PORT,… of all its workers.")
     elif role == "worker" and not dispatcher:
-        raise ValueError("A worker needs dispatcher=HOST:PORT.")
+        raise UserError("A worker needs dispatcher=HOST:PORT.")
     for named in [*workers, *filter(None, [dispatcher, address])]:
         host_and_port(named)
+    if len(set(workers)) < len(workers):
+        raise UserError(f"Each worker must be named once, got {', '.join(workers)}.")
     servers = []
     if role != "worker":
         servers.append(_dispatcher(port, workers))
@@ -75,14 +88,14 @@ def _dispatcher(port: int, workers: Sequence[str]) -> object:
     try:
         return _service.DispatchServer(config)
     except (RuntimeError, tf.errors.OpError) as error:
-        raise ValueError(f"Port {port} cannot be used: {error}") from error
+        raise UserError(f"Port {port} cannot be used: {error}") from error
 
 
 def _worker(dispatcher: str, address: str) -> object:
     try:
         require_answer(dispatcher, _PATIENCE)
     except OSError as error:
-        raise ValueError(f"No dispatcher answers at {dispatcher}: {error}.") from error
+        raise UserError(f"No dispatcher answers at {dispatcher}: {error}.") from error
     port = host_and_port(address)[1]
     config = _service.WorkerConfig(
         dispatcher_address=dispatcher, worker_address=address, port=port
@@ -90,7 +103,7 @@ def _worker(dispatcher: str, address: str) -> object:
     try:
         return _service.WorkerServer(config)
     except (RuntimeError, tf.errors.OpError) as error:
-        raise ValueError(f"Port {port} cannot be used: {error}") from error
+        raise UserError(f"Port {port} cannot be used: {error}") from error
 
 
 def _free_port() -> int:

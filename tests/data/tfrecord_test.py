@@ -10,6 +10,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
+from simclr_tf.data.failures import data_errors
 from simclr_tf.data.image_files import canvas_size, to_canvas
 from simclr_tf.data.source import DataError, MissingSplit
 from simclr_tf.data.subset import Subset
@@ -262,8 +263,48 @@ def test_files_without_records_are_passed_over(folder):
 
 def test_what_is_no_file_is_told(folder):
     os.mkfifo(folder / "train-pipe")
-    with pytest.raises(DataError, match="train-pipe is not a regular file"):
+    with pytest.raises(DataError, match="train-pipe is a named pipe"):
         _load(folder)
     (folder / "only" / "inside").mkdir(parents=True)
     with pytest.raises(DataError, match=r"only folders do: try .*inside/\*"):
         _load(folder, "only/*")
+
+
+def _claim(image: bytes, at: int, claim: bytes) -> bytes:
+    return image[:at] + claim + image[at + len(claim) :]
+
+
+def _hostile_images() -> dict[str, bytes]:
+    pixels = np.zeros([8, 8, 3], np.uint8)
+    png = tf.io.encode_png(pixels).numpy()
+    gif = io.BytesIO()
+    Image.fromarray(pixels).save(gif, "GIF")
+    return {
+        "huge png": _claim(png, 16, b"\x7f\xff\xff\xff" * 2),
+        "flat png": _claim(png, 20, b"\0" * 4),
+        "huge gif": _claim(gif.getvalue(), 6, b"\xff" * 4),
+        "headless jpeg": b"\xff\xd8\xff\xd9",
+        "short jpeg": b"\xff\xd8\xff",
+        "short gif": b"GIF89a",
+        "short bmp": b"BM",
+    }
+
+
+@pytest.mark.parametrize("kind", _hostile_images())
+def test_an_image_that_lies_is_named_and_not_decoded(tmp_path, jpegs, kind):
+    write_images(tmp_path / "a", [jpegs[0], _hostile_images()[kind]])
+    with pytest.raises(DataError, match=r"/a\b.*record 1 \(from 0\)"):
+        _load(tmp_path, "a")
+
+
+def test_a_file_that_changed_while_it_was_read_is_named(folder, jpegs):
+    source = _load(folder)
+    assert source.find_fault() is None
+    write_images(folder / "train-00001-of-00003", jpegs[:2], [1, 2])
+    with (
+        pytest.raises(DataError, match="train-00001-of-00003 has changed"),
+        data_errors(source),
+    ):
+        read_all(source)
+    (folder / "train-00001-of-00003").unlink()
+    assert "train-00001-of-00003 cannot be read" in source.find_fault()

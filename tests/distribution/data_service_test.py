@@ -5,7 +5,9 @@ import socket
 import pytest
 
 from simclr_tf.data import load, pretrain_batches
+from simclr_tf.data.service import from_service
 from simclr_tf.distribution.data_service import serve
+from simclr_tf.errors import UserError
 from tests.distribution.local_cluster import free_ports
 
 
@@ -30,15 +32,32 @@ def test_both_servers_in_one_process_make_batches():
         ("dispatcher", {"workers": ["host"]}, "'host' is not HOST:PORT"),
         ("worker", {}, "needs dispatcher="),
         ("worker", {"dispatcher": "a:b"}, "'a:b' is not HOST:PORT"),
+        ("worker", {"dispatcher": "a:0"}, "'a:0' .* from 1 to 65,535, got 0"),
+        ("worker", {"dispatcher": "a:99999999"}, "got 99,999,999"),
+        ("worker", {"dispatcher": "a:1", "address": "b:70000"}, "got 70,000"),
+        ("worker", {"dispatcher": f"{'a' * 70}:1"}, "no host's name"),
+        ("dispatcher", {"workers": ["a:1", "b:0"]}, "'b:0' .* got 0"),
+        ("dispatcher", {"workers": ["a:1", "b:1", "a:1"]}, "named once"),
+        ("both", {"port": 0}, "a port must be from 1 to 65,535, got 0"),
+        ("both", {"port": 99999999}, "got 99,999,999"),
+        ("dispatcher", {"port": -1, "workers": ["a:1"]}, "got -1"),
+        ("worker", {"port": 65536, "dispatcher": "a:1"}, "got 65,536"),
+        ("server", {}, "role must be one of both, dispatcher, worker, got 'server'"),
     ],
 )
 def test_what_is_missing_is_told(role, arguments, told):
-    with pytest.raises(ValueError, match=told):
+    with pytest.raises(UserError, match=told):
         serve(role, **arguments)
 
 
 def test_a_port_in_use_is_told():
     with socket.create_server(("", 0)) as taken:
         port = taken.getsockname()[1]
-        with pytest.raises(ValueError, match=f"Port {port} cannot be used"):
+        with pytest.raises(UserError, match=f"Port {port} cannot be used"):
             serve("dispatcher", port=port, workers=["a:1"], wait=False)
+
+
+@pytest.mark.parametrize("address", ["localhost:0", "localhost:99999999", "a", "²:²"])
+def test_an_address_that_is_none_is_told_at_once(address):
+    with pytest.raises(UserError, match=r"makes no batches .*HOST:PORT"):
+        from_service(None, address)
