@@ -1,8 +1,5 @@
 """The devices asked for are used, and told; those that are not there are named."""
 
-import json
-import subprocess
-import sys
 import time
 
 import pytest
@@ -10,30 +7,12 @@ import tensorflow as tf
 
 from simclr_tf.distribution import make_strategy
 
-_TOLD = """
-import json, sys
-from simclr_tf.distribution import make_strategy
-said = []
-try:
-    strategy = make_strategy(say=said.append, **json.loads(sys.argv[1]))
-except ValueError as error:
-    print(json.dumps(["error", str(error)]))
-else:
-    made = [type(strategy).__name__, strategy.num_replicas_in_sync]
-    print(json.dumps([*made, *said]))
-"""
 
-
-def _made(**arguments):
-    """In a process of its own, since devices are cut before their first use."""
-    told = subprocess.run(
-        [sys.executable, "-c", _TOLD, json.dumps(arguments)],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=True,
-    )
-    return json.loads(told.stdout.strip().splitlines()[-1])
+def _made(strategy, **arguments):
+    """What `make_strategy` gives and says, where the devices are cut already."""
+    said = []
+    made = make_strategy(say=said.append, **arguments)
+    return [type(made).__name__, made.num_replicas_in_sync, *said]
 
 
 def test_auto_takes_the_one_device_there_is():
@@ -49,14 +28,19 @@ def test_float32_products_are_float32_on_every_device():
     assert not tf.config.experimental.tensor_float_32_execution_enabled()
 
 
-def test_auto_takes_all_logical_devices():
-    made = _made(logical_devices=4)
+@pytest.mark.slow
+@pytest.mark.xdist_group("replicas 4")
+def test_auto_takes_all_logical_devices(replicas):
+    made = replicas(4).run(_made, logical_devices=4)
     assert made[:2] == ["MirroredStrategy", 4]
     assert made[2].startswith("Devices: 4 replicas (mirrored)")
 
 
-def test_one_device_of_many():
-    assert _made(name="one", logical_devices=2)[:2] == ["OneDeviceStrategy", 1]
+@pytest.mark.slow
+@pytest.mark.xdist_group("replicas 2")
+def test_one_device_of_many(replicas):
+    made = replicas(2).run(_made, name="one", logical_devices=2)
+    assert made[:2] == ["OneDeviceStrategy", 1]
 
 
 @pytest.mark.parametrize(
