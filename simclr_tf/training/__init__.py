@@ -1,9 +1,10 @@
 """Pretraining: recipe, loop, run folder."""
 
 from simclr_tf.training.build import build_augmenter, build_model
-from simclr_tf.training.pretrain import Diverged, Stopped, pretrain
+from simclr_tf.training.pretrain import pretrain
 from simclr_tf.training.recipe import Recipe, ResolvedRecipe
 from simclr_tf.training.run_folder import RunFolder, RunFolderError
+from simclr_tf.training.steps import Diverged, Stopped
 
 __all__ = [
     "Diverged",

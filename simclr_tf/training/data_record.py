@@ -82,22 +82,7 @@ class DataRecord:
 
     def changes(self, now: DataRecord) -> list[str]:
         """In words, what is other than in this record."""
-        told = []
-        if self.fingerprint is not None and self.fingerprint != now.fingerprint:
-            for name in ("images", "classes"):
-                before = _count(self.fingerprint.get(name))
-                after = _count(now.fingerprint.get(name))
-                if before != after:
-                    told.append(f"{name} were {before} and are {after}")
-            if not told and self.fingerprint.get("classes") != now.fingerprint.get(
-                "classes"
-            ):
-                told.append("the classes have other names")
-            if not told:
-                told.append(
-                    "there are as many images as before, and their names, sizes or "
-                    "contents differ"
-                )
+        told = _differences(self.fingerprint, now.fingerprint)
         before = self.calendar.steps_per_epoch
         after = now.calendar.steps_per_epoch
         if before != after:
@@ -112,6 +97,24 @@ class DataRecord:
         epoch = min(max(self.calendar.epoch_of(step), 0), self.calendar.epochs)
         length = now.calendar.steps_per_epoch
         return DataRecord(now.fingerprint, self.calendar.anew(epoch, step, length))
+
+
+def _differences(
+    before: Mapping[str, object] | None, now: Mapping[str, object] | None
+) -> list[str]:
+    """In words, how two fingerprints differ; an unknown one differs from none."""
+    if before is None or now is None or before == now:
+        return []
+    told = []
+    for name in ("images", "classes"):
+        was, is_now = _count(before.get(name)), _count(now.get(name))
+        if was != is_now:
+            told.append(f"{name} were {was} and are {is_now}")
+    if not told and before.get("classes") != now.get("classes"):
+        told.append("the classes have other names")
+    return told or [
+        "there are as many images as before, and their names, sizes or contents differ"
+    ]
 
 
 def _count(value: object) -> object:

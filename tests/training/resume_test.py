@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import importlib
 import json
 import signal
 
@@ -20,11 +19,9 @@ from simclr_tf.training import (
     Stopped,
     pretrain,
 )
+from simclr_tf.training import steps as training_steps
 from simclr_tf.training.run_lock import RunLock
 from tests import tiny
-
-# The package has a function of the module's name.
-loop = importlib.import_module("simclr_tf.training.pretrain")
 
 STEPS = 3  # an epoch
 
@@ -178,7 +175,7 @@ def test_a_finished_run_without_its_figures_says_so(recipe, whole, tmp_path):
 
 def _poison(monkeypatch, step):
     """Has a weight become NaN in a step, as an overflow does."""
-    make = loop.make_train_function
+    make = training_steps.make_train_function
 
     def poisoned(model):
         take, taken = make(model), iter(range(1, 99))
@@ -191,7 +188,7 @@ def _poison(monkeypatch, step):
 
         return train
 
-    monkeypatch.setattr(loop, "make_train_function", poisoned)
+    monkeypatch.setattr(training_steps, "make_train_function", poisoned)
 
 
 @pytest.mark.parametrize("ended_by", ["signal", "minutes", "epoch"])
