@@ -12,6 +12,7 @@ import tensorflow as tf
 import simclr_tf
 
 NAME = "tests.tiny:encoder"
+DROPOUT_NAME = "tests.tiny:dropout_encoder"
 FEATURES = 16
 
 
@@ -28,4 +29,11 @@ def encoder(image_size: int | None = None) -> tf.keras.Model:
             tf.keras.layers.GlobalAveragePooling2D(),
         ],
         name="encoder",
+    )
+
+
+def dropout_encoder(image_size: int | None = None) -> tf.keras.Model:
+    """`encoder` that drops features at random in training, as EfficientNet does."""
+    return tf.keras.Sequential(
+        [*encoder(image_size).layers, tf.keras.layers.Dropout(0.3)], name="encoder"
     )

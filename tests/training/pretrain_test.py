@@ -123,7 +123,7 @@ def state(run):
 
 def test_the_run_folder_is_complete(whole, recipe):
     assert sorted(path.name for path in whole.iterdir()) == [
-        *("checkpoints", "flags.txt", "metrics.jsonl"),
+        *("checkpoints", "data.json", "flags.txt", "metrics.jsonl"),
         *("result.json", "tensorboard"),
     ]
     assert RunFolder(str(whole)).recipe() == recipe.resolve()

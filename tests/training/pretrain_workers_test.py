@@ -36,6 +36,7 @@ def command(images_npz, tmp_path_factory):
         "batch_size": 8,
         "epochs": _EPOCHS,
         "early_share": 0,
+        "pretrain_on_all": True,
         "precision": "float32",
     }
     flags = [f"--{name}={value}" for name, value in settings.items()]

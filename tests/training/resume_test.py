@@ -20,8 +20,11 @@ from simclr_tf.training import (
     pretrain,
 )
 from simclr_tf.training import steps as training_steps
+from simclr_tf.training.checkpoints import Checkpoints
 from simclr_tf.training.run_lock import RunLock
 from tests import tiny
+
+pytestmark = pytest.mark.slow
 
 STEPS = 3  # an epoch
 
@@ -117,21 +120,32 @@ def _signal():
 
 @pytest.fixture(scope="module")
 def whole(recipe, tmp_path_factory):
-    """A run that nothing ended."""
+    """A run that nothing ended, but for a signal in its last step: all is done."""
     run = tmp_path_factory.mktemp("whole") / "run"
-    _train(recipe, run)
+    with _after(2 * STEPS, _signal):
+        _train(recipe, run)
     assert [row["step"] for row in _rows(run)] == [STEPS, 2 * STEPS]
     return run
 
 
-def test_killed_and_stopped_in_a_folder_named_like_a_pattern(recipe, whole, tmp_path):
-    """Killed before an epoch's end, stopped at one, in mid-epoch; metrics too."""
-    run = tmp_path / "run[v2]*\\b"
+def test_killed_stopped_and_crashed_in_a_folder_named_like_a_pattern(
+    recipe, tmp_path, monkeypatch
+):
+    """With dropout, and each epoch's views of a size of its own: a step traced anew."""
+    recipe = dataclasses.replace(
+        recipe, encoder=tiny.DROPOUT_NAME, early_share=0.5, early_view_size=12
+    )
+    whole, run = tmp_path / "whole", tmp_path / "run[v2]*\\b"
+    _train(recipe, whole)
     with _after(2, _kill):
         _train(recipe, run, checkpoint_minutes=0)
     assert checkpoint_steps(str(run / "checkpoints")) == [1]  # Killed within step 2.
     with _after(2, _signal), pytest.raises(Stopped, match="after step 3 of 6"):
         _train(recipe, run)
+    with monkeypatch.context() as patch:
+        patch.setattr(Checkpoints, "save", _crash)
+        with _after(1, _signal), pytest.raises(OSError, match="disk full"):
+            _train(recipe, run)
     with _after(1, _signal), pytest.raises(Stopped, match="after step 4 of 6"):
         _train(recipe, run)
     said = _train(recipe, run)
@@ -141,6 +155,10 @@ def test_killed_and_stopped_in_a_folder_named_like_a_pattern(recipe, whole, tmp_
     # What knn, embed and export ask.
     RunFolder(str(run)).load_model()
     assert "All 6 steps were taken before" in _train(recipe, run)
+
+
+def _crash(self, step, seconds):
+    raise OSError("disk full")
 
 
 def test_a_damaged_newest_state_costs_its_steps_alone(recipe, whole, tmp_path):
@@ -209,6 +227,18 @@ def test_weights_that_are_no_numbers_are_never_saved(
     assert last in str(diverged.value)
     assert _rows(run) == []
     assert not (run / "result.json").exists()
+
+
+def test_an_epoch_of_one_step_whose_loss_was_that_of_the_first_weights(
+    recipe, tmp_path
+):
+    recipe = dataclasses.replace(
+        recipe, batch_size=24, epochs=1, learning_rate=1e38, warmup_epochs=0.0
+    )
+    with pytest.raises(Diverged, match="in epoch 1: lower --learning_rate"):
+        _train(recipe, tmp_path / "run")
+    assert _rows(tmp_path / "run") == []
+    assert checkpoint_steps(str(tmp_path / "run" / "checkpoints")) == []
 
 
 def test_nan_is_looked_for_whenever_progress_is_shown(recipe, tmp_path, monkeypatch):
