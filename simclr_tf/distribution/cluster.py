@@ -1,4 +1,4 @@
-"""The machines that train together, as TF_CONFIG names them."""
+"""The hosts that train together, as TF_CONFIG names them."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ import socket
 import time
 from collections.abc import Callable
 
+from simclr_tf import messages
 from simclr_tf.distribution.addresses import host_and_port, require_answer
+from simclr_tf.errors import UserError
 
 _TRAINING = ("chief", "worker")
 # Between two attempts to reach a worker, in seconds.
 _PAUSE = 0.5
-# After so many seconds of waiting, say for whom.
+# Seconds of waiting after which a person is told for whom.
 _PATIENCE = 5.0
 
 
@@ -33,7 +35,7 @@ def read_cluster(variable: str | None = None) -> Cluster | None:
       variable: the text of TF_CONFIG; read from the environment where None.
 
     Raises:
-      ValueError: where TF_CONFIG is not what TensorFlow documents.
+      UserError: where TF_CONFIG is not what TensorFlow documents.
     """
     text = os.environ.get("TF_CONFIG", "") if variable is None else variable
     if not text.strip():
@@ -48,7 +50,7 @@ def read_cluster(variable: str | None = None) -> Cluster | None:
         places = [(job, index) for job, index, _ in workers]
         index = places.index((task["type"], int(task["index"])))
     except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise ValueError(
+        raise UserError(
             f"TF_CONFIG is wrong ({type(error).__name__}: {error}). It is JSON such as "
             '{"cluster": {"worker": ["host0:2222", "host1:2222"]}, '
             '"task": {"type": "worker", "index": 0}}, the index being each host\'s own.'
@@ -64,23 +66,28 @@ def _addresses(jobs: dict, job: str) -> list[tuple[int, str]]:
 
 
 def wait_for_workers(
-    cluster: Cluster, timeout: float, say: Callable[[str], None] = print
+    cluster: Cluster, timeout: float, say: Callable[[str], None] = messages.say
 ) -> None:
-    """Returns once every worker of the cluster has been heard.
+    """Returns once every worker of the cluster has answered.
 
-    TensorFlow itself waits for ever. Each process listens on its own port while it
-    calls the others; a moment later TensorFlow's server takes the port over.
+    TensorFlow itself waits without an end. Each process listens on its own port while
+    it calls the others; afterwards TensorFlow's server takes the port over.
 
     Args:
       cluster: this process and the others.
-      timeout: how long to wait, in seconds.
-      say: called with whom we wait for.
+      timeout: how long to wait, in seconds, 0 or more and finite.
+      say: called with the names of the workers that have not answered yet.
 
     Raises:
-      ValueError: where this process' port is taken, or a worker does not answer.
+      UserError: where this process' port is taken, or a worker does not answer.
     """
     host, port = host_and_port(cluster.workers[cluster.index])
     began = time.monotonic()
+    if not 0 <= timeout < float("inf"):
+        raise UserError(
+            f"The time to wait for other workers must be 0 s or more and finite, got "
+            f"{timeout:g}."
+        )
     missing = [i for i in range(len(cluster.workers)) if i != cluster.index]
     said = False
     with _listening(host, port):
@@ -89,7 +96,7 @@ def wait_for_workers(
             waited = time.monotonic() - began
             names = ", ".join(f"worker {i} ({cluster.workers[i]})" for i in missing)
             if missing and waited > timeout:
-                raise ValueError(
+                raise UserError(
                     f"No answer from {names} in {timeout:g} s. Start the same command "
                     "there, with the same TF_CONFIG but its own task index, and see "
                     "that its port is open."
@@ -108,7 +115,7 @@ def _listening(host: str, port: int) -> socket.socket:
         listener.bind(("", port))
     except OSError as error:
         listener.close()
-        raise ValueError(
+        raise UserError(
             f"Port {port} of {host}, this worker's in TF_CONFIG, cannot be used: "
             f"{error.strerror}. Another run may still hold it."
         ) from error

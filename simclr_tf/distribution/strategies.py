@@ -6,8 +6,10 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
+from simclr_tf import messages
 from simclr_tf.distribution.addresses import require_answer
 from simclr_tf.distribution.cluster import Cluster, read_cluster, wait_for_workers
+from simclr_tf.errors import UserError
 
 STRATEGIES = ("auto", "one", "mirrored", "multiworker", "tpu")
 
@@ -21,13 +23,13 @@ def make_strategy(
     tpu: str | None = None,
     logical_devices: int | None = None,
     timeout: float = 60.0,
-    say: Callable[[str], None] = print,
+    say: Callable[[str], None] = messages.say,
 ) -> tf.distribute.Strategy:
     """A `tf.distribute` strategy; call it before TensorFlow has used a device.
 
-    Also has float32 products computed in float32: left alone, TPUs multiply in
-    bfloat16 and GPUs in TF32, the loss's similarities included. Layers of another
-    precision keep theirs.
+    It also makes float32 products be computed in float32. By default TPUs multiply in
+    bfloat16 and GPUs in TF32, also where the loss computes similarities. Layers of
+    another precision keep theirs.
 
     Args:
       name: "one" device; "mirrored" over this machine's GPUs, or over logical CPUs;
@@ -40,10 +42,10 @@ def make_strategy(
       say: called with a line on what was found and chosen.
 
     Raises:
-      ValueError: where what was asked for is not there; the message says what to do.
+      UserError: where what was asked for is not there; the message says what to do.
     """
     if name not in STRATEGIES:
-        raise ValueError(f"strategy must be one of {STRATEGIES}, got {name!r}.")
+        raise UserError(f"strategy must be one of {STRATEGIES}, got {name!r}.")
     if logical_devices is not None:
         _cut_cpu(logical_devices)
     tf.config.experimental.enable_tensor_float_32_execution(False)
@@ -53,7 +55,7 @@ def make_strategy(
     if name == "auto":
         kind = _choose(tpu, cluster, max(len(gpus), logical_devices or 1))
     if tpu is not None and kind != "tpu":
-        raise ValueError(f"A TPU is named, {tpu}: strategy must be tpu, got {name}.")
+        raise UserError(f"A TPU is named, {tpu}: strategy must be tpu, got {name}.")
     if kind == "tpu":
         strategy = _tpu(tpu or "local")
     elif kind == "multiworker":
@@ -76,14 +78,14 @@ def _choose(tpu: str | None, cluster: Cluster | None, devices: int) -> str:
 
 def _cut_cpu(count: int) -> None:
     if count < 1:
-        raise ValueError(f"logical_devices must be at least 1, got {count}.")
+        raise UserError(f"logical_devices must be at least 1, got {count}.")
     cpu = tf.config.list_physical_devices("CPU")[0]
     try:
         tf.config.set_logical_device_configuration(
             cpu, [tf.config.LogicalDeviceConfiguration()] * count
         )
     except RuntimeError as error:
-        raise ValueError(
+        raise UserError(
             "logical_devices must be set before TensorFlow first uses a device."
         ) from error
 
@@ -92,7 +94,7 @@ def _mirrored(gpus: int, logical_devices: int | None) -> tf.distribute.Strategy:
     if gpus and logical_devices is None:
         return tf.distribute.MirroredStrategy([f"GPU:{i}" for i in range(gpus)])
     if logical_devices is None:
-        raise ValueError(
+        raise UserError(
             "strategy=mirrored found no GPU. Use strategy=one, or logical_devices=2 "
             "to cut the CPU into two replicas, for development."
         )
@@ -103,7 +105,7 @@ def _multiworker(
     cluster: Cluster | None, timeout: float, say: Callable[[str], None]
 ) -> tf.distribute.Strategy:
     if cluster is None:
-        raise ValueError(
+        raise UserError(
             "strategy=multiworker needs TF_CONFIG, which names the hosts: "
             'TF_CONFIG=\'{"cluster": {"worker": ["host0:2222", "host1:2222"]}, '
             '"task": {"type": "worker", "index": 0}}\' on host0, index 1 on host1.'
@@ -122,7 +124,7 @@ def _tpu(name: str) -> tf.distribute.Strategy:
         tf.tpu.experimental.initialize_tpu_system(resolver)
     except (OSError, RuntimeError, ValueError, tf.errors.OpError) as error:
         text = str(getattr(error, "message", error)).splitlines()[0]
-        raise ValueError(
+        raise UserError(
             f"No TPU answers as {name!r} ({text[:200]}). On a TPU VM, install the "
             "TensorFlow wheel for TPUs and use tpu=local; elsewhere give the TPU's "
             "name or grpc://HOST:8470; without a TPU use another strategy."

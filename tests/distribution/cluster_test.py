@@ -8,6 +8,7 @@ import time
 import pytest
 
 from simclr_tf.distribution.cluster import Cluster, read_cluster, wait_for_workers
+from simclr_tf.errors import UserError
 from tests.distribution.local_cluster import free_ports
 
 
@@ -90,3 +91,9 @@ def test_a_port_in_use_is_named():
     told = pytest.raises(ValueError, match=f"Port {port} of localhost")
     with socket.create_server(("", port)), told:
         wait_for_workers(cluster, timeout=1)
+
+
+@pytest.mark.parametrize("timeout", [float("nan"), float("inf"), -1.0])
+def test_a_wait_without_an_end_is_refused(timeout):
+    with pytest.raises(UserError, match=f"finite, got {timeout:g}"):
+        wait_for_workers(Cluster(("localhost:1", "localhost:2"), 0), timeout=timeout)
