@@ -82,7 +82,7 @@ def test_killed_at_random_moments(tmp_path):
     assert any(step % STEPS for step in killed_after), killed_after
 
     process = _start(run, whole / "flags.txt")
-    said, complaints = process.communicate(timeout=400)
+    _, complaints = process.communicate(timeout=400)
     assert process.returncode == 0, complaints
     assert _metrics(run) == _metrics(whole)
     readers = [
