@@ -10,6 +10,10 @@ class UserError(ValueError):
     defect of this package and keeps its traceback.
     """
 
+    # TensorFlow raises an exception anew, as one of the same class, where it was raised
+    # while a function was traced; of classes with this constructor alone.
+    __init__ = Exception.__init__
+
     # Both keep the class and the message as they are: AutoGraph would raise a
     # StagingError with the user's stack in its message, and Keras would add the
     # arguments of each layer's call.

@@ -70,7 +70,7 @@ def start() -> None:
     os.dup2(writing, 2)
     os.close(writing)
     sys.stderr.flush()
-    sys.stderr = sys.__stderr__ = io.TextIOWrapper(
+    sys.stderr = io.TextIOWrapper(
         os.fdopen(terminal, "wb", 0),
         encoding=encoding,
         errors=errors,

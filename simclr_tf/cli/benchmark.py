@@ -5,7 +5,9 @@ from __future__ import annotations
 from absl import flags
 
 from simclr_tf.benchmark import PARTS, benchmark
+from simclr_tf.cli import output
 from simclr_tf.cli.command import Command
+from simclr_tf.messages import say
 
 
 def _define(values: flags.FlagValues) -> None:
@@ -40,13 +42,14 @@ def _define(values: flags.FlagValues) -> None:
 
 
 def _run(values: flags.FlagValues) -> None:
+    output.require_writable_file(values.output)
     benchmark(
         values.parts,
         dataset=values.dataset,
         repeats=values.repeats,
         output=values.output,
     )
-    print(f"\nWritten to {values.output}.")
+    say(f"\nWritten to {values.output}.")
 
 
 BENCHMARK = Command(

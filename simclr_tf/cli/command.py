@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable, Sequence
 
 from absl import flags
@@ -47,13 +48,15 @@ class Command:
         flags.DEFINE_boolean("help", False, "show this", flag_values=values)
         try:
             rest = values([f"simclr {self.name}", *arguments])[1:]
-        except (flags.Error, OSError) as error:
+        except (flags.Error, OSError, UnicodeDecodeError) as error:
             raise UsageError(f"{error} See simclr {self.name} --help.") from error
         if rest:
             raise UsageError(
                 f"{' '.join(rest)!r} is no flag: flags are --name=value. See simclr "
                 f"{self.name} --help."
             )
+        for name in values:
+            _require_number(name, values[name].value)
         return values
 
     def help(self) -> str:
@@ -66,6 +69,14 @@ class Command:
         lines.append("  --flagfile=FILE")
         lines.append("        more flags from a file, one a line")
         return "\n".join(lines)
+
+
+def _require_number(name: str, value: object) -> None:
+    """Raises UsageError for numbers that no setting can be."""
+    if isinstance(value, float) and not math.isfinite(value):
+        raise UsageError(f"--{name} must be a finite number, got {value}.")
+    if isinstance(value, int) and abs(value) >= 2**32:
+        raise UsageError(f"--{name} must be below 4294967296, got {value}.")
 
 
 def _flag_help(flag: flags.Flag) -> list[str]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import io
 
 import numpy as np
-import tensorflow as tf
 from absl import flags
 
-from simclr_tf.cli import encoder_flags
+from simclr_tf.cli import encoder_flags, output
 from simclr_tf.cli.command import Command, UsageError
 from simclr_tf.data import load
+from simclr_tf.messages import say
 
 
 def _define(values: flags.FlagValues) -> None:
@@ -27,12 +27,13 @@ def _define(values: flags.FlagValues) -> None:
 
 
 def _run(values: flags.FlagValues) -> None:
+    output.require_writable_file(values.output)
     loaded = encoder_flags.load(values)
     dataset = values.dataset or loaded.dataset
     if dataset is None:
         raise UsageError("Name the images with --dataset.")
     source = load(dataset, values.split, image_size=loaded.image_size)
-    print(source)
+    say(str(source))
     features, labels = encoder_flags.features(loaded, source, values.batch_size)
     arrays = {"features": features}
     if labels is not None:
@@ -43,10 +44,9 @@ def _run(values: flags.FlagValues) -> None:
         arrays["paths"] = np.array(source.paths)
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **arrays)
-    with tf.io.gfile.GFile(values.output, "wb") as file:
-        file.write(buffer.getvalue())
+    output.write(values.output, buffer.getvalue())
     count, width = features.shape
-    print(
+    say(
         f"{count:,} features of {width} numbers, with {', '.join(arrays)}, are in "
         f"{values.output}."
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 import tensorflow as tf
@@ -18,7 +18,7 @@ from simclr_tf.evaluation import encode
 from simclr_tf.export import PRECISIONS, image_size_of
 from simclr_tf.model import SimCLR
 from simclr_tf.progress import Progress
-from simclr_tf.training import Recipe, RunFolder, build_model
+from simclr_tf.training import Recipe, ResolvedRecipe, RunFolder, build_model
 
 Encoder = Callable[..., tf.Tensor]
 
@@ -30,6 +30,7 @@ class Loaded(NamedTuple):
     image_size: int
     dataset: str | None
     test_dataset: str | None
+    recipe: ResolvedRecipe | None = None  # of the run that trained it
 
 
 def define(values: flags.FlagValues) -> None:
@@ -110,7 +111,7 @@ def load(values: flags.FlagValues) -> Loaded:
             model = build_model(dataclasses.replace(recipe, precision=values.precision))
         else:
             model = RunFolder(values.run).load_model(precision=values.precision)
-        return Loaded(model, size, recipe.dataset, recipe.test_dataset)
+        return Loaded(model, size, recipe.dataset, recipe.test_dataset, recipe)
     if not values.encoder:
         raise UsageError("--published needs --encoder=NAME, such as resnet50.")
     size = values.image_size or 224
@@ -131,7 +132,7 @@ def load_model(values: flags.FlagValues) -> tuple[SimCLR, int]:
     if values.saved_model:
         raise UsageError("--saved_model is exported already.")
     loaded = load(values)
-    return loaded.encoder, loaded.image_size
+    return cast(SimCLR, loaded.encoder), loaded.image_size
 
 
 def _from_saved_model(values: flags.FlagValues) -> Loaded:

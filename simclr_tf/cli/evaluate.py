@@ -6,13 +6,14 @@ import json
 import os
 from collections.abc import Callable
 
-import tensorflow as tf
 from absl import flags
 
-from simclr_tf.cli import encoder_flags
+from simclr_tf.cli import encoder_flags, output
 from simclr_tf.cli.command import UsageError
-from simclr_tf.data import DataError, load_train_and_test
+from simclr_tf.data import HELD_OUT, DataError, Source, load_train_and_test
 from simclr_tf.evaluation import EvaluationResult
+from simclr_tf.messages import say
+from simclr_tf.training import ResolvedRecipe
 
 
 def define(values: flags.FlagValues) -> None:
@@ -44,7 +45,12 @@ def run(
     values: flags.FlagValues, name: str, judge: Callable[..., EvaluationResult]
 ) -> None:
     """Encodes both splits, judges the features, prints and writes the result."""
+    if values.output is not None:
+        output.require_writable_file(values.output)
     loaded = encoder_flags.load(values)
+    path = _output(values, name)
+    if path is not None:
+        output.require_writable_file(path)
     dataset = values.dataset or loaded.dataset
     if dataset is None:
         raise UsageError("Name the labelled images with --dataset.")
@@ -58,20 +64,41 @@ def run(
                 f"{source} has no labels, and an evaluation needs them. In a folder, "
                 "put each class into a subfolder of its own."
             )
-    print(f"Train: {train}\nTest: {test}")
+    say(f"Train: {train}\nTest: {test}")
+    learned_from = was_learned_from(loaded.recipe, test) and not values.random
+    if learned_from:
+        say(
+            "The encoder was pretrained on the test images too: the figures will be "
+            "better than on new images."
+        )
     train_h, train_y = encoder_flags.features(loaded, train, values.batch_size)
     test_h, test_y = encoder_flags.features(loaded, test, values.batch_size)
     result = judge(train_h, train_y, test_h, test_y)
-    print(result)
-    _write(values, name, result)
-
-
-def _write(values: flags.FlagValues, name: str, result: EvaluationResult) -> None:
-    path = values.output
-    if path is None and values.run:
-        kind = f"{name}_random" if values.random else name
-        path = os.path.join(values.run, f"{kind}.json")
+    say(str(result))
     if path is not None:
-        with tf.io.gfile.GFile(path, "w") as file:
-            file.write(json.dumps(result.to_dict(), indent=2) + "\n")
-        print(f"Written to {path}.")
+        figures = {**result.to_dict(), "pretrained_on_test_images": learned_from}
+        output.write(path, (json.dumps(figures, indent=2) + "\n").encode())
+        say(f"Written to {path}.")
+
+
+def was_learned_from(recipe: ResolvedRecipe | None, test: Source) -> bool:
+    """Whether a run is known to have learned from the images it is measured on.
+
+    Args:
+      recipe: the run's; None where there is none, of which nothing is known.
+      test: the images to measure on.
+    """
+    if recipe is None or test.spec != recipe.dataset:
+        return False
+    if test.split != HELD_OUT:
+        return test.split == "train"
+    held_out = recipe.labels and recipe.test_dataset is None
+    return recipe.pretrain_on_all or not held_out
+
+
+def _output(values: flags.FlagValues, name: str) -> str | None:
+    """The file for the result, if any."""
+    if values.output is not None or not values.run:
+        return values.output
+    kind = f"{name}_random" if values.random else name
+    return os.path.join(values.run, f"{kind}.json")

@@ -6,9 +6,10 @@ import os
 
 from absl import flags
 
-from simclr_tf.cli import encoder_flags
+from simclr_tf.cli import encoder_flags, output
 from simclr_tf.cli.command import Command
 from simclr_tf.export import export_encoder
+from simclr_tf.messages import say
 
 
 def _define(values: flags.FlagValues) -> None:
@@ -22,10 +23,13 @@ def _define(values: flags.FlagValues) -> None:
 
 
 def _run(values: flags.FlagValues) -> None:
+    if values.output is not None:
+        output.require_writable(values.output)
     model, image_size = encoder_flags.load_model(values)
     path = values.output or os.path.join(values.run or ".", "saved_model")
+    output.require_writable(path)
     export_encoder(model, path, image_size=image_size, precision=values.precision)
-    print(f"Exported to {path}; tf.saved_model.load({path!r}) needs TensorFlow alone.")
+    say(f"Exported to {path}; tf.saved_model.load({path!r}) needs TensorFlow alone.")
 
 
 EXPORT = Command(

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import difflib
 import os
+import platform
 import sys
+import traceback
 from collections.abc import Sequence
 
 import tensorflow as tf
@@ -19,6 +21,8 @@ from simclr_tf.cli.linear_eval import LINEAR_EVAL
 from simclr_tf.cli.pretrain import PRETRAIN
 from simclr_tf.cli.preview import PREVIEW
 from simclr_tf.cli.tpu_check import TPU_CHECK
+from simclr_tf.errors import UserError
+from simclr_tf.messages import say
 from simclr_tf.training import Stopped
 from simclr_tf.version import __version__
 
@@ -30,7 +34,10 @@ COMMANDS: dict[str, Command] = {
     )
 }
 
-DONE, MISTAKE, RESUMABLE = 0, 2, 75
+DONE, DEFECT, MISTAKE, RESUMABLE = 0, 1, 2, 75
+
+# How messages begin that TensorFlow and Keras put around another one.
+_RAISED_ANEW = ("in user code:", "Exception encountered when calling")
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -40,39 +47,51 @@ def main(arguments: Sequence[str]) -> int:
       arguments: what follows the program's name.
 
     Returns:
-      The exit status: 0 done; 2 the user's mistake, said on stderr; 75 stopped by a
-      signal and resumable with the same command.
+      The exit status: 0 done; 1 a defect of this package, with its traceback; 2 the
+      user's mistake, said in a line on stderr; 75 stopped by a signal and resumable
+      with the same command.
     """
     if not arguments or arguments[0] in ("--help", "-h", "help"):
-        print(_overview())
+        say(_overview())
         return DONE
     if arguments[0] == "--version":
-        print(f"simclr {__version__}")
+        say(f"simclr {__version__}")
         return DONE
     name, rest = arguments[0], arguments[1:]
     try:
         command = _find(name)
         if any(argument in ("--help", "-h", "-help") for argument in rest):
-            print(command.help())
+            say(command.help())
             return DONE
         command.run(command.parse(rest))
     except Stopped as stopped:
-        print(stopped, file=sys.stderr)
+        say(str(stopped), sys.stderr)
         return RESUMABLE
-    except (ValueError, OSError, tf.errors.OpError) as error:
+    except UserError as error:
         if os.environ.get("SIMCLR_TRACEBACK"):
             raise
-        print(f"simclr: {_one_line(error)}", file=sys.stderr)
+        say(f"simclr: {_one_line(error)}", sys.stderr)
         return MISTAKE
     except KeyboardInterrupt:
-        print("simclr: interrupted.", file=sys.stderr)
+        say("simclr: interrupted.", sys.stderr)
         return RESUMABLE
+    except BrokenPipeError:
+        raise  # Whoever read the output has seen enough; see `run`.
+    except Exception:
+        say(traceback.format_exc() + _how_to_report(), sys.stderr)
+        return DEFECT
     return DONE
 
 
 def run() -> None:
     """Entry point of the `simclr` command."""
-    sys.exit(main(sys.argv[1:]))
+    try:
+        status = main(sys.argv[1:])
+    except BrokenPipeError:
+        # Python flushes stdout once more at its end, and must not fail there.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = DEFECT
+    sys.exit(status)
 
 
 def _find(name: str) -> Command:
@@ -91,13 +110,31 @@ def _overview() -> str:
     lines += ["usage: simclr COMMAND [--flag=value …]", ""]
     lines += [f"  {c.name:<{width}}  {c.summary}" for c in COMMANDS.values()]
     lines += ["", "simclr COMMAND --help shows a command's flags."]
+    lines += [
+        "",
+        "SIMCLR_TRACEBACK=1 in the environment shows where a mistake was found;",
+    ]
+    lines += ["TF_CPP_MIN_LOG_LEVEL=0 shows all that TensorFlow says."]
     return "\n".join(lines)
 
 
-def _one_line(error: Exception) -> str:
-    """What an error says, without TensorFlow's account of where it was said."""
-    text = getattr(error, "message", None) or str(error)
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    if lines and lines[0] == "in user code:":  # Raised while a function was traced.
+def _one_line(error: UserError) -> str:
+    """What an error says, without TensorFlow's account of where it was raised."""
+    first: BaseException = error
+    cause: BaseException | None = error
+    while cause is not None:  # It is raised anew by all that traced it.
+        first = cause if isinstance(cause, UserError) else first
+        cause = cause.__context__ if str(first).startswith(_RAISED_ANEW) else None
+    lines = [line.strip() for line in str(first).splitlines() if line.strip()]
+    if lines and lines[0].startswith(_RAISED_ANEW):
         return lines[-1].partition(": ")[2] or lines[-1]
-    return lines[0] if lines else type(error).__name__
+    return " ".join(lines) or type(error).__name__
+
+
+def _how_to_report() -> str:
+    return (
+        "\nThis is a defect of simclr_tf. Please report it to the project with all of "
+        'the above, see README, "Reporting a defect".\n'
+        f"simclr_tf {__version__}, TensorFlow {tf.__version__}, Python "
+        f"{platform.python_version()}, {platform.platform()}"
+    )

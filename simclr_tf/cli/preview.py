@@ -8,9 +8,10 @@ from absl import flags
 
 from simclr_tf import randomness
 from simclr_tf.augmentation import SimCLRAugmenter, evaluation_view
-from simclr_tf.cli import recipe_flags
+from simclr_tf.cli import output, recipe_flags
 from simclr_tf.cli.command import Command
 from simclr_tf.data import load, sample
+from simclr_tf.messages import say
 from simclr_tf.pictures import draw_views, save_figure
 from simclr_tf.training import build_augmenter
 
@@ -36,6 +37,7 @@ def _define(values: flags.FlagValues) -> None:
 
 
 def _run(values: flags.FlagValues) -> None:
+    output.require_writable_file(values.output)
     said = recipe_flags.recipe(values, only=_DESCRIBING)
     source = load(said.dataset, "train", image_size=said.image_size, labels=False)
     recipe = said.resolve(native_size=min(source.image_shape[:2]))
@@ -52,8 +54,9 @@ def _run(values: flags.FlagValues) -> None:
         f"{recipe.color_strength:g}, {'blur' if recipe.blur else 'no blur'}, crops of "
         f"{recipe.crop_min_area:.0%} to 100%",
     )
-    save_figure(picture, values.output)
-    print(f"{source}\nThe picture is {values.output}.")
+    with output.replacing(values.output) as aside:
+        save_figure(picture, aside)
+    say(f"{source}\nThe picture is {values.output}.")
 
 
 def _views(

@@ -28,12 +28,14 @@ def define(values: flags.FlagValues) -> None:
         "logical_devices",
         None,
         "cut the CPU into so many devices, for development: replicas without GPUs",
+        lower_bound=1,
         flag_values=values,
     )
     flags.DEFINE_float(
         "connect_timeout",
         60.0,
         "seconds to wait for the other hosts of TF_CONFIG",
+        lower_bound=0.0,
         flag_values=values,
     )
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import dataclasses
 import json
 
-import tensorflow as tf
 from absl import flags
 
-from simclr_tf.cli import recipe_flags
+from simclr_tf.cli import output, recipe_flags
 from simclr_tf.cli.command import Command
+from simclr_tf.messages import say
 from simclr_tf.tpu_check import NOT_PROVEN, TpuCheck, tpu_check
 
 
@@ -58,12 +58,13 @@ def _define(values: flags.FlagValues) -> None:
 
 
 def _run(values: flags.FlagValues) -> None:
+    if values.output:
+        output.require_writable_file(values.output)
     recipe = recipe_flags.recipe(values).resolve()
-    print(
+    say(
         f"{recipe.encoder}, views of {recipe.image_size} px, {recipe.precision}, "
         f"{recipe.optimizer}, {recipe.batch_size} images a step; compiling takes "
-        "seconds to minutes",
-        flush=True,
+        "seconds to minutes"
     )
 
     def check(augment_on: str) -> TpuCheck:
@@ -76,16 +77,15 @@ def _run(values: flags.FlagValues) -> None:
         )
 
     result = check(recipe.augment_on)
-    print(result)
+    say(str(result))
     written = {"recipe": dataclasses.asdict(recipe), **result.to_dict()}
     if values.show_augmentation and recipe.augment_on == "device":
         without = check("host")
-        print(f"augmentation adds         {result.beyond(without)}")
+        say(f"augmentation adds         {result.beyond(without)}")
         written["on_views_from_the_host"] = without.to_dict()
-    print(NOT_PROVEN)
+    say(NOT_PROVEN)
     if values.output:
-        with tf.io.gfile.GFile(values.output, "w") as file:
-            file.write(json.dumps(written, indent=2) + "\n")
+        output.write(values.output, (json.dumps(written, indent=2) + "\n").encode())
 
 
 TPU_CHECK = Command(
