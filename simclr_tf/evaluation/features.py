@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import tensorflow as tf
 
+from simclr_tf.errors import UserError
+
 # Of each model its parts and, by input, its graph: a monitor encodes with the same
 # model epoch after epoch.
 _graphs: weakref.WeakKeyDictionary[tf.Module, tuple[list, dict]] = (
@@ -39,20 +41,20 @@ def encode(
       dataset; labels are None where the dataset has none.
 
     Raises:
-      ValueError: the dataset is not one of such batches, is endless or is empty,
+      UserError: the dataset is not one of such batches, is endless or is empty,
         or the model's output has another rank.
     """
     spec = dataset.element_spec
     if not isinstance(spec, Mapping) or "image" not in spec:
-        raise ValueError(
+        raise UserError(
             'dataset must give dicts with "image" and, where known, "label", got '
             f"elements {spec}"
         )
     if dataset.cardinality() == tf.data.INFINITE_CARDINALITY:
-        raise ValueError("dataset must end, got one that repeats for ever")
+        raise UserError("dataset must end, got one that repeats for ever")
     image = spec["image"]
     if image.shape.rank not in (None, 4):
-        raise ValueError(
+        raise UserError(
             'dataset must give batches: "image" of shape [B, H, W, C], got '
             f"{image.shape}"
         )
@@ -69,7 +71,7 @@ def encode(
         if progress is not None:
             progress(done)
     if not done:
-        raise ValueError("dataset must hold at least one example, got none")
+        raise UserError("dataset must hold at least one example, got none")
     return np.concatenate(features), np.concatenate(labels) if labels else None
 
 
@@ -106,7 +108,7 @@ def _trace(
         if h.shape.rank == 4:
             h = tf.reduce_mean(h, axis=[1, 2])
         if h.shape.rank != 2:
-            raise ValueError(
+            raise UserError(
                 f"model must give [B, D] or [B, h, w, D], got shape {h.shape}"
             )
         return h

@@ -189,7 +189,7 @@ def tpu_check(
       make_model: makes the model, as `build_model` does from its arguments.
 
     Raises:
-      ValueError: where the topology is not known, or its cores do not divide the
+      UserError: where the topology is not known, or its cores do not divide the
         batch.
       CompilerMissing: where there is no environment with jax and libtpu.
       StepRefused: where the step holds what no TPU runs.
@@ -199,7 +199,7 @@ def tpu_check(
     python = find_compiler(compiler_python)
     machine = describe(python, topology)
     if "refused" in machine:
-        raise ValueError(
+        raise UserError(
             f"{topology!r} is no slice of {chip.name}: {_brief(machine['refused'])}"
         )
     program = recipe_program(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import re
 
+from simclr_tf.errors import UserError
+
 
 @dataclasses.dataclass(frozen=True)
 class Chip:
@@ -50,12 +52,12 @@ def chip_of(topology: str) -> Chip:
     """The chip that a topology such as "v3:8x8" is made of.
 
     Raises:
-      ValueError: where the topology is not written like that, or its generation is
+      UserError: where the topology is not written like that, or its generation is
         not known.
     """
     found = re.fullmatch(r"(\w+):\d+x\d+(x\d+)?", topology)
     if not found or found[1] not in CHIPS:
-        raise ValueError(
+        raise UserError(
             f"topology must be a generation ({', '.join(CHIPS)}) and the chips of a "
             "slice along each axis, such as v3:8x8, v5e:4x4 or v4:2x2x1, got "
             f"{topology!r}."

@@ -70,10 +70,10 @@ def tpu_strategy(replicas: int, *, copies: int = 1) -> tf.distribute.TPUStrategy
         asks for `replicas`, each on a logical CPU of its own.
 
     Raises:
-      ValueError: where this is not TensorFlow 2.15.
+      UserError: where this is not TensorFlow 2.15.
     """
     if not tf.__version__.startswith("2.15."):
-        raise ValueError(
+        raise UserError(
             f"tpu_check needs TensorFlow 2.15 and this is {tf.__version__}, which no "
             "longer exports the sums over replicas. Use Python 3.9 to 3.11."
         )

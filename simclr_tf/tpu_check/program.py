@@ -13,6 +13,7 @@ import tensorflow as tf
 from tensorflow.compiler.xla.service import hlo_pb2
 
 from simclr_tf.data.image_files import canvas_size
+from simclr_tf.errors import UserError
 from simclr_tf.model import SimCLR
 from simclr_tf.tpu_check.fake_tpu import replica_step, to_hlo, tpu_strategy
 from simclr_tf.training.build import build_model, build_optimizer
@@ -112,14 +113,14 @@ def recipe_program(
       make_model: makes the model, as `build_model` does from its arguments.
 
     Raises:
-      ValueError: where the cores do not divide the batch.
+      UserError: where the cores do not divide the batch.
       StepRefused: where the step holds what no TPU runs.
     """
     parts = replicas * recipe.micro_batches
     if recipe.batch_size % parts:
         below = recipe.batch_size // parts * parts
         pieces = f", {recipe.micro_batches} micro batches" * (recipe.micro_batches > 1)
-        raise ValueError(
+        raise UserError(
             f"batch_size {recipe.batch_size} must be a multiple of the {replicas} "
             f"cores{pieces}, such as {below or parts} or {below + parts}."
         )

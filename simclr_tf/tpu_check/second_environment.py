@@ -63,7 +63,7 @@ def describe(python: str, topology: str) -> dict[str, Any]:
     """The compiler's account of a topology; see `compile_for_tpu.py`.
 
     Raises:
-      ValueError: where the compiler cannot be run.
+      UserError: where the compiler cannot be run.
     """
     with tempfile.TemporaryDirectory() as folder:
         return _answer(python, folder, [f"--topology={topology}"])
@@ -73,7 +73,7 @@ def compile_for_tpu(python: str, topology: str, program: Program) -> dict[str, A
     """The compiler's account of a program; see `compile_for_tpu.py`.
 
     Raises:
-      ValueError: where the compiler cannot be run.
+      UserError: where the compiler cannot be run.
     """
     with tempfile.TemporaryDirectory() as folder:
         program.save(folder)
@@ -91,7 +91,7 @@ def run_script(python: str, script: str, arguments: Sequence[str]) -> None:
     """Runs a program there.
 
     Raises:
-      ValueError: where it fails, with its last words.
+      UserError: where it fails, with its last words.
     """
     done = subprocess.run(
         [python, script, *arguments],
@@ -102,7 +102,7 @@ def run_script(python: str, script: str, arguments: Sequence[str]) -> None:
     )
     if done.returncode:
         said = done.stderr.strip().splitlines() or [f"status {done.returncode}"]
-        raise ValueError(
+        raise UserError(
             f"{os.path.basename(script)} failed in {python}: {said[-1]} (it is "
             f"written for {', '.join(PACKAGES)})"
         )
