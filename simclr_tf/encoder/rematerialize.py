@@ -1,4 +1,4 @@
-"""Activations computed again in the backward pass instead of kept."""
+"""Rematerialization: activations are computed again in the backward pass, not kept."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from collections.abc import Callable, Iterator
 
 import tensorflow as tf
 
-# Replicas of one process are threads, each in a pass of its own.
+# The replicas of a process are threads; each has a current pass of its own.
 _pass = threading.local()
 
 
 def rematerialize(
     function: Callable[[tf.Tensor], tf.Tensor], inputs: tf.Tensor
 ) -> tf.Tensor:
-    """`function(inputs)`, whose gradient computes it once more (Chen et al. 2016).
+    """`function(inputs)`, which the backward pass computes again (Chen et al. 2016).
 
     Only the inputs are kept for the backward pass. The result and the gradients, of
-    inputs and variables, are those of the plain call, and state that it moves, as
-    batch norm does its moving averages, moves once; see `recomputing`.
+    inputs and variables, are those of the plain call. State, such as the moving
+    averages of batch norm, is updated once; see `recomputing`.
 
     Args:
       function: the same at each call for the same inputs, its variables made.
@@ -37,9 +37,9 @@ def rematerialize(
 
 
 def recomputing() -> bool:
-    """Whether this is the second pass over what a first has done already.
+    """Whether the backward pass is computing a function for the second time.
 
-    State that a layer keeps must then stay as it is.
+    A layer must not update its state then.
     """
     return getattr(_pass, "again", False)
 

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from simclr_tf.encoder.blocks import BasicBlock, BottleneckBlock
 from simclr_tf.encoder.convolution import BatchNormRelu, Convolution
+from simclr_tf.errors import UserError
 
 _GROUPS = {
     18: (BasicBlock, (2, 2, 2, 2)),
@@ -46,7 +47,7 @@ class ResNet(tf.keras.Model):
       **kwargs: of `tf.keras.Model`.
 
     Raises:
-      ValueError: where an argument is out of its range.
+      UserError: where an argument is out of its range.
     """
 
     def __init__(
@@ -63,17 +64,17 @@ class ResNet(tf.keras.Model):
     ) -> None:
         super().__init__(**kwargs)
         if depth not in _GROUPS:
-            raise ValueError(f"depth must be one of {DEPTHS}, got {depth}.")
+            raise UserError(f"depth must be one of {DEPTHS}, got {depth}.")
         if int(64 * width_multiplier) < 1:
-            raise ValueError(
+            raise UserError(
                 f"width_multiplier must be at least 1/64, got {width_multiplier}."
             )
         if sk_ratio < 0:
-            raise ValueError(f"sk_ratio must be at least 0, got {sk_ratio}.")
+            raise UserError(f"sk_ratio must be at least 0, got {sk_ratio}.")
         block, published = _GROUPS[depth]
         counts: tuple[int, ...] = published if blocks is None else tuple(blocks)
         if not counts or any(count < 1 for count in counts):
-            raise ValueError(
+            raise UserError(
                 f"blocks must be the blocks of each group, at least 1, got {blocks}."
             )
         self.depth = depth

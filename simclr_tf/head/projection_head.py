@@ -5,6 +5,7 @@ from __future__ import annotations
 import tensorflow as tf
 
 from simclr_tf.encoder import SyncBatchNormalization
+from simclr_tf.errors import UserError
 
 _EPSILON = 1e-5
 _MOMENTUM = 0.9
@@ -27,7 +28,7 @@ class ProjectionHead(tf.keras.layers.Layer):
       **kwargs: of `tf.keras.layers.Layer`.
 
     Raises:
-      ValueError: where an argument is out of its range.
+      UserError: where an argument is out of its range.
     """
 
     def __init__(
@@ -41,10 +42,10 @@ class ProjectionHead(tf.keras.layers.Layer):
     ) -> None:
         super().__init__(**kwargs)
         if num_layers not in range(4):
-            raise ValueError(f"num_layers must be 0, 1, 2 or 3, got {num_layers}.")
+            raise UserError(f"num_layers must be 0, 1, 2 or 3, got {num_layers}.")
         for name, width in (("hidden_dim", hidden_dim), ("out_dim", out_dim)):
             if width is not None and width < 1:
-                raise ValueError(f"{name} must be at least 1, got {width}.")
+                raise UserError(f"{name} must be at least 1, got {width}.")
         self.num_layers = num_layers
         self.hidden_dim = hidden_dim
         self.out_dim = out_dim

@@ -1,0 +1,123 @@
+"""The model on two replicas: labels, saving, data out of range, random layers."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from simclr_tf.errors import UserError
+from simclr_tf.head import ProjectionHead
+from simclr_tf.model import SimCLR
+
+pytestmark = pytest.mark.xdist_group("replicas 2")
+
+_VIEWS = np.random.default_rng(0).uniform(size=[16, 2, 8, 8, 3])
+# The second replica knows no label of the first batch, and one of the second.
+_LABELS = np.array([0, 1, 2, -1] + [-1] * 4 + [-1, -1, 2, 1] + [-1, 0, -1, -1])
+
+
+def _model(strategy):
+    with strategy.scope():
+        tf.keras.utils.set_random_seed(0)
+        layers = [tf.keras.layers.Conv2D(4, 3, 2), tf.keras.layers.ReLU()]
+        model = SimCLR(
+            tf.keras.Sequential(layers),
+            ProjectionHead(num_layers=1, out_dim=4, use_batch_norm=False),
+            num_classes=3,
+        )
+        model.build((None, 8, 8, 3))
+        generator = np.random.default_rng(1)
+        for variable in model.trainable_variables:
+            variable.assign(generator.normal(size=variable.shape))
+        model.compile(tf.keras.optimizers.SGD(0.01, momentum=0.9))
+    return model
+
+
+def _batches(scale=1.0):
+    data = {"views": _VIEWS * scale, "label": _LABELS}
+    return tf.data.Dataset.from_tensor_slices(data).batch(8, drop_remainder=True)
+
+
+def _trained(strategy):
+    tf.keras.backend.set_floatx("float64")
+    model = _model(strategy)
+    history = model.fit(_batches(), validation_data=_batches(), verbose=0).history
+    return [*model.get_weights(), history]
+
+
+def test_labels_known_in_unequal_shares_train_as_on_one_device(replicas):
+    *weights, history = _trained(tf.distribute.OneDeviceStrategy("CPU:0"))
+    *found_weights, found = replicas(2).run(_trained)
+    for wanted, each in zip(weights, found_weights):
+        np.testing.assert_allclose(each, wanted, rtol=0, atol=1e-12)
+    for name, values in history.items():
+        np.testing.assert_allclose(found[name], values, rtol=1e-9, err_msg=name)
+    # Six labels are known, and each has two views.
+    share = history["val_probe_accuracy"][0] * 12
+    assert share == pytest.approx(round(share), abs=1e-9)
+
+
+def _saved_and_loaded(strategy, folder):
+    model = _model(strategy)
+    model.fit(_batches(), verbose=0)
+    model.save(f"{folder}/model.keras")
+    model.save_weights(f"{folder}/model.weights.h5")
+    with strategy.scope():
+        whole = tf.keras.models.load_model(f"{folder}/model.keras")
+        other = _model(strategy)
+        other.load_weights(f"{folder}/model.weights.h5")
+    means = [float(metric.result()) for metric in whole.metrics]
+    weights = [each.get_weights() for each in (model, whole, other)]
+    return weights, int(whole.optimizer.iterations), means
+
+
+def test_is_saved_and_loaded_under_the_strategy(replicas, tmp_path):
+    weights, steps, means = replicas(2).run(_saved_and_loaded, folder=str(tmp_path))
+    for wanted, whole, other in zip(*weights):
+        np.testing.assert_array_equal(whole, wanted)
+        np.testing.assert_array_equal(other, wanted)
+    assert steps == 2
+    assert set(means) == {0.0}
+
+
+def _refused(strategy, distribute):
+    model = _model(strategy)
+    data = _batches(scale=255.0)
+    if distribute:
+        data = strategy.experimental_distribute_dataset(data)
+    try:
+        model.fit(data, verbose=0)
+    except UserError as error:
+        return str(error), int(model.optimizer.iterations)
+    return "", -1
+
+
+@pytest.mark.parametrize("distribute", [False, True])
+def test_images_out_of_range_are_refused(replicas, distribute):
+    message, steps = replicas(2).run(_refused, distribute=distribute)
+    assert "Divide pixels in 0..255 by 255" in message
+    assert steps == 0
+
+
+def _dropped(strategy):
+    model = _model(strategy)
+    with strategy.scope():
+        model.encoder.add(tf.keras.layers.Dropout(0.5))
+
+    @tf.function
+    def draw():
+        def on_replica():
+            with model._drawing(tf.constant(7, tf.int64)):
+                ones = tf.ones([2, 5, 5, 40])
+                return model.encoder.layers[-1](ones, training=True)
+
+        return strategy.run(on_replica)
+
+    draws = strategy.experimental_local_results(draw())
+    again = strategy.experimental_local_results(draw())
+    return [draw.numpy() for draw in [*draws, *again]]
+
+
+def test_replicas_draw_independently_and_repeatably(replicas):
+    first, second, *again = replicas(2).run(_dropped)
+    assert 0.45 < np.mean(first == second) < 0.55
+    np.testing.assert_array_equal(again, [first, second])
