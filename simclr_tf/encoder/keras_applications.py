@@ -83,7 +83,7 @@ def wrap_model(
                 f"image_range must be the values of black and white, got {image_range}."
             )
         return _behind(tf.keras.layers.Rescaling(white - black, black), model)
-    name = application_of(model)
+    name = application_at_start(model)
     if name is None:
         raise UserError(
             f"The range of images that {model.name} expects is unknown: pass "
@@ -99,11 +99,20 @@ def application_of(model: tf.keras.layers.Layer) -> str | None:
     """
     if not isinstance(model, tf.keras.Model):
         return None
+    first = list(_first_layers(model))
+    if any(map(_scales_pixels, first)):
+        return "EfficientNetB0"
+    if first and isinstance(first[0], tf.keras.layers.Rescaling):
+        return None  # Its own scaling of [0, 1].
     names = [layer.name for layer in model.layers]
-    for layer, name in _DISTINCTIVE.items():
-        if layer in names:
-            return name
-    return "EfficientNetB0" if any(map(_scales_pixels, _first_layers(model))) else None
+    found = [name for layer, name in _DISTINCTIVE.items() if layer in names]
+    return found[0] if found else None
+
+
+def application_at_start(model: tf.keras.layers.Layer) -> str | None:
+    """`application_of` a model, or of the model that sees its images first."""
+    found = map(application_of, [model, *_first_layers(model)])
+    return next(filter(None, found), None)
 
 
 def _scales_pixels(layer: tf.keras.layers.Layer) -> bool:
@@ -122,14 +131,13 @@ def require_unit_range(encoder: tf.keras.layers.Layer) -> None:
     That is a model of `tf.keras.applications`, or one that begins with one or with a
     `Rescaling` of pixels.
     """
-    for model in [encoder, *_first_layers(encoder)]:
-        if application_of(model) is not None:
-            raise UserError(
-                f"SimCLR gives its encoder images in [0, 1], and {model.name} expects "
-                "another range, as models of tf.keras.applications do: give "
-                "SimCLR(simclr_tf.make_encoder(model), ...) instead, which puts the "
-                "right scaling in front of it."
-            )
+    if application_at_start(encoder) is not None:
+        raise UserError(
+            f"SimCLR gives its encoder images in [0, 1], and {encoder.name} expects "
+            "another range, as models of tf.keras.applications do: give "
+            "SimCLR(simclr_tf.make_encoder(model), ...) instead, which puts the "
+            "right scaling in front of it."
+        )
 
 
 def _first_layers(model: tf.keras.layers.Layer) -> Iterator[tf.keras.layers.Layer]:

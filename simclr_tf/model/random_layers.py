@@ -10,7 +10,7 @@ import collections
 import contextlib
 import functools
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import tensorflow as tf
@@ -38,22 +38,28 @@ class _Draws:
 
 
 @contextlib.contextmanager
-def drawing_from(seed: tf.Tensor, models: Iterable[tf.Module]) -> Iterator[None]:
+def drawing_from(
+    seed: Callable[[], tf.Tensor], models: Iterable[tf.Module]
+) -> Iterator[None]:
     """In it, the random layers of models draw from a seed.
 
     Draws are the same for the same seed; those of different layers are independent.
     Layers that draw by other means than Keras' `BaseRandomLayer` are left alone.
 
     Args:
-      seed: int32 `[2]`.
+      seed: gives the seed, int32 `[2]`; called where the models have random layers.
       models: Keras models or layers.
     """
-    for place, generator in enumerate(_generators(models)):
+    generators = _generators(models)
+    if not generators:
+        yield
+        return
+    for place, generator in enumerate(generators):
         # The object stays the same: Keras saves it with the layer.
         generator.__class__ = _seeded_class(generator.__class__)
         generator.place = place
     before = _draws()
-    _CURRENT.draws = _Draws(seed)
+    _CURRENT.draws = _Draws(seed())
     try:
         yield
     finally:

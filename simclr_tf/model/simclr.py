@@ -353,10 +353,13 @@ class SimCLR(tf.keras.Model):
         self, step: tf.Tensor, micro_batch: int | tf.Tensor = 0
     ) -> contextlib.AbstractContextManager[None]:
         """Lets random layers draw from (seed, step, replica, micro-batch)."""
-        # No image has a negative index.
-        index = -1 - replica_index()
-        seed = randomness.example_seeds(self.seed, step, index)
-        seed = randomness.fold_in(seed, micro_batch)
+
+        def seed() -> tf.Tensor:
+            index = -1 - replica_index()  # No image has a negative index.
+            return randomness.fold_in(
+                randomness.example_seeds(self.seed, step, index), micro_batch
+            )
+
         return drawing_from(seed, [self.encoder, self.projection_head])
 
     def _view_shape(self, batch: Batch) -> list[int | None]:

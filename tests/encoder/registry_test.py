@@ -157,7 +157,8 @@ def _pooled(**settings):
 
 
 def test_a_keras_application_is_wrapped_with_its_weights():
-    body = _pooled(alpha=0.25, input_shape=(32, 32, 3), name="of_mine")
+    body = _pooled(alpha=0.25, input_shape=(32, 32, 3))
+    body._name = "mine"
     encoder = make_encoder(body)
     images = tf.random.stateless_uniform([2, 32, 32, 3], [4, 2])
     wanted = body(images * 2.0 - 1.0, training=False)
@@ -202,10 +203,14 @@ def test_an_encoder_that_expects_another_range_is_refused():
     nested = tf.keras.Sequential([tf.keras.Input([32, 32, 3]), application])
     of_pixels = _small(tf.keras.layers.Rescaling(1 / 255.0))
     normalized = _small(tf.keras.layers.Normalization(mean=123.0, variance=58.0**2))
-    for encoder in (application, nested, of_pixels, normalized):
+    flat = tf.keras.Model(application.input, application.output * 2.0)
+    for encoder in (application, nested, flat, of_pixels, normalized):
         with pytest.raises(UserError, match=r"make_encoder\(model\)"):
             require_unit_range(encoder)
         require_unit_range(make_encoder(encoder))
+    images = tf.keras.Input([32, 32, 3])
+    scaled = tf.keras.layers.Rescaling(2.0, -1.0)(images)
+    require_unit_range(_pooled(alpha=0.25, input_tensor=scaled))
     require_unit_range(_small())
     require_unit_range(_small(tf.keras.layers.Rescaling(2.0, -1.0)))
     require_unit_range(ResNet(18))

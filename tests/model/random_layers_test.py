@@ -25,7 +25,7 @@ _LAYERS = {
 
 
 def _drawn(layer, seed, images=_ONES):
-    with drawing_from(tf.constant(seed), [layer]):
+    with drawing_from(lambda: tf.constant(seed), [layer]):
         return layer(images, training=True).numpy()
 
 
@@ -40,7 +40,7 @@ def test_draws_depend_on_the_seed_alone(name):
 
 def test_layers_and_calls_draw_independently():
     layers = [tf.keras.layers.Dropout(0.5) for _ in range(2)]
-    with drawing_from(tf.constant([1, 2]), layers):
+    with drawing_from(lambda: tf.constant([1, 2]), layers):
         drawn = [layer(_ONES, training=True) for layer in [*layers, layers[0]]]
     for one, other in [(0, 1), (0, 2), (1, 2)]:
         assert 0.45 < np.mean(drawn[one] == drawn[other]) < 0.55

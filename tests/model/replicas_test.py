@@ -67,7 +67,7 @@ def _saved_and_loaded(strategy, folder):
         other.load_weights(f"{folder}/model.weights.h5")
     means = [float(metric.result()) for metric in whole.metrics]
     weights = [each.get_weights() for each in (model, whole, other)]
-    return weights, int(whole.optimizer.iterations), means
+    return weights, int(whole.optimizer.iterations.numpy()), means
 
 
 def test_is_saved_and_loaded_under_the_strategy(replicas, tmp_path):
@@ -87,7 +87,7 @@ def _refused(strategy, distribute):
     try:
         model.fit(data, verbose=0)
     except UserError as error:
-        return str(error), int(model.optimizer.iterations)
+        return str(error), int(model.optimizer.iterations.numpy())
     return "", -1
 
 
