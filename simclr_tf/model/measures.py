@@ -10,6 +10,7 @@ import tensorflow as tf
 from simclr_tf.distribution.replicas import num_replicas
 
 
+@tf.keras.utils.register_keras_serializable(package="simclr_tf")
 class _Mean(tf.keras.metrics.Mean):
     """A mean that Keras does not save with the weights.
 
