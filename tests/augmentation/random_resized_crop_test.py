@@ -68,7 +68,7 @@ def test_boxes_follow_tensorflows_own_op(size):
 
 
 @pytest.mark.parametrize(
-    "size, least, most",
+    ("size", "least", "most"),
     # Of 6,000 draws of TensorFlow's op: 0, 0.55 %, 0.12 %; ten tries give up for
     # 8 %, 60 % and 52 %.
     [((100, 1000), 0, 0), ((100, 1200), 3e-3, 8e-3), ((16, 200), 5e-4, 3e-3)],
