@@ -53,8 +53,8 @@ def export_encoder(
 
     TensorFlow refuses a tensor of another dtype than a signature's, but converts NumPy
     arrays: uint8 arrays arrive at `serving_default` as floats in 0..255, out of range.
-    Floats in [0, 1] given to `serving_uint8` as an array arrive as zeros, a black
-    image: that is not caught.
+    What `serving_uint8` is given as an array of another dtype is cut down to uint8
+    before it arrives, floats in [0, 1] to zeros, a black image: that is not caught.
 
     Images are brought to `image_size` by `augmentation.evaluation_view`, as in
     evaluation. Next to the SavedModel's own files lies `simclr.json` with image

@@ -15,6 +15,7 @@ from simclr_tf.export.acceptance import (
     known_files,
     require_all,
     require_any,
+    require_rgb,
 )
 from simclr_tf.model import SimCLR
 
@@ -74,6 +75,7 @@ class _Graphs:
 
     def view(self, images: tf.Tensor) -> tf.Tensor:
         """What the encoder sees of images uint8 or in [0, 1], of any size."""
+        images = require_rgb(images)
         return self._view(to_unit_range(images, self.views.dtype))
 
     def answer(self, views: tf.Tensor, accepted: tf.Tensor) -> _Outputs:

@@ -272,6 +272,19 @@ def test_what_is_no_image_file_costs_no_other_client(model, loaded):
         signature(bytes=tf.constant([b"<html>", b""]))
 
 
+@pytest.mark.parametrize("shape", [[3, 48, 48, 1], [3, 48, 48, 4], [2, 0, 9, 3]])
+def test_a_signature_holds_tensors_to_its_shape(loaded, shape):
+    """TensorFlow does not: it would read other pixels out of these."""
+    for name, argument, dtype in (
+        ("serving_default", "images", tf.float32),
+        ("serving_uint8", "images", tf.uint8),
+        ("serving_0_255", "images_0_255", tf.float32),
+    ):
+        images = tf.zeros(shape, dtype)
+        with pytest.raises(tf.errors.InvalidArgumentError, match="images must be RGB"):
+            loaded.signatures[name](**{argument: images})
+
+
 def test_no_images_have_no_features(loaded):
     for name, argument, nothing in (
         ("serving_default", "images", np.zeros([0, 9, 7, 3], np.float32)),
