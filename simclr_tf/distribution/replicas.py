@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import tensorflow as tf
 
+from simclr_tf.errors import UserError
+
 _UNEQUAL = "Replicas must be given equally many images of each batch"
 
 
@@ -14,7 +16,7 @@ def num_replicas() -> int:
 
 
 def replica_index() -> tf.Tensor:
-    """This replica's place among them, a scalar int32; 0 outside a replica context."""
+    """This replica's index, a scalar int32; 0 outside a replica context."""
     context = tf.distribute.get_replica_context()
     if context is None or context.num_replicas_in_sync == 1:
         return tf.constant(0)
@@ -35,37 +37,66 @@ def gather(tensor: tf.Tensor) -> tf.Tensor:
     Returns:
       `[R, ...]` with R replicas; `[1, ...]` outside a replica context.
     """
-    replicas = num_replicas()
-    if replicas == 1:
+    if num_replicas() == 1:
         return tensor[None]
-    mine = tf.one_hot(replica_index(), replicas, dtype=tensor.dtype)
-    mine = tf.reshape(mine, [replicas] + [1] * tensor.shape.rank)
     # Zero but for this replica's row: the sum over replicas is the gather.
+    return sum_over_replicas(_in_own_row(tensor))
+
+
+def sum_over_replicas(tensor: tf.Tensor) -> tf.Tensor:
+    """The sum of all replicas' tensors, on each; gradients as those of `gather`."""
+    if num_replicas() == 1:
+        return tensor
     context = tf.distribute.get_replica_context()
-    return context.all_reduce(tf.distribute.ReduceOp.SUM, mine * tensor[None])
+    return context.all_reduce(tf.distribute.ReduceOp.SUM, tensor)
+
+
+def gather_sizes_and_sum(
+    size: tf.Tensor, values: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Sums values over replicas and gathers a number of each, in one collective.
+
+    Args:
+      size: floating point scalar.
+      values: floating point `[C]`, of the same static shape on each replica.
+
+    Returns:
+      `[C]`, the sum of the values, and `[R]`, the sizes.
+    """
+    sizes = _in_own_row(size)
+    both = sum_over_replicas(tf.concat([values, sizes], axis=0))
+    return both[: -num_replicas()], both[-num_replicas() :]
+
+
+def _in_own_row(tensor: tf.Tensor) -> tf.Tensor:
+    """`[...]` to `[R, ...]`, zero but for this replica's row."""
+    replicas = num_replicas()
+    own = tf.one_hot(replica_index(), replicas, dtype=tensor.dtype)
+    return tf.reshape(own, [replicas] + [1] * tensor.shape.rank) * tensor[None]
 
 
 def require_equal_shares(sizes: tf.Tensor) -> tf.Operation:
     """Fails unless replicas hold equally many images of a global batch.
 
-    A mean over replicas is the mean over the batch only then. Where a replica's batch
-    has a static size, as on TPUs it must, all have that size.
+    Only then is the mean over replicas the mean over the batch. Where a replica's batch
+    has a static size, as it must on TPUs, all replicas have that size.
 
     Args:
-      sizes: `[R]`, gathered from the replicas.
+      sizes: floating point, one number of each replica.
     """
+    sizes = tf.reshape(sizes, [-1])
     equal = tf.reduce_all((sizes == sizes[0]) & (sizes > 0))
     return tf.debugging.Assert(equal, [_UNEQUAL, sizes])
 
 
 def explain_unequal_shares(error: tf.errors.OpError) -> None:
-    """Raises ValueError, saying what to do, where unequal shares were the cause.
+    """Raises UserError, saying what to do, if unequal shares were the cause.
 
-    A replica may come to a collective with a shape of its own before
-    `require_equal_shares` is heard.
+    A replica may reach a collective with another shape before `require_equal_shares`
+    has run.
     """
     if _UNEQUAL in error.message or "Shape mismatch in the collective" in error.message:
-        raise ValueError(
+        raise UserError(
             f"{_UNEQUAL}: batch with drop_remainder=True, in batches of a multiple of "
             f"their number, {tf.distribute.get_strategy().num_replicas_in_sync}; with "
             "several hosts also repeat() the dataset and give fit steps_per_epoch, "

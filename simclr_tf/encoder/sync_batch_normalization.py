@@ -2,39 +2,95 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import tensorflow as tf
 
 from simclr_tf.distribution.replicas import (
     gather,
+    gather_sizes_and_sum,
     num_replicas,
     require_equal_shares,
+    sum_over_replicas,
 )
 from simclr_tf.encoder.rematerialize import recomputing
+from simclr_tf.errors import UserError
+
+# Gathering the moments of R replicas takes one collective of 2RC numbers; two sums
+# take two of C. Up to so many replicas the one is taken, for its latency.
+_MOST_GATHERED = 4
+_REFUSED = (
+    "renorm",
+    "renorm_clipping",
+    "renorm_momentum",
+    "virtual_batch_size",
+    "adjustment",
+)
 
 
-@tf.keras.utils.register_keras_serializable(package="simclr_tf")
-class SyncBatchNormalization(tf.keras.layers.BatchNormalization):
+# The class bears another name than it is exported by: Keras has a
+# SyncBatchNormalization of its own and warns of a second one whenever it saves.
+@tf.keras.utils.register_keras_serializable(
+    package="simclr_tf", name="SyncBatchNormalization"
+)
+class CrossReplicaBatchNormalization(tf.keras.layers.BatchNormalization):
     """Batch norm whose statistics are those of the global batch.
 
-    Takes the arguments of `tf.keras.layers.BatchNormalization`. On one replica,
-    and in inference, it is that layer, fused kernel included. While training on
-    several, replicas exchange their means and centred second moments in one
-    collective and combine them by Chan's formula, which stays exact where
-    E[x^2] - E[x]^2 would cancel; gradients go back the same way. Statistics are
-    computed in float32 at least.
+    Exported as `SyncBatchNormalization`. Takes the arguments of
+    `tf.keras.layers.BatchNormalization`. On one replica, and in inference, it is that
+    layer, fused kernel included. While training on several, replicas exchange their
+    means and centred second moments and combine them by Chan's formula, which stays
+    exact where E[x^2] - E[x]^2 would cancel: up to 4 replicas in one collective, and
+    above in two, of C numbers each; gradients go back the same way. Statistics are
+    computed in float32 at least. Under a mask they are those of what is not masked,
+    whatever the rank of the inputs.
 
-    Replicas must hold equally many examples: `InvalidArgumentError` where they do not.
+    Raises:
+      UserError: if given batch renormalisation, virtual batches or several axes.
+      InvalidArgumentError: while training, if replicas hold unequally many examples.
     """
 
-    def call(self, inputs: tf.Tensor, training: bool | None = None) -> tf.Tensor:
-        """Floating point `[..., C]` to the same shape and dtype."""
-        if num_replicas() == 1 or not training or not self.trainable:
+    def __init__(self, axis: int = -1, **kwargs: object) -> None:
+        refused = [name for name in _REFUSED if kwargs.pop(name, None)]
+        if refused:
+            raise UserError(
+                f"SyncBatchNormalization does not take {', '.join(refused)}: take "
+                "tf.keras.layers.BatchNormalization, whose statistics are those of "
+                "each replica."
+            )
+        kwargs.pop("synchronized", None)  # It always is.
+        axes = [axis] if isinstance(axis, int) else list(axis)
+        if len(axes) != 1:
+            raise UserError(
+                f"SyncBatchNormalization normalises along one axis, got axis={axis}."
+            )
+        super().__init__(axis=axes[0], **kwargs)
+
+    def call(
+        self,
+        inputs: tf.Tensor,
+        training: bool | None = None,
+        mask: tf.Tensor | None = None,
+    ) -> tf.Tensor:
+        """Normalises.
+
+        Args:
+          inputs: floating point `[..., C]`.
+          training: whether to take the batch's statistics or the moving averages.
+          mask: bool of the inputs' leading axes, the channels' left out; where it is
+            False, values do not count in the statistics.
+
+        Returns:
+          The inputs' shape and dtype.
+        """
+        if not training or not self.trainable:
+            return super().call(inputs, training=training)
+        if num_replicas() == 1 and mask is None:
             return super().call(inputs, training=training)
         dtype = tf.float64 if inputs.dtype == tf.float64 else tf.float32
         wide = tf.cast(inputs, dtype)
         axis = self.axis[0] % wide.shape.rank
-        others = [place for place in range(wide.shape.rank) if place != axis]
-        mean, variance, count = _global_moments(wide, others)
+        mean, variance, count = _global_moments(wide, axis, mask)
         if not recomputing():
             self._move_averages(mean, variance, count)
 
@@ -64,26 +120,84 @@ class SyncBatchNormalization(tf.keras.layers.BatchNormalization):
             now = tf.stop_gradient(tf.cast(now, moving.dtype))
             # Rounded to float32 as Keras rounds it, in float64 too.
             rate = tf.cast(tf.constant(1.0 - self.momentum, tf.float32), moving.dtype)
+            # A batch that is masked whole has no statistics.
+            rate = tf.where(count > 0.0, rate, tf.zeros_like(rate))
             moving.assign_sub((moving - now) * rate)
 
 
+SyncBatchNormalization = CrossReplicaBatchNormalization
+
+
+class _Moments(NamedTuple):
+    """Of one replica: mean `[C]`, sum of squares about it `[C]`, and their count."""
+
+    mean: tf.Tensor
+    centred: tf.Tensor
+    count: tf.Tensor
+
+
 def _global_moments(
-    inputs: tf.Tensor, axes: list[int]
+    inputs: tf.Tensor, axis: int, mask: tf.Tensor | None
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """Mean and biased variance `[C]` over `axes` and replicas, and their count."""
-    sizes = tf.gather(tf.shape(inputs), axes)
-    local = tf.cast(tf.reduce_prod(sizes), inputs.dtype)
-    local_mean = tf.reduce_mean(inputs, axis=axes, keepdims=True)
-    centred = tf.reduce_sum(tf.square(inputs - local_mean), axis=axes)
-    # The size travels with them, to be compared.
-    moments = tf.stack([tf.reshape(local_mean, [-1]), centred])
-    moments = gather(tf.concat([moments, tf.fill([2, 1], local)], axis=1))
-    if inputs.shape[0] is None:
-        with tf.control_dependencies([require_equal_shares(moments[:, 0, -1])]):
-            moments = tf.identity(moments)
-    moments = moments[..., :-1]
-    means, moments = tf.unstack(moments, axis=1)
-    mean = tf.reduce_mean(means, axis=0)
-    between = local * tf.reduce_sum(tf.square(means - mean), axis=0)
-    count = local * num_replicas()
-    return mean, (tf.reduce_sum(moments, axis=0) + between) / count, count
+    """Mean and biased variance `[C]` of all replicas along `axis`, and their count."""
+    local = _local_moments(inputs, axis, mask)
+    check_shares = mask is None and inputs.shape[0] is None
+    if num_replicas() <= _MOST_GATHERED:
+        return _combine_gathered(local, check_shares)
+    return _combine_in_two_sums(local, check_shares)
+
+
+def _local_moments(inputs: tf.Tensor, axis: int, mask: tf.Tensor | None) -> _Moments:
+    others = [index for index in range(inputs.shape.rank) if index != axis]
+    if mask is None:
+        count = tf.reduce_prod(tf.gather(tf.shape(inputs), others))
+        count = tf.cast(count, inputs.dtype)
+        mean = tf.reduce_mean(inputs, axis=others, keepdims=True)
+        centred = tf.reduce_sum(tf.square(inputs - mean), axis=others)
+        return _Moments(tf.reshape(mean, [-1]), centred, count)
+    mask = tf.cast(mask, tf.bool)
+    # Of the inputs' rank: axes that the mask leaves out share its values.
+    missing = inputs.shape.rank - 1 - mask.shape.rank
+    mask = tf.reshape(mask, tf.concat([tf.shape(mask), [1] * missing], axis=0))
+    kept = tf.broadcast_to(tf.expand_dims(mask, axis), tf.shape(inputs))
+    count = tf.reduce_sum(tf.cast(tf.gather(kept, 0, axis=axis), inputs.dtype))
+    some = tf.maximum(count, 1.0)
+    values = tf.where(kept, inputs, 0.0)
+    mean = tf.reduce_sum(values, axis=others, keepdims=True) / some
+    centred = tf.where(kept, inputs - mean, 0.0)
+    centred = tf.reduce_sum(tf.square(centred), axis=others)
+    return _Moments(tf.reshape(mean, [-1]), centred, count)
+
+
+def _combine_gathered(
+    local: _Moments, check_shares: bool
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """In one collective of 2R(C + 1) numbers."""
+    moments = tf.stack([local.mean, local.centred])
+    moments = gather(tf.concat([moments, tf.fill([2, 1], local.count)], axis=1))
+    counts = _checked(moments[:, 0, -1:], check_shares)
+    means, centred = tf.unstack(moments[..., :-1], axis=1)
+    count = tf.reduce_sum(counts)
+    some = tf.maximum(count, 1.0)
+    mean = tf.reduce_sum(counts * means, axis=0) / some
+    between = tf.reduce_sum(counts * tf.square(means - mean), axis=0)
+    return mean, (tf.reduce_sum(centred, axis=0) + between) / some, count
+
+
+def _combine_in_two_sums(
+    local: _Moments, check_shares: bool
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """In two collectives, of C + R and of C numbers."""
+    total, counts = gather_sizes_and_sum(local.count, local.count * local.mean)
+    count = tf.reduce_sum(_checked(counts, check_shares))
+    some = tf.maximum(count, 1.0)
+    mean = total / some
+    between = local.count * tf.square(local.mean - mean)
+    return mean, sum_over_replicas(local.centred + between) / some, count
+
+
+def _checked(counts: tf.Tensor, check_shares: bool) -> tf.Tensor:
+    if not check_shares:
+        return counts
+    with tf.control_dependencies([require_equal_shares(counts)]):
+        return tf.identity(counts)

@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from simclr_tf.encoder import SyncBatchNormalization
+from simclr_tf.encoder import SyncBatchNormalization, sync_batch_normalization
+from simclr_tf.errors import UserError
 
 REPLICAS = 4
+MASKED = [16, 5, 6]
 SHAPES = {"rank 2": [32, 6], "rank 4": [16, 3, 5, 6], "rank 5": [8, 2, 3, 2, 6]}
 
 
@@ -22,6 +24,9 @@ def _among(strategy, given):
 
     got = {}
     for (name, policy, mode), case in given.items():
+        most_gathered = sync_batch_normalization._MOST_GATHERED
+        if mode == "two sums":
+            sync_batch_normalization._MOST_GATHERED = 0
         with strategy.scope():
             layer = SyncBatchNormalization(momentum=0.7, epsilon=1e-5, dtype=policy)
             layer.build(case["inputs"].shape)
@@ -30,10 +35,10 @@ def _among(strategy, given):
             layer.trainable = mode != "frozen"
 
         @tf.function
-        def step(inputs, weights, layer=layer, mode=mode):
+        def step(inputs, weights, mask=None, layer=layer, mode=mode):
             with tf.GradientTape() as tape:
                 tape.watch(inputs)
-                outputs = layer(inputs, training=mode != "inference")
+                outputs = layer(inputs, training=mode != "inference", mask=mask)
                 loss = tf.reduce_sum(tf.cast(outputs, weights.dtype) * weights)
             gradients = tape.gradient(loss, [inputs, layer.gamma, layer.beta])
             context = tf.distribute.get_replica_context()
@@ -41,7 +46,11 @@ def _among(strategy, given):
             return outputs, gradients[0], *summed
 
         inputs = tf.cast(case["inputs"], layer.compute_dtype)
-        results = strategy.run(step, (pieces(inputs), pieces(case["weights"])))
+        arguments = [pieces(inputs), pieces(case["weights"])]
+        if name == "masked":
+            arguments.append(pieces(case["mask"]))
+        results = strategy.run(step, arguments)
+        sync_batch_normalization._MOST_GATHERED = most_gathered
         results = [strategy.experimental_local_results(result) for result in results]
         moving = (layer.moving_mean, layer.moving_variance)
         moving = [strategy.experimental_local_results(values) for values in moving]
@@ -66,6 +75,12 @@ CASES = [
     ("rank 4", "float32", "inference"),
     ("rank 4", "float32", "frozen"),
     ("offset", "float32", "training"),
+    # As among more replicas than whose moments are gathered.
+    ("rank 2", "float64", "two sums"),
+    ("rank 4", "float32", "two sums"),
+    ("offset", "float32", "two sums"),
+    ("masked", "float64", "training"),
+    ("masked", "float64", "two sums"),
 ]
 
 
@@ -94,10 +109,15 @@ def _case(name):
         inputs = _inputs(SHAPES["rank 4"], mean=1e3, deviation=0.05)
         inputs = inputs.astype(np.float32).astype(np.float64)
     else:
-        inputs = _inputs(SHAPES[name])
+        inputs = _inputs(MASKED if name == "masked" else SHAPES[name])
     generator = np.random.default_rng(1)
     channels = inputs.shape[-1]
+    mask = {}
+    if name == "masked":
+        mask["mask"] = generator.uniform(size=inputs.shape[:2]) < 0.6
+        mask["mask"][:4] = False  # One of four replicas has nothing.
     return {
+        **mask,
         "inputs": inputs,
         "weights": generator.normal(size=inputs.shape),
         "gamma": generator.uniform(0.5, 2.0, channels),
@@ -121,11 +141,14 @@ def _whole_batch(name, mode, layer_dtype):
     layer = _built(tf.keras.layers.BatchNormalization, case, "float64", mode)
     with tf.GradientTape() as tape:
         tape.watch(case["inputs"])
-        outputs = layer(case["inputs"], training=mode != "inference")
+        outputs = layer(
+            case["inputs"], training=mode != "inference", mask=case.get("mask")
+        )
         loss = tf.reduce_sum(outputs * case["weights"])
     gradients = tape.gradient(loss, [case["inputs"], layer.gamma, layer.beta])
     twin = _built(tf.keras.layers.BatchNormalization, case, layer_dtype, mode)
-    twin(tf.cast(case["inputs"], twin.compute_dtype), training=mode != "inference")
+    inputs = tf.cast(case["inputs"], twin.compute_dtype)
+    twin(inputs, training=mode != "inference", mask=case.get("mask"))
     names = ("outputs", "d_inputs", "d_gamma", "d_beta", "mean", "variance")
     values = (outputs, *gradients, layer.moving_mean, twin.moving_variance)
     return {what: value.numpy() for what, value in zip(names, values)}
@@ -167,8 +190,9 @@ def test_replicas_leave_the_moving_statistics_alone_outside_training(on_replicas
 
 @pytest.mark.slow
 @pytest.mark.xdist_group("replicas 4")
-def test_replicas_keep_a_small_variance_beside_a_large_mean(on_replicas):
-    variance = on_replicas["offset", "variance", "float32", "training"] - 0.7
+@pytest.mark.parametrize("mode", ["training", "two sums"])
+def test_replicas_keep_a_small_variance_beside_a_large_mean(on_replicas, mode):
+    variance = on_replicas["offset", "variance", "float32", mode] - 0.7
     exact = 0.3 * np.var(_case("offset")["inputs"], axis=(0, 1, 2))
     # E[x^2] - E[x]^2 would be off by some 0.1, twenty times the variance itself.
     np.testing.assert_allclose(variance, exact, rtol=0.02)
@@ -229,3 +253,69 @@ def test_is_rebuilt_from_its_config_and_saved_in_a_model(tmp_path):
     inputs = _inputs(SHAPES["rank 2"])
     np.testing.assert_array_equal(loaded(inputs), model(inputs))
     assert np.abs(loaded.layers[0].moving_mean.numpy()).max() > 0.0
+
+
+def _of_masked_values(layer):
+    """Keras' `test_batchnorm_ignore_masked_values`: the model, trained."""
+    padded = np.array(
+        [[[1, 5], [2, 5], [0, 0], [0, 0]]] * 4 + [[[2, 5], [1, 5], [0, 0], [0, 0]]],
+        "float32",
+    )
+    inputs = tf.keras.Input([None, 2])
+    model = tf.keras.Model(inputs, layer(tf.keras.layers.Masking()(inputs)))
+    model.compile("rmsprop", "mse")
+    model.fit(padded, padded, batch_size=10, epochs=2, verbose=0)
+
+
+def test_ignores_masked_values_as_keras_does():
+    layer = SyncBatchNormalization(momentum=0.0)
+    _of_masked_values(layer)
+    np.testing.assert_allclose(layer.moving_mean, [1.5, 5.0])
+    np.testing.assert_allclose(layer.moving_variance, [0.25, 0.0], atol=1e-6)
+
+
+def test_a_mask_counts_in_images_and_where_channels_come_first():
+    inputs = _inputs([8, 4, 3, 6]).astype(np.float32)
+    mask = np.random.default_rng(2).uniform(size=[8, 4]) < 0.5
+    for axis in (-1, 1):
+        layer = SyncBatchNormalization(axis=axis, momentum=0.0, fused=False)
+        moved = np.moveaxis(inputs, -1, axis)
+        got = layer(moved, training=True, mask=mask)
+        kept = inputs[mask].reshape(-1, 6)
+        np.testing.assert_allclose(layer.moving_mean, kept.mean(0), rtol=1e-5)
+        np.testing.assert_allclose(layer.moving_variance, kept.var(0), rtol=1e-5)
+        wanted = (inputs - kept.mean(0)) / np.sqrt(kept.var(0) + 1e-3)
+        np.testing.assert_allclose(got, np.moveaxis(wanted, -1, axis), atol=1e-4)
+
+
+def test_a_batch_that_is_masked_whole_moves_nothing():
+    layer = SyncBatchNormalization(momentum=0.5)
+    inputs = tf.ones([4, 3, 2])
+    got = layer(inputs, training=True, mask=tf.zeros([4, 3], tf.bool))
+    assert np.isfinite(got).all()
+    np.testing.assert_array_equal(layer.moving_mean, [0.0, 0.0])
+    np.testing.assert_array_equal(layer.moving_variance, [1.0, 1.0])
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"renorm": True}, {"virtual_batch_size": 2}, {"adjustment": lambda shape: 1}],
+)
+def test_what_it_does_not_do_is_refused_by_name(settings):
+    (name,) = settings
+    with pytest.raises(UserError, match=f"does not take {name}"):
+        SyncBatchNormalization(**settings)
+
+
+def test_several_axes_are_refused():
+    with pytest.raises(UserError, match="one axis"):
+        SyncBatchNormalization(axis=[1, 2])
+    assert SyncBatchNormalization(axis=[3], synchronized=True).axis in (3, [3])
+
+
+def test_no_name_of_keras_is_taken(tmp_path, caplog):
+    layer = SyncBatchNormalization()
+    assert "batch_normalization" in layer.name  # By which LARS leaves it alone.
+    model = tf.keras.Sequential([tf.keras.Input([6]), layer])
+    model.save(tmp_path / "model", save_format="tf")
+    assert "same name" not in caplog.text
