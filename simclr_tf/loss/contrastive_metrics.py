@@ -1,4 +1,4 @@
-"""What the comparison of views says beyond its loss."""
+"""Metrics of the contrastive task."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ def accuracy(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
     mask = tf.one_hot(labels, columns, on_value=True, off_value=False, dtype=tf.bool)
     lowest = tf.constant(logits.dtype.min, logits.dtype)
     positive = tf.reduce_max(tf.where(mask, logits, lowest), axis=1)
-    rival = tf.reduce_max(tf.where(mask, lowest, logits), axis=1)
-    return tf.reduce_mean(tf.cast(positive > rival, logits.dtype))
+    negative = tf.reduce_max(tf.where(mask, lowest, logits), axis=1)
+    return tf.reduce_mean(tf.cast(positive > negative, logits.dtype))
 
 
 def entropy(logits: tf.Tensor) -> tf.Tensor:

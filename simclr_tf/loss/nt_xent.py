@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import tensorflow as tf
@@ -11,12 +12,12 @@ from simclr_tf.distribution.replicas import (
     num_replicas,
     replica_index,
 )
+from simclr_tf.errors import UserError
 from simclr_tf.loss import contrastive_metrics
-from simclr_tf.loss.symmetric_logsumexp import is_bounded, symmetric_logsumexp
 from simclr_tf.loss.tiled_logsumexp import tiled_logsumexp
 
-# From here on a matrix would take 8 MiB and more; blocks are then the faster on one
-# replica, and about as fast on several.
+# A matrix of more similarities than this takes more than 8 MiB; blocks then take
+# less memory and about the same time.
 _MOST_AT_ONCE = 2**21
 _BLOCK = 1024
 
@@ -58,25 +59,23 @@ def nt_xent(
       z_a: projections of the first views, floating point `[n, d]`.
       z_b: projections of the second views, `[n, d]`; row i is the positive of
         row i of `z_a`.
-      temperature: what similarities are divided by, > 0.
+      temperature: what similarities are divided by, > 0 and finite.
       normalize: whether rows are first scaled to length 1.
       block_size: a number compares that many anchors and candidates at a time and never
         holds the matrix `2n x 2N`, with the same values and gradients within
-        rounding. On one replica, with `normalize` and temperatures of 0.025 or
-        more, each pair is then computed once for both its images, in half the
-        time. None chooses: all at once up to 2 million similarities, blocks of
+        rounding. None chooses: all at once up to 2 million similarities, blocks of
         1,024 beyond.
 
     Returns:
       A scalar, computed in float32, or in float64 when given float64.
 
     Raises:
-      ValueError: where shapes differ, or `temperature` or `block_size` is not
-        positive.
+      UserError: if shapes differ, or `temperature` or `block_size` is out of its
+        range.
     """
     z_a, z_b = _checked(z_a, z_b, temperature, block_size)
     settings = _Settings(temperature, normalize, block_size, metrics=False)
-    return _compare(_sides(z_a, z_b, settings), settings).loss
+    return tf.reduce_mean(_compare(_sides(z_a, z_b, settings), settings).losses)
 
 
 @tf.autograph.experimental.do_not_convert
@@ -100,15 +99,20 @@ def contrast(
     """
     z_a, z_b = _checked(z_a, z_b, temperature, block_size)
     settings = _Settings(temperature, normalize, block_size, metrics=True)
-    return _compare(_sides(z_a, z_b, settings), settings)
+    terms = _compare(_sides(z_a, z_b, settings), settings)
+    return Contrast(tf.reduce_mean(terms.losses), terms.accuracy, terms.entropy)
 
 
 @tf.keras.utils.register_keras_serializable(package="simclr_tf")
 class NTXent(tf.keras.losses.Loss):
     """`nt_xent` as a Keras loss over `(z_a, z_b)`.
 
+    An example's loss is the mean of its two terms, as anchor in either view; their mean
+    is `nt_xent`. `reduction="none"` returns them, `[n]`, and `sample_weight` `[n]`
+    weighs them. An example of weight 0 stays a negative of the others.
+
     Args:
-      temperature: what similarities are divided by, > 0.
+      temperature: what similarities are divided by, > 0 and finite.
       normalize: whether rows are first scaled to length 1.
       block_size: see `nt_xent`.
       reduction: of `tf.keras.losses.Loss`.
@@ -129,14 +133,13 @@ class NTXent(tf.keras.losses.Loss):
         self.block_size = block_size
 
     def call(self, z_a: tf.Tensor, z_b: tf.Tensor) -> tf.Tensor:
-        """Projections `[n, d]` of the two views to a scalar."""
-        return nt_xent(
-            z_a,
-            z_b,
-            temperature=self.temperature,
-            normalize=self.normalize,
-            block_size=self.block_size,
+        """Projections `[n, d]` of the two views to a loss of each example, `[n]`."""
+        z_a, z_b = _checked(z_a, z_b, self.temperature, self.block_size)
+        settings = _Settings(
+            self.temperature, self.normalize, self.block_size, metrics=False
         )
+        losses = _compare(_sides(z_a, z_b, settings), settings).losses
+        return tf.reduce_mean(tf.reshape(losses, [2, -1]), axis=0)
 
     def get_config(self) -> dict:
         return {
@@ -152,14 +155,16 @@ def _checked(
 ) -> tuple[tf.Tensor, tf.Tensor]:
     z_a, z_b = tf.convert_to_tensor(z_a), tf.convert_to_tensor(z_b)
     if z_a.shape.rank != 2 or not z_a.shape.is_compatible_with(z_b.shape):
-        raise ValueError(
+        raise UserError(
             "z_a and z_b must be projections [n, d] of the same shape, got "
             f"{z_a.shape} and {z_b.shape}."
         )
-    if not temperature > 0.0:
-        raise ValueError(f"temperature must be greater than 0, got {temperature}.")
+    if not 0.0 < temperature < math.inf:
+        raise UserError(
+            f"temperature must be greater than 0 and finite, got {temperature}."
+        )
     if block_size is not None and block_size < 1:
-        raise ValueError(f"block_size must be at least 1 or None, got {block_size}.")
+        raise UserError(f"block_size must be at least 1 or None, got {block_size}.")
     dtype = tf.float64 if z_a.dtype == tf.float64 else tf.float32
     return tf.cast(z_a, dtype), tf.cast(z_b, dtype)
 
@@ -169,6 +174,14 @@ class _Settings(NamedTuple):
     normalize: bool
     block_size: int | None
     metrics: bool
+
+
+class _Terms(NamedTuple):
+    """The loss of each anchor, `[2n]`; scalars of `Contrast`, or 0 without metrics."""
+
+    losses: tf.Tensor
+    accuracy: tf.Tensor
+    entropy: tf.Tensor
 
 
 class _Sides(NamedTuple):
@@ -202,7 +215,7 @@ def _sides(z_a: tf.Tensor, z_b: tf.Tensor, settings: _Settings) -> _Sides:
     )
 
 
-def _compare(sides: _Sides, settings: _Settings) -> Contrast:
+def _compare(sides: _Sides, settings: _Settings) -> _Terms:
     if settings.block_size is not None:
         return _compare_tiled(sides, settings, settings.block_size)
     rows, columns = sides.anchors.shape[0], sides.candidates.shape[0]
@@ -218,7 +231,7 @@ def _compare(sides: _Sides, settings: _Settings) -> Contrast:
     return _compare_whole(sides, settings)
 
 
-def _compare_whole(sides: _Sides, settings: _Settings) -> Contrast:
+def _compare_whole(sides: _Sides, settings: _Settings) -> _Terms:
     logits = tf.matmul(sides.anchors, sides.candidates, transpose_b=True)
     columns = tf.shape(sides.candidates)[0]
     itself = tf.one_hot(
@@ -226,31 +239,24 @@ def _compare_whole(sides: _Sides, settings: _Settings) -> Contrast:
     )
     logits = tf.where(itself, tf.constant(-1e9, logits.dtype), logits)
     losses = tf.nn.sparse_softmax_cross_entropy_with_logits(sides.positive, logits)
-    loss = tf.reduce_mean(losses)
     if not settings.metrics:
-        return Contrast(loss, tf.zeros_like(loss), tf.zeros_like(loss))
+        zero = tf.zeros([], losses.dtype)
+        return _Terms(losses, zero, zero)
     logits = tf.stop_gradient(logits)
-    return Contrast(
-        loss,
+    return _Terms(
+        losses,
         contrastive_metrics.accuracy(logits, sides.positive),
         contrastive_metrics.entropy(logits),
     )
 
 
-def _compare_tiled(sides: _Sides, settings: _Settings, block_size: int) -> Contrast:
-    temperature = settings.temperature
-    symmetric = num_replicas() == 1 and settings.normalize and is_bounded(temperature)
-    if symmetric:
-        rows = symmetric_logsumexp(
-            sides.candidates, temperature, block_size, metrics=settings.metrics
-        )
-    else:
-        rows = tiled_logsumexp(*sides, block_size, metrics=settings.metrics)
-    # The two halves of the anchors are one another's positives; the temperature
-    # has already divided both.
+def _compare_tiled(sides: _Sides, settings: _Settings, block_size: int) -> _Terms:
+    rows = tiled_logsumexp(*sides, block_size, metrics=settings.metrics)
+    # The two halves of the anchors are one another's positives; both are divided by
+    # the temperature already, their product twice.
     first, second = tf.split(sides.anchors, 2, axis=0)
-    positives = tf.reduce_sum(first * second, axis=-1) * temperature
-    loss = tf.reduce_mean(rows.logsumexp) - tf.reduce_mean(positives)
-    wins = tf.cast(rows.positive > rows.rival, loss.dtype)
+    positives = tf.reduce_sum(first * second, axis=-1) * settings.temperature
+    losses = rows.logsumexp - tf.tile(positives, [2])
+    wins = tf.cast(rows.positive > rows.hardest_negative, losses.dtype)
     entropies = tf.stop_gradient(rows.logsumexp) - rows.expectation
-    return Contrast(loss, tf.reduce_mean(wins), tf.reduce_mean(entropies))
+    return _Terms(losses, tf.reduce_mean(wins), tf.reduce_mean(entropies))

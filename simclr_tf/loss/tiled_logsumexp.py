@@ -14,13 +14,13 @@ class RowStatistics(NamedTuple):
     """Of each row of logits, its own column left out; `[m]` each.
 
     The logsumexp has a gradient. The rest is for metrics and has none: the
-    positive's logit, the largest other logit, and the logits' mean under the
+    positive's logit, the largest logit of a negative, and the logits' mean under the
     row's softmax.
     """
 
     logsumexp: tf.Tensor
     positive: tf.Tensor
-    rival: tf.Tensor
+    hardest_negative: tf.Tensor
     expectation: tf.Tensor
 
 
@@ -35,105 +35,32 @@ def tiled_logsumexp(
 ) -> RowStatistics:
     """Statistics of `rows @ columns^T`, a tile of `block_size^2` logits at a time.
 
-    No more than some tiles are held, forward and backward: the backward pass makes
-    each again from the rows' logsumexp.
+    Only a few tiles are held at once: the backward pass computes each of them again
+    from the rows' logsumexp.
 
     Args:
       rows: floating point `[m, d]`.
       columns: `[k, d]`.
       own: int32 `[m]`, the column that each row leaves out.
       positive: int32 `[m]`, the column of each row's positive.
-      block_size: rows and columns a tile, >= 1.
+      block_size: most rows and columns a tile, >= 1.
       metrics: whether to compute more than the logsumexp; the rest is 0 without.
     """
     height, width = (each.shape[0] or tf.shape(each)[0] for each in (rows, columns))
     across, down = Tiling.of(width, block_size), Tiling.of(height, block_size)
-    # For the rows that fill the last tile: no column.
+    # Rows that pad the last tile get column -1, which no column is.
     own, positive = (down.cut(each + 1) - 1 for each in (own, positive))
-    lowest = rows.dtype.min
-
-    def tile(
-        rows: tf.Tensor, columns: tf.Tensor, i: tf.Tensor, j: tf.Tensor
-    ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Logits of a tile, and which columns those are."""
-        place = (j * across.block + tf.range(across.block))[None, :]
-        seen = (place < width) & (place != tf.gather(own, i)[:, None])
-        logits = tf.matmul(tf.gather(rows, i), tf.gather(columns, j), transpose_b=True)
-        return tf.where(seen, logits, lowest), place
-
-    def statistics(rows: tf.Tensor, columns: tf.Tensor) -> list[tf.Tensor]:
-        def of_tiles(i: tf.Tensor) -> tuple[tf.Tensor, ...]:
-            def step(
-                j: tf.Tensor,
-                largest: tf.Tensor,
-                total: tf.Tensor,
-                moment: tf.Tensor,
-                chosen: tf.Tensor,
-                rival: tf.Tensor,
-            ) -> tuple[tf.Tensor, ...]:
-                logits, place = tile(rows, columns, i, j)
-                new = tf.maximum(largest, tf.reduce_max(logits, axis=1))
-                weight = tf.exp(logits - new[:, None])
-                old = tf.exp(largest - new)
-                total = total * old + tf.reduce_sum(weight, axis=1)
-                if metrics:
-                    finite = tf.where(logits > lowest, logits, 0.0)
-                    moment = moment * old + tf.reduce_sum(weight * finite, axis=1)
-                    mine = place == tf.gather(positive, i)[:, None]
-                    theirs = tf.reduce_max(tf.where(mine, lowest, logits), axis=1)
-                    mine = tf.reduce_max(tf.where(mine, logits, lowest), axis=1)
-                    chosen = tf.maximum(chosen, mine)
-                    rival = tf.maximum(rival, theirs)
-                return j + 1, new, total, moment, chosen, rival
-
-            zeros = tf.zeros([down.block], rows.dtype)
-            floor = tf.fill([down.block], lowest)
-            start = (0, floor, zeros, zeros, floor, floor)
-            _, largest, total, moment, chosen, rival = _loop(across.count, step, start)
-            return largest + tf.math.log(total), chosen, rival, moment / total
-
-        def step(i: tf.Tensor, *made: tf.TensorArray) -> tuple:
-            found = of_tiles(i)
-            return i + 1, *(each.write(i, x) for each, x in zip(made, found))
-
-        _, *made = _loop(
-            down.count, step, (0, *(down.array(rows.dtype) for _ in range(4)))
-        )
-        return [down.join(each.stack()) for each in made]
 
     @tf.custom_gradient
     def run(rows: tf.Tensor, columns: tf.Tensor) -> tuple:
-        row_tiles, column_tiles = down.cut(rows), across.cut(columns)
-        values = statistics(row_tiles, column_tiles)
-        logsumexp = down.cut(values[0])
+        tiles = _Tiles(down.cut(rows), across.cut(columns), own, positive, down, across)
+        values = [down.join(each) for each in _all_rows(tiles, metrics)]
 
         def gradient(upstream: tf.Tensor, *_: tf.Tensor) -> tuple:
-            shares = down.cut(upstream)
-
-            def row_step(
-                i: tf.Tensor, made: tf.TensorArray, d_columns: tf.Tensor
-            ) -> tuple:
-                def step(
-                    j: tf.Tensor, d_rows: tf.Tensor, d_columns: tf.Tensor
-                ) -> tuple[tf.Tensor, ...]:
-                    logits, _ = tile(row_tiles, column_tiles, i, j)
-                    weight = tf.exp(logits - tf.gather(logsumexp, i)[:, None])
-                    weight *= tf.gather(shares, i)[:, None]
-                    d_rows += tf.matmul(weight, tf.gather(column_tiles, j))
-                    d_part = tf.matmul(
-                        weight, tf.gather(row_tiles, i), transpose_a=True
-                    )
-                    d_columns = tf.tensor_scatter_nd_add(d_columns, [[j]], d_part[None])
-                    return j + 1, d_rows, d_columns
-
-                start = (0, tf.zeros_like(tf.gather(row_tiles, i)), d_columns)
-                _, d_rows, d_columns = _loop(across.count, step, start)
-                return i + 1, made.write(i, d_rows), d_columns
-
-            made = down.array(rows.dtype, rows.shape[1:])
-            start = (0, made, tf.zeros_like(column_tiles))
-            _, made, d_columns = _loop(down.count, row_step, start)
-            return down.join(made.stack()), across.join(d_columns)
+            d_rows, d_columns = _gradients(
+                tiles, down.cut(values[0]), down.cut(upstream)
+            )
+            return down.join(d_rows), across.join(d_columns)
 
         return tuple(values), gradient
 
@@ -141,8 +68,118 @@ def tiled_logsumexp(
     return RowStatistics(logsumexp, *map(tf.stop_gradient, others))
 
 
-def _loop(turns: int | tf.Tensor, step: Callable[..., tuple], start: tuple) -> tuple:
-    """Takes a step until the first of its state, a counter, has made its turns."""
+class _Tiles(NamedTuple):
+    """Rows and columns, cut into tiles; i counts tiles of rows and j of columns."""
+
+    rows: tf.Tensor
+    columns: tf.Tensor
+    own: tf.Tensor
+    positive: tf.Tensor
+    down: Tiling
+    across: Tiling
+
+    def indices(self, j: tf.Tensor) -> tf.Tensor:
+        """The columns of a tile, `[1, block]`."""
+        return (j * self.across.block + tf.range(self.across.block))[None, :]
+
+    def logits(self, i: tf.Tensor, j: tf.Tensor) -> tf.Tensor:
+        """A tile's logits; the lowest number where a row leaves a column out."""
+        rows, columns = tf.gather(self.rows, i), tf.gather(self.columns, j)
+        index = self.indices(j)
+        counts = (index < self.across.rows) & (index != tf.gather(self.own, i)[:, None])
+        logits = tf.matmul(rows, columns, transpose_b=True)
+        return tf.where(counts, logits, rows.dtype.min)
+
+
+def _all_rows(tiles: _Tiles, metrics: bool) -> list[tf.Tensor]:
+    """Logsumexp, positive, hardest negative and expectation, cut into tiles."""
+    down = tiles.down
+
+    def step(i: tf.Tensor, *arrays: tf.TensorArray) -> tuple:
+        values = _one_tile_of_rows(tiles, i, metrics)
+        return i + 1, *(each.write(i, x) for each, x in zip(arrays, values))
+
+    arrays = [down.array(tiles.rows.dtype) for _ in range(4)]
+    _, *arrays = _loop(down.count, step, (0, *arrays))
+    return [each.stack() for each in arrays]
+
+
+def _one_tile_of_rows(
+    tiles: _Tiles, i: tf.Tensor, metrics: bool
+) -> tuple[tf.Tensor, ...]:
+    """What `_all_rows` returns, for tile i of the rows: a running softmax."""
+    dtype = tiles.rows.dtype
+    lowest = dtype.min
+
+    def step(
+        j: tf.Tensor,
+        largest: tf.Tensor,
+        total: tf.Tensor,
+        moment: tf.Tensor,
+        positive: tf.Tensor,
+        negative: tf.Tensor,
+    ) -> tuple[tf.Tensor, ...]:
+        logits = tiles.logits(i, j)
+        new = tf.maximum(largest, tf.reduce_max(logits, axis=1))
+        weight = tf.exp(logits - new[:, None])
+        old = tf.exp(largest - new)
+        total = total * old + tf.reduce_sum(weight, axis=1)
+        if metrics:
+            finite = tf.where(logits > lowest, logits, 0.0)
+            moment = moment * old + tf.reduce_sum(weight * finite, axis=1)
+            match = tiles.indices(j) == tf.gather(tiles.positive, i)[:, None]
+            found = tf.reduce_max(tf.where(match, logits, lowest), axis=1)
+            others = tf.reduce_max(tf.where(match, lowest, logits), axis=1)
+            positive = tf.maximum(positive, found)
+            negative = tf.maximum(negative, others)
+        return j + 1, new, total, moment, positive, negative
+
+    zeros = tf.zeros([tiles.down.block], dtype)
+    floor = tf.fill([tiles.down.block], lowest)
+    start = (0, floor, zeros, zeros, floor, floor)
+    _, largest, total, moment, positive, negative = _loop(
+        tiles.across.count, step, start
+    )
+    return largest + tf.math.log(total), positive, negative, moment / total
+
+
+def _gradients(
+    tiles: _Tiles, logsumexp: tf.Tensor, upstream: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Gradients of tiles of rows and of columns.
+
+    Args:
+      tiles: of the forward pass.
+      logsumexp: of its rows, `[tiles, block]`.
+      upstream: its gradient.
+    """
+    down = tiles.down
+
+    def row_step(i: tf.Tensor, array: tf.TensorArray, d_columns: tf.Tensor) -> tuple:
+        rows = tf.gather(tiles.rows, i)
+        offset, share = (tf.gather(each, i)[:, None] for each in (logsumexp, upstream))
+
+        def step(
+            j: tf.Tensor, d_rows: tf.Tensor, d_columns: tf.Tensor
+        ) -> tuple[tf.Tensor, ...]:
+            weight = tf.exp(tiles.logits(i, j) - offset) * share
+            d_rows += tf.matmul(weight, tf.gather(tiles.columns, j))
+            d_tile = tf.matmul(weight, rows, transpose_a=True)
+            d_columns = tf.tensor_scatter_nd_add(d_columns, [[j]], d_tile[None])
+            return j + 1, d_rows, d_columns
+
+        start = (0, tf.zeros_like(rows), d_columns)
+        _, d_rows, d_columns = _loop(tiles.across.count, step, start)
+        return i + 1, array.write(i, d_rows), d_columns
+
+    array = down.array(tiles.rows.dtype, tiles.rows.shape[2:])
+    start = (0, array, tf.zeros_like(tiles.columns))
+    _, array, d_columns = _loop(down.count, row_step, start)
+    return array.stack(), d_columns
+
+
+def _loop(count: int | tf.Tensor, step: Callable[..., tuple], start: tuple) -> tuple:
+    """Repeats a step while the first item of its state, a counter, is below `count`."""
     return tf.while_loop(
-        lambda turn, *_: turn < turns, step, start, parallel_iterations=1
+        lambda index, *_: index < count, step, start, parallel_iterations=1
     )

@@ -1,4 +1,4 @@
-"""Cutting rows into even tiles."""
+"""Cutting rows into tiles of equal size."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import tensorflow as tf
 
 
 class Tiling(NamedTuple):
-    """How rows are cut: as many tiles as asked for, as even as can be.
+    """How rows are cut into as few tiles as can be, all of one size.
 
-    Zeros fill the last. Each field is an int, or an int32 scalar where the number of
-    rows is not known before it runs.
+    Zeros pad the last tile. Each field is an int, or an int32 scalar if the number of
+    rows is not known before the graph runs.
     """
 
     rows: int | tf.Tensor
@@ -21,15 +21,15 @@ class Tiling(NamedTuple):
 
     @classmethod
     def of(cls, rows: int | tf.Tensor, block_size: int) -> Tiling:
-        """For so many rows, in tiles of `block_size` at most."""
+        """Of this many rows, in tiles of `block_size` rows at most."""
         count = -(-rows // block_size)
         return cls(rows, count, -(-rows // count))
 
     def cut(self, values: tf.Tensor) -> tf.Tensor:
         """`[rows, …]` to `[count, block, …]`."""
         rest = values.shape[1:].as_list()
-        filling = self.count * self.block - self.rows
-        values = tf.pad(values, [[0, filling]] + [[0, 0]] * len(rest))
+        padding = self.count * self.block - self.rows
+        values = tf.pad(values, [[0, padding]] + [[0, 0]] * len(rest))
         return tf.reshape(values, [self.count, self.block, *rest])
 
     def join(self, tiles: tf.Tensor) -> tf.Tensor:
@@ -38,6 +38,6 @@ class Tiling(NamedTuple):
         return tf.reshape(tiles, [self.count * self.block, *rest])[: self.rows]
 
     def array(self, dtype: tf.DType, rest: Sequence[int] = ()) -> tf.TensorArray:
-        """For tiles `[block, …]` to be written into, one after the other."""
+        """An empty array that takes the tiles, `[block, …]` each."""
         block = self.block if isinstance(self.block, int) else None
         return tf.TensorArray(dtype, self.count, element_shape=[block, *rest])

@@ -211,9 +211,52 @@ def test_keras_loss_is_the_function_and_is_rebuilt_from_its_config():
         assert float(each(z_a, z_b)) == pytest.approx(expected, rel=1e-9)
 
 
+@pytest.mark.parametrize("block_size", [None, 5])
+def test_keras_loss_gives_and_weighs_the_losses_of_examples(block_size):
+    z_a, z_b = _projections(12)
+    settings = {"temperature": 0.3, "block_size": block_size}
+    losses = NTXent(reduction="none", **settings)(z_a, z_b).numpy()
+    assert losses.shape == (12,)
+    assert losses.mean() == pytest.approx(float(nt_xent(z_a, z_b, **settings)))
+
+    # Equation 1, term by term.
+    z = np.concatenate([z_a, z_b]).astype(np.float64)
+    z /= np.linalg.norm(z, axis=1, keepdims=True)
+    similarity = z @ z.T / 0.3
+    np.fill_diagonal(similarity, -np.inf)
+    terms = np.log(np.exp(similarity).sum(axis=1))
+    terms -= similarity[np.arange(24), np.roll(np.arange(24), 12)]
+    np.testing.assert_allclose(losses, terms.reshape(2, 12).mean(axis=0), rtol=1e-5)
+
+    weights = np.linspace(0.0, 1.0, 12)
+    weighted = NTXent(**settings)(z_a, z_b, sample_weight=weights)
+    assert float(weighted) == pytest.approx((losses * weights).mean(), rel=1e-5)
+    total = NTXent(reduction="sum", **settings)(z_a, z_b)
+    assert float(total) == pytest.approx(losses.sum(), rel=1e-5)
+
+
+@pytest.mark.parametrize("block_size", [None, 64])
+def test_a_loss_near_zero_keeps_its_digits_in_float32(block_size):
+    # Pairs that all but agree and are all but orthogonal to the others.
+    generator = np.random.default_rng(3)
+    z_a = 10.0 * np.eye(128) + 0.3 * generator.normal(size=[128, 128])
+    z_b = z_a + 0.1 * generator.normal(size=[128, 128])
+    exact, *_ = reference.nt_xent(z_a, z_b, 0.06)
+    got = nt_xent(
+        z_a.astype(np.float32),
+        z_b.astype(np.float32),
+        temperature=0.06,
+        block_size=block_size,
+    )
+    assert 1e-6 < exact < 1e-3
+    assert float(got) == pytest.approx(exact, abs=3e-7)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (([4, 8], [4, 8], {"temperature": float("inf")}), "greater than 0 and finite"),
+        (([4, 8], [4, 8], {"temperature": float("nan")}), "greater than 0 and finite"),
         (([4, 8], [5, 8], {}), "same shape"),
         (([4], [4], {}), "same shape"),
         (([4, 8], [4, 8], {"temperature": 0.0}), "temperature must be greater than 0"),
