@@ -192,7 +192,9 @@ def _combine_in_two_sums(
     count = tf.reduce_sum(_checked(counts, check_shares))
     some = tf.maximum(count, 1.0)
     mean = total / some
-    between = local.count * tf.square(local.mean - mean)
+    # The sum is least at the mean and so has no gradient to it: without that path the
+    # two gradients do not wait for one another, and XLA may send them together.
+    between = local.count * tf.square(local.mean - tf.stop_gradient(mean))
     return mean, sum_over_replicas(local.centred + between) / some, count
 
 
