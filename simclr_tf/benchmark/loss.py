@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import json
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,13 +15,6 @@ from simclr_tf.loss import nt_xent
 
 VIEWS = (1024, 2048, 4096, 8192, 16384, 32768, 65536)
 _OURS = "simclr_tf"
-_FORMS = {
-    _OURS: nt_xent,
-    # A temperature too low for one replica to compute each pair of views only once.
-    "simclr_tf, as among replicas": functools.partial(nt_xent, temperature=0.02),
-}
-# The second form takes twice as long, so that it is not measured at every count.
-_MOST_OF_OTHERS = 16384
 
 
 class OtherLoss(NamedTuple):
@@ -51,11 +43,8 @@ def measure_losses(
       others: other forms, by name.
     """
     for count in views:
-        made = []
-        for who in _FORMS:
-            if who == _OURS or count <= _MOST_OF_OTHERS:
-                figures = measure_apart(__name__, count, repeats, who)
-                made.append(Measured(f"{count:,} views", who, size=count, **figures))
+        figures = measure_apart(__name__, count, repeats)
+        made = [Measured(f"{count:,} views", _OURS, size=count, **figures)]
         for who, other in (others or {}).items():
             if count <= other.most_views:
                 figures = measure_apart(other.module, count, repeats)
@@ -89,5 +78,4 @@ def time_loss(
 
 
 if __name__ == "__main__":
-    count, repeats, who = sys.argv[1:]
-    print(json.dumps(time_loss(_FORMS[who], int(count), int(repeats))))
+    print(json.dumps(time_loss(nt_xent, *map(int, sys.argv[1:]))))
