@@ -13,8 +13,9 @@ from simclr_tf import native_noise
 def require() -> None:
     """Makes sure that `tf.keras` is Keras 2.
 
-    The `simclr` command and `python -m simclr_tf` ask TensorFlow for it here, since
-    Python imports the package before any of their own code runs. In a user's process
+    The `simclr` command and `python -m simclr_tf` ask TensorFlow for it here, and for
+    short reads from gs://, since Python imports the package before any of their own
+    code runs. In a user's process
     that choice is the user's: it changes `tf.keras` for everything else there.
 
     Raises:
@@ -25,6 +26,8 @@ def require() -> None:
         # TensorFlow's account of the machine would hide what the command says.
         native_noise.start()
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+        # Records are read one by one; the default fetches 64 MiB for each of them.
+        os.environ.setdefault("GCS_READAHEAD_BUFFER_SIZE_BYTES", str(256 * 1024))
         if importlib.util.find_spec("tf_keras"):
             os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
 

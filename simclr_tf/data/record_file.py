@@ -56,6 +56,9 @@ def size_and_time(file: str) -> tuple[int, int]:
             "leaves it out."
         )
     try:
+        if _is_local(file):
+            status = os.stat(file)  # gfile's has no fractions of a second.
+            return status.st_size, status.st_mtime_ns
         status = tf.io.gfile.stat(file)
     except (OSError, tf.errors.OpError) as error:
         raise DataError(f"{file} cannot be read: {reason(error)}") from error

@@ -55,9 +55,11 @@ def load_tfds(
     height, width, _ = _image_shape(tfds, features, name)
     canvas = None if height and width else canvas_size(image_size)
     label = features.get("label")
-    has_labels = labels and isinstance(label, tfds.features.ClassLabel)
+    if not labels or not isinstance(label, tfds.features.ClassLabel):
+        label = None
+    has_labels = label is not None
     parse = _parser(tfds, builder, has_labels)
-    check = RecordCheck(parse, label.num_classes if has_labels else None)
+    check = RecordCheck(parse, None if label is None else label.num_classes)
     for candidate in _splits(builder, name, split):
         index = _index(builder, name, candidate, check, has_labels)
         # A test split whose labels are kept secret has -1 for all of them.
@@ -66,7 +68,7 @@ def load_tfds(
     else:
         if split == "test":
             raise MissingSplit(f"tfds:{name} has no {split} split with labels.")
-        has_labels = False
+        label = None
     return RecordSource(
         index,
         parse,
@@ -74,8 +76,8 @@ def load_tfds(
         spec=f"tfds:{name}",
         split=split,
         image_shape=(canvas or height, canvas or width, 3),
-        num_classes=label.num_classes if has_labels else None,
-        class_names=label.names if has_labels else None,
+        num_classes=None if label is None else label.num_classes,
+        class_names=None if label is None else label.names,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import tensorflow as tf
 
@@ -30,7 +31,7 @@ def serve(
     address: str | None = None,
     say: Callable[[str], None] = messages.say,
     wait: bool = True,
-) -> list[object]:
+) -> list[Any]:
     """Runs a server of a tf.data service until the process is stopped.
 
     The dispatcher is given the addresses of its workers, so that each worker has the
@@ -70,11 +71,11 @@ def serve(
         host_and_port(named)
     if len(set(workers)) < len(workers):
         raise UserError(f"Each worker must be named once, got {', '.join(workers)}.")
-    servers = []
+    servers: list[Any] = []
     if role != "worker":
         servers.append(_dispatcher(port, workers))
         say(f"Dispatcher on port {port} of {', '.join(workers)}.")
-    if role != "dispatcher":
+    if role != "dispatcher" and dispatcher is not None:
         address = address or f"{socket.gethostname()}:{port}"
         servers.append(_worker(dispatcher, address))
         say(f"Worker {address} of dispatcher {dispatcher}.")

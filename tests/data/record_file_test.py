@@ -126,3 +126,11 @@ def test_what_is_no_file_is_not_opened(tmp_path):
                 look(str(tmp_path / name))
     with pytest.raises(DataError, match=r"gone cannot be read: .*No such file"):
         scan(str(tmp_path / "gone"))
+
+
+def test_a_change_within_a_second_is_seen(file):
+    os.utime(file, ns=(5, 10**18 + 1))
+    before = size_and_time(str(file))
+    os.utime(file, ns=(5, 10**18 + 2))
+    assert before == (70073, 10**18 + 1)
+    assert size_and_time(str(file)) == (70073, 10**18 + 2)

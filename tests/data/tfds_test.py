@@ -12,7 +12,7 @@ import tensorflow as tf
 from simclr_tf.data.image_files import canvas_size, to_canvas
 from simclr_tf.data.source import DataError, MissingSplit
 from simclr_tf.data.tfds import load_tfds
-from tests.data.record_files import make_jpegs, read_all
+from tests.data.record_files import make_example, make_jpegs, read_all, write_records
 
 tfds = pytest.importorskip("tensorflow_datasets")
 
@@ -209,4 +209,54 @@ def test_errors_say_what_to_do(name, message):
 def test_without_tensorflow_datasets(monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorflow_datasets", None)
     with pytest.raises(DataError, match="pip install tensorflow-datasets"):
+        load_tfds("tiny_digits", "train", _SIZE, True)
+
+
+def test_the_fingerprint_is_of_the_part_that_is_read():
+    parts = ["train", "train[:4]", "train[4:8]", "validation"]
+    digests = [
+        load_tfds("tiny_photos", part, _SIZE, True).fingerprint()["digest"]
+        for part in [*parts, *parts]
+    ]
+    assert digests[:4] == digests[4:]
+    assert len(set(digests)) == 4
+
+
+def _shard(builder, **changes):
+    """The one file of the training images, written again."""
+    (file,) = builder.info.splits["train"].filepaths
+    records = [record.numpy() for record in tf.data.TFRecordDataset(str(file))]
+    for place, record in changes.items():
+        records[int(place[1:])] = record
+    write_records(file, [record for record in records if record is not None])
+
+
+@pytest.fixture
+def digits(tmp_path, monkeypatch):
+    monkeypatch.setattr(tfds.core.constants, "DATA_DIR", str(tmp_path))
+    builder = TinyDigits(data_dir=str(tmp_path))
+    builder.download_and_prepare()
+    return builder
+
+
+def test_a_shard_that_lost_a_record_is_told(digits):
+    _shard(digits, _3=None)
+    with pytest.raises(DataError, match=r"holds 8 records where .*says 9: prepare"):
+        load_tfds("tiny_digits", "train", _SIZE, True)
+
+
+def test_a_label_that_names_no_class_is_told(digits):
+    image = tf.io.encode_png(_digits[0]).numpy()
+    _shard(digits, _3=make_example(image, 10, keys=("image", "label")))
+    with pytest.raises(DataError, match=r"label of record 3 .* is 10; .* 0 to 9"):
+        load_tfds("tiny_digits", "train", _SIZE, True)
+
+
+def test_a_format_that_cannot_be_read_is_told(tmp_path, monkeypatch):
+    pytest.importorskip("array_record")
+    monkeypatch.setattr(tfds.core.constants, "DATA_DIR", str(tmp_path))
+    TinyDigits(
+        data_dir=str(tmp_path), file_format="array_record"
+    ).download_and_prepare()
+    with pytest.raises(DataError, match=r"as array_record.*--file_format=tfrecord"):
         load_tfds("tiny_digits", "train", _SIZE, True)
