@@ -1,9 +1,9 @@
 """How fast a run goes and when it will be done.
 
 tqdm would count either images or pixels: here a rate in images/s stands beside a time
-left that follows the pixels, since early views are small and cost less. And each epoch's
-line says the time left in a log file too, where a tqdm bar that is silent off a terminal
-keeps no time.
+left that follows the pixels, since early views are small and cost less. And the line of
+each epoch says the time left in a log file too, where a tqdm bar that is silent off a
+terminal keeps no time.
 """
 
 from __future__ import annotations
