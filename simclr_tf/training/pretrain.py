@@ -17,6 +17,7 @@ from simclr_tf.data import (
     HELD_OUT,
     PretrainingData,
     Source,
+    data_errors,
     load_for_pretraining,
     require_divisible,
     steps_per_epoch,
@@ -134,7 +135,8 @@ def pretrain(
             step=step,
             seconds_before=seconds,
         )
-        training.run_to_end()
+        with data_errors(data.train, data.bank, data.queries):
+            training.run_to_end()
         if not crew.is_chief:
             return {}
         return _write_result(training, data, began_at=step)
