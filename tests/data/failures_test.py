@@ -8,6 +8,8 @@ import tensorflow as tf
 from PIL import Image
 
 from simclr_tf.data import DataError, Source, Subset, data_errors, load
+from simclr_tf.training import Recipe, pretrain
+from tests import tiny
 
 
 @pytest.fixture
@@ -92,3 +94,25 @@ def test_other_errors_pass_through(photos):
         raise KeyError("x")
     with data_errors(source):
         pass
+
+
+@pytest.mark.slow
+def test_a_file_that_vanishes_during_training_is_named(photos):
+    recipe = Recipe(
+        dataset=f"folder:{photos}",
+        image_size=8,
+        encoder=tiny.NAME,
+        color_strength=0.0,
+        blur=False,
+        batch_size=4,
+        epochs=20,
+        early_share=0.0,
+        precision="float32",
+    )
+
+    def say(line):
+        if line.startswith("epoch 1/"):
+            (photos / "05.png").unlink()
+
+    with pytest.raises(DataError, match=r"05\.png \(it is gone\).*start it again"):
+        pretrain(recipe, str(photos.parent / "run"), say=say)
