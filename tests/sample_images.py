@@ -29,7 +29,10 @@ def images(
     generator = np.random.default_rng([seed, size])
     labels = generator.permutation(np.arange(count) % classes)
     drawn = _noise(generator, count, size, size)
-    templates = _noise(np.random.default_rng(7), classes, size, size, falling=2.0)
+    drawn += generator.normal(0.0, 0.4, [count, 1, 1, 3])
+    fixed = np.random.default_rng(7)
+    templates = _noise(fixed, classes, size, size, falling=2.0)
+    templates += fixed.normal(0.0, 2.0, [classes, 1, 1, 3])
     return _pixels(drawn + 0.3 * templates[labels]), labels
 
 

@@ -131,7 +131,7 @@ def test_evaluation_prints_and_writes_accuracies(
     for result, flags in ((trained, ()), (floor, ("--random",))):
         expected = classify(*features(run, tmp_path, *flags))
         assert result["top1"] == pytest.approx(expected.top1, abs=0.02)
-    assert trained["top1"] > 0.2
+    assert trained["top1"] > 0.15
 
 
 def test_evaluation_of_unlabelled_images_says_what_is_missing(run, capsys, tmp_path):
