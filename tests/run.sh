@@ -21,6 +21,7 @@ sh setup.sh
 bin=${SIMCLR_VENV:-.venv}/bin
 "$bin/ruff" check --quiet .
 "$bin/ruff" format --check --quiet .
+"$bin/mypy"
 
 compiler=.venv-tpu-check
 wanted=$(cksum requirements-tpu-check.txt)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 
 import tensorflow as tf
@@ -147,9 +148,7 @@ class RandomColorJitter(StatelessAugmentation):
             lambda: color.adjust_saturation(images, drawn["saturation"], channels),
             lambda: color.adjust_hue(images, drawn["hue"], channels),
         ]
-        return [
-            lambda made=made: tf.clip_by_value(made(), 0.0, 1.0) for made in operations
-        ]
+        return [functools.partial(_clipped, operation) for operation in operations]
 
     def get_config(self) -> dict:
         return {
@@ -183,3 +182,7 @@ def _in_turn(
 def _random_order(draws: tf.Tensor) -> tf.Tensor:
     """Uniform draws `[B, 4]` to permutations of 0..3, int32 `[B, 4]`."""
     return tf.argsort(draws, axis=1)
+
+
+def _clipped(operation: Callable[[], tf.Tensor]) -> tf.Tensor:
+    return tf.clip_by_value(operation(), 0.0, 1.0)

@@ -100,7 +100,7 @@ def _all_rows(tiles: _Tiles, metrics: bool) -> list[tf.Tensor]:
         return i + 1, *(each.write(i, x) for each, x in zip(arrays, values))
 
     arrays = [down.array(tiles.rows.dtype) for _ in range(4)]
-    _, *arrays = _loop(down.count, step, (0, *arrays))
+    _, *arrays = _loop(down.tiles, step, (0, *arrays))
     return [each.stack() for each in arrays]
 
 
@@ -138,7 +138,7 @@ def _one_tile_of_rows(
     floor = tf.fill([tiles.down.block], lowest)
     start = (0, floor, zeros, zeros, floor, floor)
     _, largest, total, moment, positive, negative = _loop(
-        tiles.across.count, step, start
+        tiles.across.tiles, step, start
     )
     return largest + tf.math.log(total), positive, negative, moment / total
 
@@ -169,12 +169,12 @@ def _gradients(
             return j + 1, d_rows, d_columns
 
         start = (0, tf.zeros_like(rows), d_columns)
-        _, d_rows, d_columns = _loop(tiles.across.count, step, start)
+        _, d_rows, d_columns = _loop(tiles.across.tiles, step, start)
         return i + 1, array.write(i, d_rows), d_columns
 
     array = down.array(tiles.rows.dtype, tiles.rows.shape[2:])
     start = (0, array, tf.zeros_like(tiles.columns))
-    _, array, d_columns = _loop(down.count, row_step, start)
+    _, array, d_columns = _loop(down.tiles, row_step, start)
     return array.stack(), d_columns
 
 

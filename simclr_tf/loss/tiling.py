@@ -16,28 +16,28 @@ class Tiling(NamedTuple):
     """
 
     rows: int | tf.Tensor
-    count: int | tf.Tensor
+    tiles: int | tf.Tensor
     block: int | tf.Tensor  # rows a tile
 
     @classmethod
     def of(cls, rows: int | tf.Tensor, block_size: int) -> Tiling:
         """Of this many rows, in tiles of `block_size` rows at most."""
-        count = -(-rows // block_size)
-        return cls(rows, count, -(-rows // count))
+        tiles = -(-rows // block_size)
+        return cls(rows, tiles, -(-rows // tiles))
 
     def cut(self, values: tf.Tensor) -> tf.Tensor:
-        """`[rows, …]` to `[count, block, …]`."""
+        """`[rows, …]` to `[tiles, block, …]`."""
         rest = values.shape[1:].as_list()
-        padding = self.count * self.block - self.rows
+        padding = self.tiles * self.block - self.rows
         values = tf.pad(values, [[0, padding]] + [[0, 0]] * len(rest))
-        return tf.reshape(values, [self.count, self.block, *rest])
+        return tf.reshape(values, [self.tiles, self.block, *rest])
 
     def join(self, tiles: tf.Tensor) -> tf.Tensor:
-        """`[count, block, …]` to `[rows, …]`."""
+        """`[tiles, block, …]` to `[rows, …]`."""
         rest = tiles.shape[2:].as_list()
-        return tf.reshape(tiles, [self.count * self.block, *rest])[: self.rows]
+        return tf.reshape(tiles, [self.tiles * self.block, *rest])[: self.rows]
 
     def array(self, dtype: tf.DType, rest: Sequence[int] = ()) -> tf.TensorArray:
         """An empty array that takes the tiles, `[block, …]` each."""
         block = self.block if isinstance(self.block, int) else None
-        return tf.TensorArray(dtype, self.count, element_shape=[block, *rest])
+        return tf.TensorArray(dtype, self.tiles, element_shape=[block, *rest])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Union
 
 import tensorflow as tf
 
@@ -14,7 +15,7 @@ from simclr_tf.optimizer.lars import (
     require_number,
 )
 
-LearningRate = "float | tf.keras.optimizers.schedules.LearningRateSchedule"
+LearningRate = Union[float, tf.keras.optimizers.schedules.LearningRateSchedule]
 
 OPTIMIZERS = ("lars", "sgd", "adamw", "lamb")
 

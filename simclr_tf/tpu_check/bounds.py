@@ -42,7 +42,7 @@ class Bounds:
     def limit(self) -> str:
         """Which of the three it is."""
         parts = dataclasses.asdict(self)
-        return max(parts, key=parts.get)
+        return max(parts, key=lambda name: parts[name])
 
 
 def bounds(

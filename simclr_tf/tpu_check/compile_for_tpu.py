@@ -113,7 +113,7 @@ def _reuse_variables(module: ir.Module, manifest: dict[str, Any]) -> None:
     """Lets updated variables take the memory of the old, as TensorFlow does."""
     main = main_function(module)
     count = ir.IntegerType.get_signless(32)
-    attributes = [{} for _ in main.type.inputs]
+    attributes: list[dict[str, ir.Attribute]] = [{} for _ in main.type.inputs]
     for variable in manifest["variables"]:
         if variable["output"] is not None:
             attributes[variable["argument"]]["tf.aliasing_output"] = ir.IntegerAttr.get(

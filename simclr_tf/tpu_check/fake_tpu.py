@@ -128,9 +128,7 @@ class _ReplicaBody(tpu_replication.TPUReplicateContext):
         control_flow_ops.ControlFlowContext.Enter(self)
 
 
-def replica_step(
-    strategy: tf.distribute.TPUStrategy, step: Callable[..., Any]
-) -> Callable[..., Any]:
+def replica_step(strategy: tf.distribute.TPUStrategy, step: Callable[..., Any]) -> Any:
     """The body that `strategy.run(step)` would replicate, as a function to trace.
 
     Args:
@@ -176,7 +174,7 @@ def _collectives_lowered() -> Iterator[None]:
         context.enable_mlir_bridge = enabled
 
 
-def to_hlo(function: Callable[..., Any], specs: Sequence[tf.TensorSpec]) -> bytes:
+def to_hlo(function: Any, specs: Sequence[tf.TensorSpec]) -> bytes:
     """The HLO of a function of `replica_step`, a serialised `HloModuleProto`.
 
     Raises:

@@ -76,10 +76,8 @@ def size(type_text: str, *, main_memory_only: bool = False) -> int:
     for kind, dimensions, layout in _ARRAY.findall(type_text):
         if main_memory_only and re.search(r"S\([1-9]", layout):
             continue
-        digits = re.search(r"\d+", kind)
+        digits = re.search(r"\d+", kind)  # c64 holds 64 bits in all.
         bits = _BITS[kind] if kind in _BITS else int(digits[0]) if digits else 0
-        if kind.startswith("c"):  # c64 holds two numbers of 32 bits: already 64.
-            bits = int(digits[0])
         elements = 1
         for dimension in filter(None, dimensions.split(",")):
             elements *= int(dimension)

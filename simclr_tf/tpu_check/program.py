@@ -240,7 +240,7 @@ def _by_handle(model: SimCLR) -> dict[int, tuple[str, tf.Variable]]:
         "optimizer": [*model.optimizer.variables, *_attributes(model.optimizer)],
         "metric": [v for metric in model.metrics for v in metric.variables],
     }
-    found = {}
+    found: dict[int, tuple[str, tf.Variable]] = {}
     for role, variables in groups.items():
         for variable in variables:
             local = getattr(variable, "values", (variable,))[0]
