@@ -15,8 +15,8 @@ def require() -> None:
 
     The `simclr` command and `python -m simclr_tf` ask TensorFlow for it here, and for
     short reads from gs://, since Python imports the package before any of their own
-    code runs. In a user's process
-    that choice is the user's: it changes `tf.keras` for everything else there.
+    code runs. In a user's process that choice is the user's: it changes `tf.keras` for
+    everything else there.
 
     Raises:
         ImportError: `tf.keras` is Keras 3, or cannot be imported; one line that says
