@@ -203,7 +203,7 @@ def test_load_model_gives_the_trained_weights(whole, recipe):
 def test_stopped_in_mid_epoch_and_resumed_equals_never_stopped(whole, recipe, tmp_path):
     """Real signals: one among small views or at the first of large ones, a kill.
 
-    In `pretrain_stop_test.py` signals come at steps that are known.
+    In `resume_test.py` signals come at steps that are known.
     """
     run = tmp_path / "run"
     process = start(recipe, run)
