@@ -1,11 +1,11 @@
 """Colour arithmetic on RGB batches, one parameter per image.
 
 Each function takes floating-point images `[B, H, W, 3]` and parameters `[B]`,
-returns images of the same shape and does not clip. Where channels are another axis
-than the last, `channels` says which: `[B, H, 3, W]` with 2. Values agree with the
+returns images of the same shape and does not clip. `channels` is the axis of the
+channels, if not the last: 2 for `[B, H, 3, W]`. Values agree with the
 `tf.image` ops that the published code uses; hue and saturation are written as
-rotations and scalings about the largest channel, which spares the way through
-HSV and back.
+rotations and scalings about the largest channel, which saves the conversion to HSV
+and back.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def adjust_contrast(
     images: tf.Tensor, factor: tf.Tensor, channels: int = 3
 ) -> tf.Tensor:
     """Scales the distance to each channel's mean over the image by `factor`."""
-    # One axis after the other, first the one whose neighbours are nearer in memory.
+    # One axis at a time, the contiguous one first.
     mean = tf.reduce_mean(images, axis=5 - channels, keepdims=True)
     mean = tf.reduce_mean(mean, axis=1, keepdims=True)
     return mean + (images - mean) * per_image(factor)
@@ -54,8 +54,8 @@ def adjust_hue(images: tf.Tensor, delta: tf.Tensor, channels: int = 3) -> tf.Ten
     """Rotates the HSV hue by `delta`, in turns of the colour circle."""
     red, green, blue = tf.unstack(images, axis=channels)
     value, chroma = _value_and_chroma(red, green, blue)
-    # Hue in sixths of a turn, on the sector of the largest channel; here and below
-    # times chroma, by which nothing need then be divided.
+    # Hue in sixths of a turn, multiplied by chroma: so nothing is divided by chroma,
+    # which may be 0. The largest channel gives the sector.
     hue = tf.where(
         value == red,
         green - blue,

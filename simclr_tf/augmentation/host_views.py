@@ -5,7 +5,7 @@ from __future__ import annotations
 import tensorflow as tf
 
 from simclr_tf.augmentation.base import require_rgb
-from simclr_tf.augmentation.loops import one_by_one, row_at, unsplit
+from simclr_tf.augmentation.loops import one_by_one, row_at, single_threaded
 from simclr_tf.augmentation.resize import crop_taps
 from simclr_tf.augmentation.simclr_augmenter import SimCLRAugmenter
 from simclr_tf.augmentation.value_range import require_image_values
@@ -21,9 +21,9 @@ def host_two_views(
     """`SimCLRAugmenter.two_views`, to be compiled by XLA for a CPU.
 
     The same views within rounding, image by image in one compiled loop: an image is
-    in the cache from its crop to its last clip, a blur or a jitter that was not drawn
-    takes no time, and operations of the jitter run in the order drawn, where a whole
-    batch at once must compute all four each time and choose.
+    in the cache from its crop to its last clip; a blur or a jitter that was not drawn
+    takes no time; and the four operations of the jitter run in the order drawn. A
+    whole batch at once would compute all four at each of the four places and select.
 
     Args:
       augmenter: draws the parameters.
@@ -46,8 +46,8 @@ def host_two_views(
     unit = 1.0 if images.dtype.is_floating else 1.0 / images.dtype.max
     taps = crop_taps(boxes, flip, size, size, dtype, scale=unit)
 
-    def one(place: tf.Tensor) -> tf.Tensor:
-        image, view = place // 2, place % 2
+    def one(index: tf.Tensor) -> tf.Tensor:
+        image, view = index // 2, index % 2
         of_crop, of_view = tf.nest.map_structure(
             lambda rows: row_at(rows, view * batch + image), (taps, drawn)
         )
@@ -55,7 +55,7 @@ def host_two_views(
         return augmenter.view_of_one(row_at(images, image)[0], of_crop, of_view)
 
     shape = [size, size, 3]
-    views = unsplit(
+    views = single_threaded(
         lambda: one_by_one(one, 2 * batch, shape, dtype),
         boxes[0, 2] > 0,  # A crop has rows.
         [2 * batch, *shape],

@@ -13,56 +13,61 @@ def one_by_one(
     shape: Sequence[int],
     dtype: tf.DType,
 ) -> tf.Tensor:
-    """Stacks `make(0)` to `make(count - 1)`, each of `shape`, made in a loop."""
+    """Stacks `make(0)` to `make(count - 1)`, each of `shape`, computed in a loop."""
 
     def body(
-        place: tf.Tensor, made: tf.TensorArray
+        index: tf.Tensor, array: tf.TensorArray
     ) -> tuple[tf.Tensor, tf.TensorArray]:
-        return place + 1, made.write(place, make(place))
+        return index + 1, array.write(index, make(index))
 
-    made = tf.TensorArray(dtype, count, element_shape=shape)
-    _, made = tf.while_loop(
-        lambda place, _: place < count, body, (0, made), maximum_iterations=count
+    array = tf.TensorArray(dtype, count, element_shape=shape)
+    _, array = tf.while_loop(
+        lambda index, _: index < count, body, (0, array), maximum_iterations=count
     )
-    return made.stack()
+    return array.stack()
 
 
-def row_at(rows: tf.Tensor, place: tf.Tensor) -> tf.Tensor:
-    """A row, the first axis kept. Indexing would copy the whole, padded, in XLA."""
+def row_at(rows: tf.Tensor, index: tf.Tensor) -> tf.Tensor:
+    """`rows[index : index + 1]`.
+
+    XLA turns indexing into a padded copy of the whole tensor, and this not.
+    """
     rest = rows.shape.as_list()[1:]
-    return tf.slice(rows, [place] + [0] * len(rest), [1, *rest])
+    return tf.slice(rows, [index] + [0] * len(rest), [1, *rest])
 
 
 def change_if(
     drawn: tf.Tensor, change: Callable[[tf.Tensor], tf.Tensor], image: tf.Tensor
 ) -> tf.Tensor:
-    """`change(image)` where the scalar `drawn` is true, or else the image itself.
+    """`change(image)` if the scalar `drawn` is true, or else the image itself.
 
-    A loop of one turn or none: XLA would copy what `tf.cond` leaves as it is.
+    It is a loop of one iteration or none, because XLA copies what a branch of
+    `tf.cond` returns unchanged.
     """
-    turns = tf.cast(drawn, tf.int32)
+    iterations = tf.cast(drawn, tf.int32)
     return tf.while_loop(
-        lambda turn, _: turn < turns,
-        lambda turn, image: (turn + 1, change(image)),
+        lambda done, _: done < iterations,
+        lambda done, image: (done + 1, change(image)),
         (0, image),
     )[1]
 
 
-def unsplit(
+def single_threaded(
     make: Callable[[], tf.Tensor],
-    certain: tf.Tensor,
+    opaque_true: tf.Tensor,
     shape: Sequence[int | tf.Tensor],
     dtype: tf.DType,
 ) -> tf.Tensor:
-    """`make()`, of a shape and dtype, by one thread.
+    """`make()`, computed by one thread.
 
-    XLA splits each operation between all threads, but for those in a branch. In a
-    pipeline, whose threads have a batch each, that gains nothing and loses much.
+    XLA divides each operation among all threads, unless it is inside a branch. In an
+    input pipeline each thread has a batch of its own already, and dividing it further
+    costs more than it gains.
 
     Args:
-      make: what to do in a branch that is always taken.
-      certain: a scalar that is true, which XLA cannot know.
+      make: computes the result, inside a branch that is always taken.
+      opaque_true: a scalar that is true, which XLA cannot know when it compiles.
       shape: of the result.
       dtype: of the result.
     """
-    return tf.cond(certain, make, lambda: tf.zeros(shape, dtype))
+    return tf.cond(opaque_true, make, lambda: tf.zeros(shape, dtype))

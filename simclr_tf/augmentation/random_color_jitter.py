@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable
 
 import tensorflow as tf
@@ -16,6 +17,7 @@ from simclr_tf.augmentation.base import (
     require_probability,
     require_rgb,
 )
+from simclr_tf.errors import UserError
 
 _RULES = ("multiplicative", "additive")
 
@@ -34,7 +36,7 @@ class RandomColorJitter(StatelessAugmentation):
     does.
 
     Args:
-      strength: s above, >= 0.
+      strength: s above, finite and >= 0.
       probability: share of images jittered, in [0, 1].
       brightness_rule: "multiplicative" (v2), or "additive" (v1: adds a shift
         uniform in [-0.8s, 0.8s]).
@@ -42,7 +44,7 @@ class RandomColorJitter(StatelessAugmentation):
       **kwargs: of `tf.keras.layers.Layer`.
 
     Raises:
-      ValueError: where an argument is out of its range, or images are not RGB.
+      UserError: if an argument is out of its range, or images are not RGB.
     """
 
     stream = 2
@@ -58,10 +60,10 @@ class RandomColorJitter(StatelessAugmentation):
         **kwargs,
     ) -> None:
         super().__init__(seed=seed, **kwargs)
-        if strength < 0.0:
-            raise ValueError(f"strength must be at least 0, got {strength}.")
+        if not 0.0 <= strength < math.inf:
+            raise UserError(f"strength must be at least 0 and finite, got {strength}.")
         if brightness_rule not in _RULES:
-            raise ValueError(
+            raise UserError(
                 f"brightness_rule must be one of {_RULES}, got {brightness_rule!r}."
             )
         self.strength = float(strength)
@@ -130,7 +132,7 @@ class RandomColorJitter(StatelessAugmentation):
             )
 
         slots = tf.where(transformations["apply"][0], 4, 0)
-        # Where two follow each other in a turn, neither result is copied.
+        # With two steps in one iteration of the loop, XLA copies no result.
         return _in_turn(step, image, slots, together=2)
 
     def _operations(
@@ -165,15 +167,15 @@ def _in_turn(
     slots: int | tf.Tensor = 4,
     together: int = 1,
 ) -> tf.Tensor:
-    """Takes the steps of slots 0, 1, … one after the other, some in each turn."""
+    """Takes the steps of slots 0, 1, … in order, `together` in each iteration."""
 
     def body(slot: tf.Tensor, images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         for place in range(together):
             images = step(slot + place, images)
         return slot + together, images
 
-    # A loop, not four copies: XLA would fuse the copies into one another and
-    # compute the first of them once for every use of the last.
+    # A loop, because XLA would fuse four steps written out and compute the first of
+    # them again for every use in the last.
     return tf.while_loop(
         lambda slot, _: slot < slots, body, (0, images), maximum_iterations=4
     )[1]

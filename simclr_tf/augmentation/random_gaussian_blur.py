@@ -16,6 +16,7 @@ from simclr_tf.augmentation.base import (
     require_probability,
 )
 from simclr_tf.augmentation.loops import change_if, one_by_one
+from simclr_tf.errors import UserError
 
 
 @tf.keras.utils.register_keras_serializable(package="simclr_tf")
@@ -35,7 +36,7 @@ class RandomGaussianBlur(StatelessAugmentation):
       **kwargs: of `tf.keras.layers.Layer`.
 
     Raises:
-      ValueError: where an argument is out of its range.
+      UserError: if an argument is out of its range.
     """
 
     stream = 4
@@ -52,9 +53,9 @@ class RandomGaussianBlur(StatelessAugmentation):
     ) -> None:
         super().__init__(seed=seed, **kwargs)
         if kernel_size is not None and kernel_size < 1:
-            raise ValueError(f"kernel_size must be at least 1, got {kernel_size}.")
-        if not 0.0 < sigma[0] <= sigma[1]:
-            raise ValueError(f"sigma must satisfy 0 < least <= most, got {sigma}.")
+            raise UserError(f"kernel_size must be at least 1, got {kernel_size}.")
+        if not 0.0 < sigma[0] <= sigma[1] < math.inf:
+            raise UserError(f"sigma must satisfy 0 < least <= most, got {sigma}.")
         self.kernel_size = kernel_size
         self.sigma = tuple(sigma)
         self.probability = require_probability("probability", probability)
@@ -97,7 +98,7 @@ class RandomGaussianBlur(StatelessAugmentation):
 
 
 def _cut(images: tf.Tensor) -> tf.Tensor:
-    """Cuts the overshoot of a bicubic crop, where the published code cuts it."""
+    """Clips the overshoot of a bicubic crop before the blur, as published."""
     return tf.clip_by_value(images, 0.0, 1.0)
 
 
@@ -141,11 +142,11 @@ def _blur_one(image: tf.Tensor, sigma: tf.Tensor, radius: int) -> tf.Tensor:
     _, width, channels, height = image.shape
     dtype = image.dtype
     kernel = _kernel(sigma, radius, dtype)[0, radius:]
-    # A tap farther out weighs less than half a unit in the last place of the sum.
+    # Taps beyond `reach` sigmas weigh less than half a unit in the sum's last place.
     reach = math.sqrt(2.0 * math.log(2.0 / np.finfo(dtype.as_numpy_dtype).eps))
     needed = tf.cast(tf.math.ceil(reach * tf.cast(sigma[0], dtype)), tf.int32)
     needed = tf.minimum(needed, radius)
-    # Taps are taken two at a time, the last perhaps with one of weight 0.
+    # The loop takes two taps at a time; an odd last one is paired with a weight of 0.
     radius += radius % 2
     kernel = tf.pad(kernel, [[0, radius + 1 - kernel.shape[0]]])
 

@@ -26,7 +26,7 @@ class RandomGrayscale(StatelessAugmentation):
       **kwargs: of `tf.keras.layers.Layer`.
 
     Raises:
-      ValueError: where images are not RGB.
+      UserError: if images are not RGB.
     """
 
     stream = 3

@@ -121,9 +121,10 @@ def crop_and_resize(
 
 
 class CropTaps(NamedTuple):
-    """What `bicubic_weights` hold but their zeros, for crops without antialiasing.
+    """The four nonzero weights of each pixel of the result, without antialiasing.
 
-    Pixels are int32 `[B, 4, out_size]` and lie inside the crop; weights are alike.
+    `rows` and `columns` are indices of pixels inside the crop, int32
+    `[B, 4, out_size]`; the weights have the same shape.
     """
 
     rows: tf.Tensor
@@ -175,11 +176,11 @@ def _taps(
 
 
 def crop_and_resize_one(image: tf.Tensor, taps: CropTaps) -> tf.Tensor:
-    """`crop_and_resize` of one image, which touches only the pixels that count.
+    """`crop_and_resize` of one image, without multiplying by zeros.
 
-    Four rows make a row and four columns a column, where matrix products multiply
-    mostly by zeros. Columns are mixed where they lie as rows, so that both are sums of
-    rows, which any CPU has vector instructions for.
+    A row of the result is a weighted sum of four rows, and a column one of four
+    columns. The image is transposed between the two, so that both are sums of rows,
+    for which any CPU has vector instructions.
 
     Args:
       image: `[H, W, C]` of static shape and any dtype.
@@ -206,8 +207,8 @@ def _mix_rows(rows: tf.Tensor, pixels: tf.Tensor, weights: tf.Tensor) -> tf.Tens
         taps, shares = (
             tf.slice(each, [0, place], [4, 1])[:, 0] for each in (pixels, weights)
         )
-        # Not slices, whose begin XLA takes for a constant: it would compile anew for
-        # every crop.
+        # A gather, because XLA takes the beginning of a slice for a constant and
+        # would compile again for every crop.
         parts = [
             shares[tap] * tf.cast(tf.gather(rows, taps[tap]), weights.dtype)
             for tap in range(4)

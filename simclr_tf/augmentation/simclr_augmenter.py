@@ -32,7 +32,7 @@ class SimCLRAugmenter(StatelessAugmentation):
 
     Args:
       image_size: side of the square views, in pixels.
-      color_strength: strength s of the colour jitter, >= 0; 0 leaves colours
+      color_strength: strength s of the colour jitter, finite and >= 0; 0 leaves colours
         alone, greyscale included. The paper uses 1 for ImageNet, 0.5 for CIFAR.
       blur: whether to blur; the paper does for ImageNet, not for CIFAR.
       crop_area: least and greatest share of the image's area a crop covers; with

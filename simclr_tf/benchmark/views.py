@@ -15,7 +15,7 @@ from simclr_tf.augmentation import (
     host_two_views,
     to_unit_range,
 )
-from simclr_tf.augmentation.loops import one_by_one, row_at, unsplit
+from simclr_tf.augmentation.loops import one_by_one, row_at, single_threaded
 from simclr_tf.benchmark.photos import photos
 from simclr_tf.benchmark.stock import stock_blur, stock_view
 from simclr_tf.benchmark.timing import Contender, Measured, drain, measure
@@ -113,7 +113,7 @@ def _blur_one_by_one(images: tf.Tensor, seeds: tf.Tensor) -> tf.Tensor:
         return layer.augment_one(row_at(planes, place % batch), parameters)[0]
 
     shape = [height, channels, width]
-    return unsplit(
+    return single_threaded(
         lambda: one_by_one(one, 2 * batch, shape, images.dtype),
         drawn["sigma"][0] > 0,
         [2 * batch, *shape],

@@ -192,3 +192,11 @@ def test_seeds_without_a_batch_and_a_dict_without_images_are_refused(layer, imag
         layer({"images": images[0], "seeds": [1, 2]})
     with pytest.raises(UserError, match='dict with "images"'):
         layer({"image": images})
+
+
+@pytest.mark.parametrize("strength", [-0.1, float("inf"), float("nan")])
+def test_a_colour_strength_out_of_range_is_refused(strength):
+    with pytest.raises(UserError, match="strength must be at least 0 and finite"):
+        augmentation.RandomColorJitter(strength)
+    with pytest.raises(UserError, match="strength must be at least 0 and finite"):
+        augmentation.SimCLRAugmenter(20, color_strength=strength)
