@@ -155,7 +155,11 @@ def _first_layers(model: tf.keras.layers.Layer) -> Iterator[tf.keras.layers.Laye
 
 
 def _behind(scaling: tf.keras.layers.Layer, body: tf.keras.Model) -> tf.keras.Model:
-    images = tf.keras.Input(body.input_shape[1:])
+    try:
+        shape = body.input_shape[1:]
+    except (AttributeError, RuntimeError):  # A Sequential that saw no image yet.
+        shape = (None, None, 3)
+    images = tf.keras.Input(shape)
     return tf.keras.Model(images, body(scaling(images)), name="encoder")
 
 

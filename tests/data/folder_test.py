@@ -429,8 +429,13 @@ def test_ctrl_c_does_not_wait_for_the_files_left(tmp_path, monkeypatch):
         return 1, None
 
     monkeypatch.setattr("simclr_tf.data.folder._check", check)
-    with pytest.raises(KeyboardInterrupt):
-        load(f"folder:{tmp_path}")
+    # A process in the background of a shell without job control ignores the signal.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            load(f"folder:{tmp_path}")
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert len(checked) < 150
 
 
