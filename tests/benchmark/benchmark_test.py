@@ -222,6 +222,7 @@ def test_an_unknown_part_is_named(capsys, tmp_path):
 
 
 def test_where_it_cannot_write_it_does_not_measure(capsys, tmp_path):
+    (tmp_path / "nowhere").write_text("a file where a folder would have to be")
     output = tmp_path / "nowhere" / "x.json"
     assert main(["benchmark", "--parts=loss", f"--output={output}"]) == 2
     captured = capsys.readouterr()
