@@ -1,10 +1,9 @@
 """Drops TensorFlow's notices from what a command writes to stderr.
 
 TensorFlow's C++ code writes some lines to file descriptor 2 before any setting of its
-own can stop it. A process beside the command reads that descriptor and passes on all
-but those lines: what is written last, by a crash too, still comes through, since the
-process lives until nobody can write any more. Python's own stderr does not pass through
-it, and stays the terminal that it was.
+own can stop it. A second process reads that descriptor and passes on all other lines.
+It lives until no process can write to the descriptor any more, so that the last lines
+come through even in a crash. Python's own stderr bypasses it and is still the terminal.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ _NOISE = re.compile(
     rb"|Created device "
     rb"|Loaded cuDNN version).*"
 )
-# An unfinished line is passed on after so many seconds.
+# Seconds after which an unfinished line is passed on.
 _PATIENCE = 0.2
 
 
@@ -44,7 +43,7 @@ def start() -> None:
     """
     if os.environ.get("TF_CPP_MIN_LOG_LEVEL") == "0" or not sys.executable:
         return
-    # Where a container's first process ends, its others are killed at once.
+    # When a container's first process ends, all its other processes are killed.
     if os.getpid() == 1:
         return
     try:
@@ -59,7 +58,7 @@ def start() -> None:
             stdin=reading,
             stdout=terminal,
             stderr=subprocess.DEVNULL,
-            start_new_session=True,  # Ctrl-C in a terminal is not meant for it.
+            start_new_session=True,  # Ctrl-C in the terminal must not end it.
         )
     except OSError:
         os.close(writing)
@@ -80,7 +79,7 @@ def start() -> None:
 
 
 def _finish(process: subprocess.Popen, terminal: int) -> None:
-    """Waits until all that was written has come through."""
+    """Waits until everything that was written has been passed on."""
     os.dup2(terminal, 2)
     with contextlib.suppress(subprocess.TimeoutExpired):  # A child may still write.
         process.wait(timeout=1)
@@ -92,7 +91,7 @@ def is_noise(line: bytes) -> bool:
 
 
 def pass_on(source: int, target: int) -> None:
-    """Copies a file descriptor to another until its end, without the notices."""
+    """Copies one file descriptor to another until its end, without the notices."""
     rest = b""
     while True:
         if rest and not select.select([source], [], [], _PATIENCE)[0]:

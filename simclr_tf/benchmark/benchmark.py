@@ -24,7 +24,7 @@ from simclr_tf.errors import UserError
 from simclr_tf.training.precision import has_fast_bfloat16
 from simclr_tf.version import __version__
 
-# From images and a count of repeats to what was measured, job by job.
+# Takes images and the number of repeats; yields the measurements of one job at a time.
 Part = Callable[[Source, int], Iterator[list[Measured]]]
 PARTS: dict[str, Part] = {
     "views": views.measure_views,
@@ -52,26 +52,27 @@ def benchmark(
 
     Args:
       parts: names in `measures`, in the order to measure them.
-      measures: what measures each part.
-      dataset: images that views are made of and a model trains on, see
-        `simclr_tf.data.load`; its JPEG files, where it has some, are those decoded.
-      repeats: measured runs of each, at least 1; medians count. Ways to do a job take
-        turns, but for those of "loss" and "memory", each in a process of its own.
-      output: JSON file for what was measured, written after each job.
+      measures: the function that measures each part.
+      dataset: images to make views of and to train on, see `simclr_tf.data.load`. If
+        it has JPEG files, these are the files that "jpeg_files" decodes.
+      repeats: measured runs of each contender, at least 1; the result is their median.
+        The contenders for a job run in turns, except in "loss" and "memory", where
+        each has a process of its own.
+      output: JSON file for the measurements, replaced after each job.
       say: called with each line of the table.
 
     Returns:
-      What it measured and on what machine, for JSON.
+      The measurements and a description of the machine, ready for JSON.
 
     Raises:
       UserError: where a part is unknown or none is named, `repeats` is not positive,
-        the images cannot be had, or `output` cannot be written.
-      OSError: where memory is too small for a job.
+        the images cannot be read, or `output` cannot be written.
+      OSError: where a job's process fails, as it does where memory is too small.
     """
     unknown = set(parts) - set(measures)
     if unknown:
         raise UserError(
-            f"There is no part {min(unknown)!r}: choose of {tuple(measures)}."
+            f"There is no part {min(unknown)!r}: choose from {tuple(measures)}."
         )
     if not parts:
         raise UserError(f"Name at least one part of {tuple(measures)}.")
@@ -96,7 +97,7 @@ def benchmark(
 
 
 def describe_machine() -> dict[str, Any]:
-    """What the figures depend on: processor, cores, memory, versions."""
+    """The machine and versions that the figures depend on."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     gpus = tf.config.list_physical_devices("GPU")
     return {

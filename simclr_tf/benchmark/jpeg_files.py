@@ -13,13 +13,13 @@ from simclr_tf.benchmark.photos import photos
 from simclr_tf.benchmark.timing import Contender, Measured, drain, measure
 from simclr_tf.data import Source, load, pretrain_batches
 
-# Given the side of the views and names of JPEG files, endless datasets of `BATCH`
-# pairs of views by the name of who makes them, to be measured too.
+# Takes the side of the views and the names of JPEG files; returns further contenders:
+# by name, endless datasets of batches of `BATCH` pairs of views.
 OtherJpegViews = Callable[[int, Sequence[str]], Mapping[str, tf.data.Dataset]]
 
 _FILES = 256
 BATCH = 32
-_BATCHES = {32: 128, 224: 16}  # a run, by the side of the views
+_BATCHES = {32: 128, 224: 16}  # batches in a run, by the side of the views
 _ENDINGS = (".jpg", ".jpeg")
 
 
@@ -29,37 +29,37 @@ def measure_jpeg_files(
     """Rates at which a host makes both views of the images in JPEG files.
 
     Args:
-      source: whose own files are read where it has JPEG files, else its images,
-        written as such.
-      repeats: measured runs.
-      others: other ways to do the jobs.
+      source: images. Its own files are read if it has JPEG files; otherwise its
+        images are written as JPEG files first.
+      repeats: measured runs of each contender.
+      others: further contenders.
     """
     with tempfile.TemporaryDirectory() as folder:
-        what = _put_files(source, folder)
+        description = _put_files(source, folder)
         files = sorted(os.path.join(folder, name) for name in os.listdir(folder))
         for size in _BATCHES:
-            made = {"simclr_tf": _views(size, folder), **others(size, files)}
+            datasets = {"simclr_tf": _views(size, folder), **others(size, files)}
             contenders = [
                 Contender(who, drain(data, _BATCHES[size]), BATCH * _BATCHES[size])
-                for who, data in made.items()
+                for who, data in datasets.items()
             ]
-            yield measure(f"{size} px from {what}", contenders, repeats)
+            yield measure(f"{size} px from {description}", contenders, repeats)
 
 
 def _put_files(source: Source, folder: str) -> str:
-    """Fills a folder with JPEG files; what they are."""
+    """Fills a folder with JPEG files; returns a description of them."""
     found = [p for p in source.paths or [] if p.lower().endswith(_ENDINGS)]
     found = found[:: max(len(found) // _FILES, 1)][:_FILES]
-    # Not all that is called so: others can decode nothing else.
+    # Files of another format may have the name of a JPEG, which peers cannot decode.
     found = [path for path in found if _first_bytes(path) == b"\xff\xd8\xff"]
     if found:
-        for place, path in enumerate(found * -(-BATCH // len(found))):
-            name = os.path.join(folder, f"{place}.jpg")
+        for index, path in enumerate(found * -(-BATCH // len(found))):
+            name = os.path.join(folder, f"{index}.jpg")
             tf.io.gfile.copy(path, name)
         return f"{len(found)} JPEG files"
     images = photos(source, _FILES, min(source.image_shape[:2]))
-    for place, image in enumerate(images):
-        name = os.path.join(folder, f"{place}.jpg")
+    for index, image in enumerate(images):
+        name = os.path.join(folder, f"{index}.jpg")
         tf.io.write_file(name, tf.io.encode_jpeg(image))
     return f"{len(images)} images written as JPEG"
 

@@ -18,12 +18,12 @@ _OURS = "simclr_tf"
 
 
 class OtherLoss(NamedTuple):
-    """Another form of the loss, to be measured too.
+    """Another implementation of the loss, to be measured beside ours.
 
     Attributes:
-      module: what `python -m` runs with the count of views and of repeats; it prints
-        what `time_loss` returns, as JSON.
-      most_views: that it is measured with.
+      module: `python -m module VIEWS REPEATS` measures it and prints the result of
+        `time_loss` as JSON.
+      most_views: the greatest number of views to measure it with.
     """
 
     module: str
@@ -35,31 +35,31 @@ def measure_losses(
     views: Sequence[int] = VIEWS,
     others: Mapping[str, OtherLoss] | None = None,
 ) -> Iterator[list[Measured]]:
-    """Seconds and memory by count of views, of 128 dimensions.
+    """Seconds and memory of the loss by the number of views, of 128 dimensions each.
 
     Args:
-      repeats: measured runs.
-      views: counts of them.
-      others: other forms, by name.
+      repeats: measured runs of each contender.
+      views: numbers of views.
+      others: other implementations, by name.
     """
     for count in views:
         figures = measure_apart(__name__, count, repeats)
-        made = [Measured(f"{count:,} views", _OURS, size=count, **figures)]
+        rows = [Measured(f"{count:,} views", _OURS, size=count, **figures)]
         for who, other in (others or {}).items():
             if count <= other.most_views:
                 figures = measure_apart(other.module, count, repeats)
-                made.append(Measured(f"{count:,} views", who, size=count, **figures))
-        yield made
+                rows.append(Measured(f"{count:,} views", who, size=count, **figures))
+        yield rows
 
 
 def time_loss(
     form: Callable[..., tf.Tensor], views: int, repeats: int
 ) -> dict[str, float]:
-    """Seconds and GiB that a form of the loss and its gradient take in this process.
+    """Seconds and GiB that a loss and its gradient take in this process.
 
     Args:
-      form: from `(z_a, z_b)`, each `[views / 2, 128]`, to a scalar.
-      views: count of both.
+      form: the loss, from `(z_a, z_b)`, each `[views / 2, 128]`, to a scalar.
+      views: the number of views, `z_a` and `z_b` together.
       repeats: measured runs.
     """
 

@@ -1,4 +1,4 @@
-"""The memory that a training step takes, and what saving some costs in time."""
+"""The memory of a training step, and the time that it costs to save some of it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from simclr_tf.model import SimCLR
 from simclr_tf.optimizer import LARS
 
 _IMAGES = 256
-# How a step saves memory: rematerialize, micro_batches.
+# Ways to save memory in a step: (rematerialize, micro_batches).
 _WAYS = {
     "all at once": (False, 1),
     "rematerialize": (True, 1),
@@ -30,14 +30,14 @@ _WAYS = {
 def measure_memory(
     repeats: int, ways: Sequence[str] = tuple(_WAYS), images: int = _IMAGES
 ) -> Iterator[list[Measured]]:
-    """Seconds and memory of a step of a ResNet-18, by how it saves memory."""
-    made = []
+    """Seconds and memory of a ResNet-18's step, for each way to save memory."""
+    rows = []
     job = f"step of ResNet-18, {2 * images} views of 32 px, float32"
     for who in ways:
-        told = measure_apart(__name__, who, images, repeats)
-        rate = images / told["seconds"]
-        made.append(Measured(job, who, images_per_second=rate, **told))
-    yield made
+        figures = measure_apart(__name__, who, images, repeats)
+        rate = images / figures["seconds"]
+        rows.append(Measured(job, who, images_per_second=rate, **figures))
+    yield rows
 
 
 def _in_this_process(who: str, images: int, repeats: int) -> dict[str, float]:

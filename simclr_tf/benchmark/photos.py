@@ -13,7 +13,8 @@ _DIFFERENT = 64
 def photos(source: Source, count: int, side: int) -> tf.Tensor:
     """Centre squares of images, uint8 `[count, side, side, 3]`.
 
-    They come again and again where the source has fewer, or beyond 64.
+    At most 64 images are read. They repeat where `count` is greater than that, or than
+    the number of images in the source.
     """
     batch = sample(source, min(count, _DIFFERENT))
     squares = evaluation_view(

@@ -1,4 +1,4 @@
-"""A pretraining's steps: what input and the loop around cost beside a bare step."""
+"""The speed of a whole pretraining, with its input and its loop around the step."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from simclr_tf.training.precision import policy
 
 _IMAGES = 64
 _STEPS = 12
-_ROUNDS = 3  # Each starts anew, which takes far longer than what is measured.
+_ROUNDS = 3  # Starting a pretraining takes far longer than its measured part.
 
 
 def measure_pretraining(
@@ -27,12 +27,12 @@ def measure_pretraining(
 ) -> Iterator[list[Measured]]:
     """Images/s of `pretrain` in its second epoch.
 
-    What stands between two epochs, such as the saving of a state, is left out.
+    The time between two epochs, when the state is saved, does not count.
 
     Args:
-      source: images to train on; some of them, at 32 px.
-      repeats: rounds, three at most.
-      others: steps to be measured in turns with it.
+      source: it trains on images of this source, scaled to 32 px.
+      repeats: rounds; at most three are run.
+      others: training steps of others, measured in turns with it.
     """
     images = photos(source, _IMAGES * _STEPS, 32)
     for precision in precisions():
@@ -51,7 +51,7 @@ def _measure(
     job = f"ResNet-18, 128 views of 32 px, {precision}"
     ours = "simclr pretrain"
     seconds: dict[str, list[float]] = {who: [] for who in (ours, *steps)}
-    for place in range(rounds):
+    for number in range(rounds):
         recipe = Recipe(
             dataset=f"npz:{path}",
             image_size=32,
@@ -64,7 +64,7 @@ def _measure(
             learning_rate=0.3,
             weight_decay=1e-6,
         )
-        run = f"{path}.run{place}"
+        run = f"{path}.run{number}"
         result = pretrain(recipe, run, say=lambda line: None)
         seconds[ours].append(_IMAGES / result["images_per_second"])
         for who, step in steps.items():

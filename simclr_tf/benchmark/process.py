@@ -1,4 +1,4 @@
-"""Measuring in a process of its own, whose memory is no other work's."""
+"""Measuring in a separate process, so that no other work counts in its memory."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from simclr_tf.benchmark.timing import seconds_of
 
 
 def measure_apart(module: str, *arguments: object) -> dict[str, Any]:
-    """What `python -m module *arguments` prints in its last line, as JSON.
+    """Runs `python -m module *arguments` and parses its last line as JSON.
 
     Raises:
-      OSError: where it fails, with the last it said.
+      OSError: where it fails; the message holds the last line that it printed.
     """
     command = [sys.executable, "-m", module, *map(str, arguments)]
     ran = subprocess.run(command, capture_output=True, text=True, check=False)
     if ran.returncode:
         said = ran.stderr.strip().rpartition("\n")[2]
-        reason = said or f"exit status {ran.returncode}, of too little memory perhaps"
+        reason = said or f"exit status {ran.returncode}, perhaps for lack of memory"
         raise OSError(f"{' '.join(command)} failed: {reason}")
     return json.loads(ran.stdout.splitlines()[-1])
 
@@ -32,11 +32,11 @@ def measure_apart(module: str, *arguments: object) -> dict[str, Any]:
 def time_and_peak(run: Callable[[], Any], repeats: int) -> dict[str, float]:
     """Median seconds of `run`, and by how many GiB it raised the process' memory.
 
-    Memory is that of a run before those that are timed, which makes all ready: later
-    ones would find what it left to be used again.
+    The memory is measured in the first run, which is not timed: later runs would reuse
+    the memory that the first one allocated.
     """
     with contextlib.suppress(OSError), open("/proc/self/clear_refs", "w") as file:
-        file.write("5")  # The most that was ever held is what is held now.
+        file.write("5")  # Resets the peak to what is held now.
     before = _most_memory()
     run()
     peak = _most_memory() - before
@@ -45,7 +45,7 @@ def time_and_peak(run: Callable[[], Any], repeats: int) -> dict[str, float]:
 
 
 def _most_memory() -> float:
-    """GiB that this program held at most; `getrusage` counts its parent's too."""
+    """The peak memory of this process in GiB; `getrusage` may count its parent's."""
     with contextlib.suppress(OSError), open("/proc/self/status") as file:
         for line in file:
             if line.startswith("VmHWM"):

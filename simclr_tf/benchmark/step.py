@@ -14,17 +14,17 @@ from simclr_tf.model import SimCLR
 from simclr_tf.optimizer import LARS
 from simclr_tf.training.precision import has_fast_bfloat16, policy
 
-# Given views `[B, 2, h, w, 3]` and the width of a ResNet-18, functions that take a step
-# on them by the name of whose step it is, to be measured too.
+# Takes views `[B, 2, h, w, 3]` and the width of a ResNet-18; returns further
+# contenders: by name, functions that take a training step on these views.
 OtherSteps = Callable[[tf.Tensor, float], Mapping[str, Callable[[], object]]]
 
 _IMAGES = 64
-# Images a step, and the side of their views, with a ResNet-18 of a quarter's width.
+# (images in a step, side of their views) for a ResNet-18 of a quarter of the width.
 _GROWTH = ((16, 32), (64, 32), (256, 32), (1024, 32), (64, 64), (64, 96))
 
 
 def precisions() -> tuple[str, ...]:
-    """float32, and bfloat16 where the machine gains by it; others take minutes."""
+    """float32, and bfloat16 only where it is fast: elsewhere a step takes minutes."""
     return ("float32", "bfloat16") if has_fast_bfloat16() else ("float32",)
 
 
@@ -41,7 +41,7 @@ def measure_steps(repeats: int, others: OtherSteps = _none) -> Iterator[list[Mea
 def measure_growth(
     repeats: int, others: OtherSteps = _none
 ) -> Iterator[list[Measured]]:
-    """Steps of a ResNet-18 of a quarter's width, by batch and by side."""
+    """Steps of a ResNet-18 of a quarter of the width, by batch and by side."""
     for images, side in _GROWTH:
         yield _measure(0.25, images, side, "float32", repeats, others)
 

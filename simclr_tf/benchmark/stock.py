@@ -1,4 +1,4 @@
-"""Views by keras-cv's own layers, which those of this package are measured against."""
+"""Views by keras-cv's own layers, the baseline for those of this package."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import tensorflow as tf
 def stock_view(
     size: int, strength: float, *, blur: bool
 ) -> Callable[[tf.Tensor], tf.Tensor]:
-    """A function from a batch of images to a view of each.
+    """A function from a batch of images to one view of each.
 
-    keras-cv's own layers are put together as its documentation suggests.
+    It combines keras-cv's own layers as its documentation suggests.
 
     Args:
       size: side of the views, in pixels.

@@ -1,4 +1,4 @@
-"""Timing in turns: on a noisy machine only what ran side by side compares."""
+"""Timing in turns: on a noisy machine only runs side by side can be compared."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 
 import tensorflow as tf
 
-# Batches until a pipeline is compiled and at its pace.
+# Batches that a pipeline takes to compile and to reach its steady rate.
 _UNMEASURED = 3
 
 
@@ -18,10 +18,10 @@ class Contender:
     """One way to do a job.
 
     Attributes:
-      who: whose way it is.
-      begin: makes ready for one run, which is not measured, and returns what does the
-        job once.
-      images: images that one job takes.
+      who: its name in the table.
+      begin: prepares one run, which is not measured, and returns the function that
+        does the job once, which is measured.
+      images: number of images in one job.
     """
 
     who: str
@@ -31,15 +31,15 @@ class Contender:
 
 @dataclasses.dataclass(frozen=True)
 class Measured:
-    """What was measured of one way to do a job.
+    """The measurements of one contender.
 
     Attributes:
-      job: which job, the same for all that compare.
-      who: whose way it is.
-      seconds: median of a run.
-      images_per_second: at that, or None where images are not what counts.
-      peak_gib: the host's memory that it took beyond what it was given, or None.
-      size: of the job, where it grows: views, or pixels a side.
+      job: name of the job, the same for all contenders.
+      who: name of the contender.
+      seconds: median time of a run.
+      images_per_second: the rate in that run, or None where the job has no images.
+      peak_gib: peak of the host's memory above its level before the run, or None.
+      size: size of the job in a series of jobs: number of views, or pixels a side.
     """
 
     job: str
@@ -53,23 +53,23 @@ class Measured:
 def measure(
     job: str, contenders: Sequence[Contender], repeats: int, *, size: int | None = None
 ) -> list[Measured]:
-    """Runs each contender once unmeasured, then all in turns; medians."""
+    """Medians of `repeats` runs in turns, after one run of each that does not count."""
     for contender in contenders:
         contender.begin()()
     seconds: dict[str, list[float]] = {c.who: [] for c in contenders}
     for _ in range(repeats):
         for contender in contenders:
             seconds[contender.who].append(seconds_of(contender.begin()))
-    made = []
+    rows = []
     for contender in contenders:
         median = statistics.median(seconds[contender.who])
         rate = contender.images / median
-        made.append(Measured(job, contender.who, median, rate, size=size))
-    return made
+        rows.append(Measured(job, contender.who, median, rate, size=size))
+    return rows
 
 
 def seconds_of(run: Callable[[], object]) -> float:
-    """Seconds of a run, until the devices have done what it asks of them."""
+    """Seconds of a run, until all devices have finished its work."""
     tf.test.experimental.sync_devices()
     began = time.perf_counter()
     run()
@@ -78,10 +78,10 @@ def seconds_of(run: Callable[[], object]) -> float:
 
 
 def drain(data: tf.data.Dataset, batches: int) -> Callable[[], Callable[[], None]]:
-    """For `Contender.begin`: begins a dataset, then takes so many of its batches.
+    """For `Contender.begin`: starts a dataset, then takes `batches` of its batches.
 
-    A pipeline lives for one run: else it would make batches ahead, and take time from
-    others, while those have their turn.
+    A pipeline lives for one run only. Otherwise it would prepare batches in the
+    background while other contenders are measured, and slow them down.
     """
 
     def begin() -> Callable[[], None]:

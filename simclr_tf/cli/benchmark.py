@@ -21,22 +21,22 @@ def _define(values: flags.FlagValues) -> None:
         "dataset",
         "shapes",
         "images to make views of and to train on: shapes (embedded), npz:PATH, "
-        "folder:PATH; a folder's JPEG files are what is decoded",
+        "folder:PATH; jpeg_files decodes the folder's own JPEG files",
         flag_values=values,
     )
     flags.DEFINE_integer(
         "repeats",
         5,
-        "measured runs of each, in turns but for loss and memory, where each way has a "
-        "process of its own; medians count. Five of all parts take about forty minutes "
-        "on two cores",
+        "measured runs of each contender, in turns except in loss and memory, where "
+        "each has a process of its own; the result is the median. Five runs of all "
+        "parts take about forty minutes on two cores",
         lower_bound=1,
         flag_values=values,
     )
     flags.DEFINE_string(
         "output",
         "benchmark.json",
-        "JSON file to write, after each job",
+        "JSON file to write, replaced after each job",
         flag_values=values,
     )
 

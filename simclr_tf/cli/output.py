@@ -22,7 +22,7 @@ def require_writable(path: str) -> None:
     if not os.path.basename(path.rstrip("/")):
         raise UsageError(f"--output={path} names no file.")
     aside = _aside(path)
-    with _told(path):
+    with _write_errors(path):
         tf.io.gfile.makedirs(os.path.dirname(aside) or ".")
         with tf.io.gfile.GFile(aside, "w") as file:
             file.write("")
@@ -50,7 +50,7 @@ def replacing(path: str) -> Iterator[str]:
       UsageError: where `path` cannot be written.
     """
     aside = _aside(path)
-    with _told(path):
+    with _write_errors(path):
         try:
             yield aside
             tf.io.gfile.rename(aside, path, overwrite=True)
@@ -76,7 +76,7 @@ def _aside(path: str) -> str:
 
 
 @contextlib.contextmanager
-def _told(path: str) -> Iterator[None]:
+def _write_errors(path: str) -> Iterator[None]:
     try:
         yield
     except (OSError, tf.errors.OpError) as error:

@@ -16,7 +16,7 @@ from simclr_tf.data.subset import Subset, shuffled_places
 
 
 def steps_per_epoch(source: Source, batch_size: int) -> int:
-    """Whole batches in an epoch; the images left over wait for another epoch.
+    """Whole batches in an epoch; the images left over are not used in that epoch.
 
     Raises:
       DataError: where a batch is larger than the dataset, or smaller than 2.
@@ -48,11 +48,11 @@ class _Shares(NamedTuple):
     first_row: int  # of this host in a global batch
 
     def numbers(self) -> tf.data.Dataset:
-        """The numbers of the shares, for ever."""
+        """The endless numbers of this pipeline's shares."""
         return tf.data.Dataset.counter(self.first, tf.constant(self.stride, tf.int64))
 
     def rows(self, number: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Step of a share, and the first of its rows in the global batch."""
+        """The step of a share, and the index of its first row in the global batch."""
         place = number % self.per_step
         return number // self.per_step, self.first_row + place * self.size
 
@@ -142,12 +142,12 @@ def require_divisible(batch_size: int, replicas: int, micro_batches: int = 1) ->
 def _prepare(
     augmenter: SimCLRAugmenter | None, seed: int
 ) -> Callable[[tf.Tensor, dict[str, tf.Tensor]], dict[str, tf.Tensor]]:
-    """What turns an epoch and raw images into what the model is sent."""
+    """A function from an epoch and raw images to a batch for the model."""
     if augmenter is not None:
         two_views = functools.partial(host_two_views, augmenter)
         two_views = tf.function(two_views, jit_compile=True, autograph=False)
 
-    # Converting what has no Python control flow on tensors takes seconds.
+    # AutoGraph would take seconds, and there is no Python control flow to convert.
     @tf.autograph.experimental.do_not_convert
     def prepared(epoch: tf.Tensor, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         seeds = randomness.example_seeds(seed, epoch, batch["index"])
@@ -169,9 +169,9 @@ def _read_shares(
 ) -> tf.data.Dataset:
     """Pairs of epoch and raw share.
 
-    An epoch's order is a permutation of all images, computed from (seed, epoch) for
-    the rows asked for alone: nothing is shuffled in memory, and every step begins
-    equally fast.
+    An epoch's order is a permutation of all images. It is computed from (seed, epoch)
+    for just the rows that are needed: nothing is shuffled in memory, and a run begins
+    equally fast at any step.
     """
     numbers = shares.numbers()
 

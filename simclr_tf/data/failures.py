@@ -1,4 +1,4 @@
-"""What TensorFlow raises while images are read, as mistakes that name the data."""
+"""Turns TensorFlow's errors while images are read into errors that name the data."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from simclr_tf.data.source import DataError, Source, reason
 
-# Operations that fail on account of the data alone, and what they say then.
+# Operations that fail only because of their data, and the messages of such failures.
 _READING = re.compile(
     r"ReadFile|Decode(Image|Jpeg|Png|Bmp|Gif|AndCropJpeg)|ExtractJpegShape|ParseExample"
     r"|corrupted record|truncated record|the header claims"
@@ -19,18 +19,18 @@ _READING = re.compile(
 
 @contextlib.contextmanager
 def data_errors(*sources: Source | None) -> Iterator[None]:
-    """Turns TensorFlow's errors about data into `DataError`s that say which and why.
+    """Turns TensorFlow's errors about data into `DataError`s that name data and reason.
 
-    Put it around whatever takes batches from an iterator: a pipeline reads its files
-    behind the steps, and an error comes with the next batch. Other errors pass
+    Put it around code that takes batches from an iterator: a pipeline reads its files
+    in the background, and raises an error with the next batch. Other errors pass
     through unchanged.
 
     Args:
-      *sources: what is being read; None counts as nothing.
+      *sources: the sources being read; None is ignored.
 
     Raises:
-      DataError: where a source finds what is wrong with its data, or where the
-        operation that failed reads data.
+      DataError: where a source finds a fault in its data, or the operation that failed
+        reads data.
     """
     try:
         yield

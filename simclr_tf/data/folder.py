@@ -127,8 +127,8 @@ def load_folder(
     """The images under a folder: JPEG, PNG, BMP and the first frame of GIF.
 
     Every file is decoded once up front. Those that cannot be are passed over,
-    counted and named; more than a tenth of them is an error. What is no regular file
-    (a pipe, a device) is passed over and named too.
+    counted and named; more than a tenth of them is an error. Pipes, devices and others
+    that are not regular files are passed over and named too.
 
     Args:
       path: the folder. Its subfolders `train` and `test` (or `val`, `validation`)
@@ -229,7 +229,7 @@ def _split_folder(path: str, split: str) -> str:
 
 
 def _say_what_is_beside(path: str) -> None:
-    """Tells of classes beside "train", which is then likely to be a class too."""
+    """Warns of classes beside "train", which is then likely to be a class too."""
     splits = {name for names in _SPLIT_FOLDERS.values() for name in names}
     others = [
         name
@@ -282,7 +282,7 @@ def _describe(files: Sequence[str]) -> str:
 
 
 def _irregular(files: Sequence[str]) -> dict[str, str]:
-    """Those that are no regular files, and what they are instead."""
+    """Paths that are not regular files, each with its kind, such as "a pipe"."""
     kinds = zip(files, map(irregularity, files))
     return {file: f"it is {kind}" for file, kind in kinds if kind is not None}
 
@@ -290,7 +290,7 @@ def _irregular(files: Sequence[str]) -> dict[str, str]:
 def _check_all(
     files: Sequence[str], canvas: int
 ) -> tuple[dict[str, int], dict[str, str]]:
-    """The sizes in bytes of all files, and why those that do not decode do not."""
+    """The sizes in bytes of all files, and the reasons why some do not decode."""
     sizes, bad = {}, {}
     progress = Progress(len(files), unit="files checked")
     readers = concurrent.futures.ThreadPoolExecutor(_READERS)
@@ -303,7 +303,7 @@ def _check_all(
             if progress.due():
                 progress.show(done)
     finally:
-        # After Ctrl-C nobody waits for the files that are still to be read.
+        # After Ctrl-C the files that are still to be read do not matter.
         readers.shutdown(wait=False, cancel_futures=True)
         progress.clear()
     return sizes, bad

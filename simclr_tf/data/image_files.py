@@ -8,11 +8,11 @@ from simclr_tf.data.image_headers import is_jpeg, require_size
 
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".gif")
 
-# Crops are taken from a canvas half again as wide as the views: enough that a
-# crop of 4/9 of the area still has a pixel for each of the view's.
+# The canvas that crops are cut from is 1.5 times as wide as the views, so that a crop
+# of 4/9 of its area still has one pixel for each pixel of the view.
 _CANVAS_RATIO = 1.5
 _DEFAULT_SIDE = 224
-# The numbers by which a JPEG's sides can be divided while it is decoded.
+# Factors by which a JPEG's sides can be divided while it is decoded.
 _JPEG_RATIOS = (1, 2, 4, 8)
 
 

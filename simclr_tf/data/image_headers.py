@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-# The limit above which Pillow refuses a picture too: 512 MiB as RGB.
+# Pillow refuses pictures above the same limit: 512 MiB as RGB.
 MAX_PIXELS = 178_956_970
-_START = 32  # bytes of a file in which all but JPEG say their size
+_START = 32  # bytes of a file that hold the size in all formats but JPEG
 _JPEG = b"\xff\xd8\xff"
 
 

@@ -1,4 +1,4 @@
-"""Labels as arrays of files hold them."""
+"""Labels in the arrays of a file, checked."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import numpy as np
 
 from simclr_tf.data.source import DataError
 
-# Larger labels are identifiers: a probe would have a row of weights for each.
+# Larger labels are taken for identifiers: a probe would need weights for each class.
 MAX_CLASSES = 1_000_000
 UNLABELLED = -1
 
 
 def as_labels(labels: np.ndarray, count: int, where: str) -> np.ndarray:
-    """Labels as they are used everywhere.
+    """Labels in the form that the package uses, int32 `[N]`.
 
     Args:
       labels: integers `[count]` or `[count, 1]` from 0, or -1 where there is none.

@@ -1,8 +1,8 @@
 """The arrays of a NumPy .npz file, read block by block.
 
-`numpy.load` holds an array twice, trusts the size that its header claims and hands
-out the bytes of a member that is no array. Nothing here is allocated before the
-header was compared with the size of the member.
+`numpy.load` holds an array in memory twice, trusts the size in its header, and returns
+the bytes of a member that is not an array. This module compares the header with the
+size of the member before it allocates memory.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # what NumPy writes
 
 
 class Header(NamedTuple):
-    """What a member says of its array."""
+    """Shape, order and dtype of an array, from the header of its member."""
 
     shape: tuple[int, ...]
     fortran_order: bool
@@ -78,7 +78,7 @@ class NpzFile:
 
     @property
     def names(self) -> Mapping[str, str]:
-        """The arrays' names in lower case, and as they are in the file."""
+        """The arrays' names in lower case, each with its name in the file."""
         return {name.lower(): name for name in self._members}
 
     def where(self, name: str) -> str:

@@ -1,11 +1,12 @@
 """Ten silhouettes drawn on the fly: a dataset that needs no file.
 
 The class of an image is the outline of its one large figure. Everything else is
-drawn independently of the class: which of figure and ground is the lighter, their
-colours and textures, place, size, rotation, stretch, and small blobs behind. So
-neither pixels nor colours tell the class, while an encoder that learned to ignore
-crops, flips and colours keeps it. Lengths are fractions of the image's side and
-coordinates run from -0.5 to 0.5, hence an image is the same picture at any size.
+drawn independently of the class: whether the figure is lighter or darker than the
+ground, the colours and textures of both, the figure's position, size, rotation and
+stretch, and small blobs on the ground. So neither pixels nor colours reveal the class,
+but an encoder that learned to ignore crops, flips and colours keeps it. Lengths are
+fractions of the image's side and coordinates run from -0.5 to 0.5, so that an image
+shows the same picture at any size.
 """
 
 from __future__ import annotations
@@ -36,27 +37,27 @@ NUM_TEST = 2_000
 IMAGE_SIZE = 32  # pixels, where the caller names no size
 MIN_IMAGE_SIZE = 8  # pixels
 
-# How hard it is. Lengths: fractions of the side. Luminances: 0 black, 1 white.
+# Difficulty. Lengths are fractions of the side; luminance is 0 for black, 1 for white.
 DIAMETER = (0.45, 0.90)  # of the figure's circumscribed circle
-OVERHANG = 0.04  # how far that circle may reach over the image's edge
+OVERHANG = 0.04  # how far that circle may extend beyond the image's edge
 STRETCH = 0.12  # largest log of the ratio by which the figure's axes are stretched
-LUMINANCE = (0.08, 0.92)  # of flat figure or ground
-LUMINANCE_GAP = (0.32, 0.60)  # between flat figure and flat ground
+LUMINANCE = (0.08, 0.92)  # of figure or ground before texture
+LUMINANCE_GAP = (0.32, 0.60)  # between figure and ground before texture
 CHROMA = 0.22  # largest distance from grey, per colour axis
 FIGURE_TEXTURE = 0.10  # largest amplitude of luminance
 FIGURE_PERIOD = (0.10, 0.30)  # of stripes, checks, dots and blotches
 GROUND_GRADIENT = 0.08  # largest change of luminance from the middle to an edge
 GROUND_TEXTURE = 0.06  # largest amplitude of luminance
 GROUND_PERIOD = (0.25, 0.80)
-BLOBS = 2  # most blobs behind the figure; at least one
+BLOBS = 2  # greatest number of blobs behind the figure; there is at least one
 BLOB_RADIUS = (0.03, 0.07)
 BLOB_LUMINANCE = 0.22  # largest difference of a blob from the ground
 
 _SEEDS = {"train": 0x5EED, "test": 0x7E57}
-# The random streams, one for each nuisance.
+# The random streams, one for each nuisance factor.
 _POSE, _PALETTE, _FIGURE, _GROUND, _BLOB = range(5)
 _LUMA = (0.299, 0.587, 0.114)
-# Two colour axes, red-green and blue-yellow, that leave the luminance as it is.
+# Two colour axes, red-green and blue-yellow, that do not change the luminance.
 _COLOUR_AXES = ((0.587, -0.299, 0.0), (-0.114, -0.114, 0.886))
 
 
@@ -64,7 +65,7 @@ def _silhouettes(x: tf.Tensor, y: tf.Tensor) -> list[tf.Tensor]:
     """Signed distances to the ten outlines, each within the unit circle.
 
     All are symmetric about the y axis, so that a flipped image keeps its class.
-    They are exact at the outlines' sides, which is where they are used.
+    They are exact near the sides of an outline, and are used only there.
     """
     a, b = tf.abs(x), tf.abs(y)
     radius = tf.sqrt(x * x + y * y)
@@ -107,8 +108,8 @@ def _distance(x: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
 def _star(a: tf.Tensor, y: tf.Tensor, points: int, inner: float) -> tf.Tensor:
     """A star with a tip at (0, 1); `a` is |x|.
 
-    Mirrors at the lines between the tips bring every point to the wedge at the
-    upper tip, where one straight side is left.
+    Reflections in the lines between the tips map every point into the wedge of the
+    upper tip, where the outline is one straight side.
     """
     for turn in range(points // 2, 0, -1):
         angle = (2 * turn - 1) * math.pi / points
@@ -126,7 +127,7 @@ def _between(u: tf.Tensor, low: float, high: float) -> tf.Tensor:
 
 
 def _pixel(u: tf.Tensor) -> tf.Tensor:
-    """`[B]` as `[B, 1, 1]`: one number for all of an image's pixels."""
+    """`[B]` as `[B, 1, 1]`: one number for all pixels of an image."""
     return u[:, None, None]
 
 
@@ -153,7 +154,7 @@ def _crossed_waves(
 def _coverage(
     axis: tf.Tensor, seeds: tf.Tensor, label: tf.Tensor, size: int
 ) -> tf.Tensor:
-    """How much of each pixel the figure covers, `[B, S, S]` in [0, 1]."""
+    """The share of each pixel that the figure covers, `[B, S, S]` in [0, 1]."""
     u = uniform(seeds, _POSE, 5)
     radius = 0.5 * _between(u[:, 0], *DIAMETER)
     reach = 0.5 + OVERHANG - radius
@@ -241,7 +242,7 @@ def _draw(index: tf.Tensor, seed: int, size: int) -> tf.Tensor:
 
 
 class _Shapes(Source):
-    """Silhouettes drawn at the moment they are read."""
+    """Silhouettes that are drawn when they are read."""
 
     def __init__(
         self, spec: str, split: str, count: int, image_size: int, labels: bool
@@ -256,7 +257,7 @@ class _Shapes(Source):
         )
 
     def identity(self) -> Iterable[str]:
-        """See `Source`: the split's seed and the side in pixels decide the images."""
+        """See `Source`: split and side in pixels determine the images."""
         return (f"{_SEEDS[self.split]} {self.image_shape[0]}",)
 
     def labels(self) -> np.ndarray | None:
@@ -284,23 +285,22 @@ def load_shapes(
 ) -> Source:
     """The embedded dataset of ten silhouettes.
 
-    An image is a function of the split, its index and the size, so any of them
-    is drawn alone, in any order, the same each time. Its class is its index
-    modulo ten.
+    An image is a function of the split, its index and the size: it is the same
+    whenever it is drawn, alone or with others. Its class is its index modulo ten.
 
     Args:
-      argument: how many training images, "" for 10,000; the first images are the
-        same whatever the count. There are always 2,000 test images.
+      argument: the number of training images, "" for 10,000; a larger number adds
+        images after the same first ones. There are always 2,000 test images.
       split: "train" or "test".
       image_size: side of the images in pixels, at least 8; None for 32.
-      labels: whether to give the classes.
+      labels: whether batches hold the classes.
 
     Returns:
       A source with random access.
 
     Raises:
-      DataError: where the argument is no positive integer, the split is neither
-        of the two or the size is too small.
+      DataError: where the argument is not a positive integer, the split is neither
+        "train" nor "test", or the size is too small.
     """
     spec = f"shapes:{argument}" if argument else "shapes"
     if argument and not (argument.isdecimal() and int(argument) > 0):

@@ -16,8 +16,9 @@ from simclr_tf.distribution.replicas import (
 from simclr_tf.encoder.rematerialize import recomputing
 from simclr_tf.errors import UserError
 
-# Gathering the moments of R replicas takes one collective of 2RC numbers; two sums
-# take two of C. Up to so many replicas the one is taken, for its latency.
+# To gather the moments of R replicas takes one collective of 2RC numbers; to sum them
+# takes two collectives of C. Up to this number of replicas they are gathered, because
+# one collective has the lower latency.
 _MOST_GATHERED = 4
 _REFUSED = (
     "renorm",
@@ -40,14 +41,15 @@ class CrossReplicaBatchNormalization(tf.keras.layers.BatchNormalization):
     `tf.keras.layers.BatchNormalization`. On one replica, and in inference, it is that
     layer, fused kernel included. While training on several, replicas exchange their
     means and centred second moments and combine them by Chan's formula, which stays
-    exact where E[x^2] - E[x]^2 would cancel: up to 4 replicas in one collective, and
-    above in two, of C numbers each; gradients go back the same way. Statistics are
-    computed in float32 at least. Under a mask they are those of what is not masked,
+    exact where E[x^2] - E[x]^2 would cancel. Up to 4 replicas do so in one collective,
+    more in two of C numbers each; so do the gradients. Statistics are computed in
+    float32 at least. Under a mask they are those of the values that are not masked,
     whatever the rank of the inputs.
 
     Raises:
       UserError: if given batch renormalisation, virtual batches or several axes.
-      InvalidArgumentError: while training, if replicas hold unequally many examples.
+      InvalidArgumentError: while training, if replicas hold different numbers of
+        examples.
     """
 
     def __init__(self, axis: int = -1, **kwargs: object) -> None:
@@ -192,8 +194,9 @@ def _combine_in_two_sums(
     count = tf.reduce_sum(_checked(counts, check_shares))
     some = tf.maximum(count, 1.0)
     mean = total / some
-    # The sum is least at the mean and so has no gradient to it: without that path the
-    # two gradients do not wait for one another, and XLA may send them together.
+    # The sum of squares is least at the mean, so its gradient to the mean is zero.
+    # Without that path the two gradients do not depend on one another, and XLA may
+    # combine their collectives.
     between = local.count * tf.square(local.mean - tf.stop_gradient(mean))
     return mean, sum_over_replicas(local.centred + between) / some, count
 

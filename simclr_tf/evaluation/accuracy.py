@@ -6,22 +6,22 @@ import numpy as np
 
 
 def top1_and_top5(scores: np.ndarray, labels: np.ndarray) -> tuple[float, float | None]:
-    """Shares of examples whose class ranks first, and among the first five.
+    """Shares of examples whose class ranks first, or among the first five.
 
-    Equal scores rank by class index, lowest first, so that a tie is counted once
-    and always the same way. A score of -inf never counts as a hit.
+    Equal scores rank by class index, lowest first, so that a tie has one outcome,
+    always the same. A class whose score is -inf never counts as a hit.
 
     Args:
-      scores: float `[N, C]`, higher is likelier.
-      labels: int `[N]`, columns of `scores`.
+      scores: float `[N, C]`; a higher score means a more likely class.
+      labels: int `[N]` in [0, C), each example's class as a column of `scores`.
 
     Returns:
       (top1, top5), each 0 to 1; top5 is None where C < 5.
     """
-    own = np.take_along_axis(scores, labels[:, None], axis=1)
-    before = np.arange(scores.shape[1])[None] < labels[:, None]
-    rank = np.sum((scores > own) | ((scores == own) & before), axis=1)
-    rank[np.isneginf(own[:, 0])] = scores.shape[1]
+    right = np.take_along_axis(scores, labels[:, None], axis=1)
+    lower_index = np.arange(scores.shape[1])[None] < labels[:, None]
+    rank = np.sum((scores > right) | ((scores == right) & lower_index), axis=1)
+    rank[np.isneginf(right[:, 0])] = scores.shape[1]
     top1 = float(np.mean(rank < 1))
     top5 = float(np.mean(rank < 5)) if scores.shape[1] >= 5 else None
     return top1, top5

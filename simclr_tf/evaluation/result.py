@@ -1,4 +1,4 @@
-"""What an evaluation found, as numbers."""
+"""The accuracies and settings that an evaluation returns."""
 
 from __future__ import annotations
 
@@ -9,23 +9,25 @@ from typing import Any
 
 @dataclasses.dataclass(frozen=True)
 class EvaluationResult:
-    """Accuracies of a classifier on frozen features, and how they were got.
+    """Accuracies of a classifier on frozen features, with its settings.
 
     Attributes:
       method: `"linear probe"` or `"knn"`.
       top1: share of test examples whose class has the highest score, 0 to 1.
       top5: share of test examples whose class is among the five highest scores,
-        0 to 1; None where there are fewer than five classes, for it would say
-        nothing.
-      num_classes: classes among the labelled training examples.
-      num_train: labelled training examples used.
-      num_test: labelled test examples used.
-      num_unlabelled: examples left out, of both sets, for their label is -1.
-      hyperparameters: those the classifier ran with, chosen ones included.
-      converged: whether the solver reached its tolerance; None where nothing is
-        solved.
+        0 to 1; None where there are fewer than five classes, because it
+        would carry no information.
+      num_classes: number of classes among the labelled training examples.
+      num_train: number of labelled training examples used.
+      num_test: number of labelled test examples used.
+      num_unlabelled: number of training and test examples that were left out because
+        their label is -1.
+      hyperparameters: the classifier's settings, including those that it chose itself.
+      converged: whether the solver reached its tolerance; None for a classifier
+        without a solver.
       seconds: wall time of the evaluation, feature extraction excluded.
-      note: what was done otherwise than was asked for, and why; "" for nothing.
+      note: where the evaluation departed from the request, and why; "" where it did
+        not.
     """
 
     method: str
@@ -41,7 +43,7 @@ class EvaluationResult:
     note: str = ""
 
     def to_dict(self) -> dict[str, Any]:
-        """The same as a dict of plain numbers that `json` writes."""
+        """The attributes as a dict that `json` can write."""
         return dataclasses.asdict(self)
 
     def __str__(self) -> str:

@@ -14,7 +14,7 @@ from simclr_tf.distribution.replicas import num_replicas
 class _Mean(tf.keras.metrics.Mean):
     """A mean that Keras does not save with the weights.
 
-    It would, and then set the metric again where the model is loaded, which ends in a
+    Keras would save it, and set it again when the model is loaded, which raises a
     TypeError under a strategy.
     """
 
@@ -28,15 +28,17 @@ class _Mean(tf.keras.metrics.Mean):
 class Measures:
     """Means over the images, or labelled images, of all batches and replicas.
 
-    It is no Keras object: Keras would take its variables for weights of the model.
+    It is not a Keras object, because Keras would count its variables among the model's
+    weights.
 
     Args:
-      names: of the means. Those that begin with "probe_" are over labelled images.
+      names: names of the means. Means whose names begin with "probe_" are over
+        labelled images.
     """
 
     def __init__(self, names: Sequence[str]) -> None:
         self.means = [_Mean(name) for name in names]
-        # Images evaluated, and batches of a single image among them.
+        # [images evaluated, batches of a single image among them]
         self.evaluated = tf.Variable(
             tf.zeros([2], tf.int64),
             trainable=False,
@@ -49,13 +51,12 @@ class Measures:
     ) -> None:
         """Adds a replica's share of a batch.
 
-        A batch of one image has nothing to be compared with, and counts for the probe
-        alone.
+        A batch of one image has no negatives, and counts for the probe only.
 
         Args:
           values: a scalar for each mean.
-          images: scalar, how many images the share has.
-          labelled: scalar, how many of the labels are known.
+          images: scalar, the number of images in the share.
+          labelled: scalar, the number of known labels in the share.
         """
         compared = tf.where(images * num_replicas() > 1, images, 0)
         for mean in self.means:
@@ -63,11 +64,11 @@ class Measures:
             mean.update_state(values[mean.name], sample_weight=weight)
 
     def count_evaluated(self, images: tf.Tensor) -> None:
-        """Counts a batch of evaluation, of so many images on each replica."""
+        """Counts a batch of evaluation with `images` images on each replica."""
         images = tf.cast(images, tf.int64) * num_replicas()
         alone = tf.cast(images == 1, tf.int64)
         self.evaluated.assign_add(tf.stack([images, alone]))
 
     def reset(self) -> None:
-        """Begins the count of evaluated images anew; Keras resets the means."""
+        """Resets the count of evaluated images to zero; Keras resets the means."""
         self.evaluated.assign(tf.zeros([2], tf.int64))

@@ -120,8 +120,8 @@ class TpuCheck:
         if self.micro_batches == 1:
             return []
         said = (
-            f"{self.micro_batches}, in loops of which FLOPs, collectives and times "
-            "count one turn: a step has more"
+            f"{self.micro_batches}, one per turn of a loop; FLOPs, collectives and "
+            "times count one turn, and a step has more"
         )
         return [("micro batches", said)]
 

@@ -18,7 +18,7 @@ from simclr_tf.checkpoints.files import (
     require_whole,
 )
 from simclr_tf.model import SimCLR
-from simclr_tf.training.run_files import RunFolderError, told, write_text
+from simclr_tf.training.run_files import RunFolderError, file_errors, write_text
 
 _KEPT = 2
 _UNFINISHED = "unfinished-"
@@ -37,7 +37,7 @@ def newest_state(folder: str, say: Callable[[str], None] = messages.say) -> int 
     damaged = []
     if tf.io.gfile.exists(folder) and not tf.io.gfile.isdir(folder):
         raise RunFolderError(f"Cannot read {folder}: it is a file, not a folder.")
-    with told("read", folder):
+    with file_errors("read", folder):
         for step in reversed(checkpoint_steps(folder)):
             prefix = prefix_of(folder, step)
             try:
@@ -67,7 +67,7 @@ def restore(state: tf.train.Checkpoint, folder: str, step: int) -> None:
     """
     prefix = prefix_of(folder, step)
     try:
-        with told("read", prefix), readable(prefix) as path:
+        with file_errors("read", prefix), readable(prefix) as path:
             status = state.read(path)
             status.assert_existing_objects_matched().expect_partial()
     except (AssertionError, ValueError) as error:
@@ -145,13 +145,13 @@ class Checkpoints:
         self._step.assign(step)
         self._seconds.assign(seconds)
         aside = os.path.join(self._folder, f"{_UNFINISHED}{step}")
-        with told("write", aside):
+        with file_errors("write", aside):
             tf.io.gfile.makedirs(self._folder)
             self._remove_unfinished()
             self._state.write(aside)
             rename_checkpoint(aside, prefix_of(self._folder, step))
         self._whole = [*self._whole, step][-_KEPT:]
-        with told("write", self._folder):
+        with file_errors("write", self._folder):
             self._note_states()
             self._remove_old()
 

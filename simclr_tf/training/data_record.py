@@ -18,10 +18,10 @@ class Calendar:
 
     Attributes:
       epochs: of the whole run.
-      steps_per_epoch: with the data as it is now.
+      steps_per_epoch: number of steps with the data as it is now.
       offset: step at which epoch 0 would have begun with that length; may be
         negative.
-      since: steps done when the data became what it is.
+      since: steps done when the data last changed.
     """
 
     epochs: int
@@ -54,12 +54,12 @@ class Calendar:
 
 @dataclasses.dataclass(frozen=True)
 class DataRecord:
-    """What a run folder keeps of the data that it learned from.
+    """The record that a run folder keeps of its data.
 
     Attributes:
-      fingerprint: of the source, see `Source.fingerprint`; None of a run begun
-        before this was kept.
-      calendar: of the run.
+      fingerprint: of the source, see `Source.fingerprint`; None for a run that began
+        before fingerprints were kept.
+      calendar: which steps make which epoch of the run.
     """
 
     fingerprint: Mapping[str, object] | None
@@ -81,13 +81,13 @@ class DataRecord:
         return cls(fingerprint, Calendar(epochs, steps_per_epoch))
 
     def changes(self, now: DataRecord) -> list[str]:
-        """In words, what is other than in this record."""
-        told = _differences(self.fingerprint, now.fingerprint)
+        """The differences from this record, in words."""
+        changes = _differences(self.fingerprint, now.fingerprint)
         before = self.calendar.steps_per_epoch
         after = now.calendar.steps_per_epoch
         if before != after:
-            told.append(f"an epoch had {before:,} steps and has {after:,}")
-        return told
+            changes.append(f"an epoch had {before:,} steps and has {after:,}")
+        return changes
 
     def going_on(self, now: DataRecord, step: int) -> DataRecord:
         """The record of this run with other data from a step on.
@@ -102,17 +102,17 @@ class DataRecord:
 def _differences(
     before: Mapping[str, object] | None, now: Mapping[str, object] | None
 ) -> list[str]:
-    """In words, how two fingerprints differ; an unknown one differs from none."""
+    """How two fingerprints differ, in words; nothing where one of them is unknown."""
     if before is None or now is None or before == now:
         return []
-    told = []
+    differences = []
     for name in ("images", "classes"):
         was, is_now = _count(before.get(name)), _count(now.get(name))
         if was != is_now:
-            told.append(f"{name} were {was} and are {is_now}")
-    if not told and before.get("classes") != now.get("classes"):
-        told.append("the classes have other names")
-    return told or [
+            differences.append(f"{name} were {was} and are {is_now}")
+    if not differences and before.get("classes") != now.get("classes"):
+        differences.append("the classes have other names")
+    return differences or [
         "there are as many images as before, and their names, sizes or contents differ"
     ]
 

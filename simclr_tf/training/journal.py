@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from simclr_tf import messages
 from simclr_tf.training.metrics_file import MetricsFile
-from simclr_tf.training.run_files import told
+from simclr_tf.training.run_files import file_errors
 
 # How TensorBoard knows that a value is a point of a curve. `tf.summary.scalar` writes
 # the same and needs TensorBoard installed.
@@ -43,7 +43,7 @@ class Journal:
         if unreadable:
             lines = "1 line was" if unreadable == 1 else f"{unreadable} lines were"
             say(f"{metrics}: {lines} damaged and left out.")
-        with told("write", tensorboard):
+        with file_errors("write", tensorboard):
             _keep_events_until(tensorboard, step)
             self._writer = tf.summary.create_file_writer(tensorboard)
 
@@ -61,7 +61,7 @@ class Journal:
     def write(self, row: dict[str, float]) -> None:
         """Adds the figures of `row["step"]`."""
         self._metrics.append(row)
-        with told("write", self._tensorboard):
+        with file_errors("write", self._tensorboard):
             with self._writer.as_default(step=row["step"]):
                 for name, value in row.items():
                     value = tf.constant(value, tf.float32)

@@ -18,8 +18,8 @@ _BATCH = 250
 class KnnMonitor:
     """Classifies images of one source by their neighbours in another.
 
-    Both are sampled once, the same at each run, so that the figures of epochs
-    compare; evaluation proper uses all images.
+    Both are sampled once, in the same way in each run, so that the figures of epochs
+    can be compared; the evaluation after training uses all images.
 
     Args:
       bank: labelled images that vote.

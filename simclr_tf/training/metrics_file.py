@@ -8,7 +8,7 @@ from simclr_tf.training.run_files import read_text, write_text
 
 
 class MetricsFile:
-    """The rows of a run, of which a reader never sees half a one.
+    """The rows of a run; a reader never sees an incomplete row.
 
     Args:
       path: of the file.

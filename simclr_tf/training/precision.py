@@ -14,7 +14,7 @@ _POLICIES = {
 }
 
 
-# What Linux calls the instructions of a CPU that multiply bfloat16.
+# Linux's names for CPU instructions that multiply bfloat16.
 _CPU_FLAGS = {"avx512_bf16", "amx_bf16"}
 _CPU = "/proc/cpuinfo"
 

@@ -25,16 +25,16 @@ _FILE_ERRORS = (
 )
 
 
-# How the names of files end that are still being written.
+# Ending of the names of files that are still being written.
 _ASIDE = ".new"
 
 
 class RunFolderError(UserError):
-    """A run folder is not what it should be; the message says what to do."""
+    """A run folder cannot be used as it is; the message says what to do."""
 
 
 @contextlib.contextmanager
-def told(doing: str, path: str) -> Iterator[None]:
+def file_errors(doing: str, path: str) -> Iterator[None]:
     """Raises `RunFolderError` where a file cannot be used.
 
     Args:
@@ -58,7 +58,7 @@ def read_text(path: str) -> str | None:
     Raises:
       RunFolderError: where the file may not be read, or is not UTF-8.
     """
-    with told("read", path):
+    with file_errors("read", path):
         try:
             with tf.io.gfile.GFile(path, "rb") as file:
                 data = file.read()
@@ -102,7 +102,7 @@ def write_text(path: str, text: str) -> None:
     """
     folder, name = os.path.split(path)
     aside = os.path.join(folder, f".{name}.{os.getpid()}{_ASIDE}")
-    with told("write", path):
+    with file_errors("write", path):
         with tf.io.gfile.GFile(aside, "w") as file:
             file.write(text)
         tf.io.gfile.rename(aside, path, overwrite=True)
@@ -114,8 +114,8 @@ def write_json(path: str, value: dict) -> None:
 
 
 def remove_unfinished(folder: str) -> None:
-    """Deletes what a process left that died while it wrote a file of a folder."""
-    with told("clean", folder):
+    """Deletes the unfinished files that a process left in a folder when it died."""
+    with file_errors("clean", folder):
         for name in tf.io.gfile.listdir(folder):
             if name.startswith(".") and name.endswith(_ASIDE):
                 tf.io.gfile.remove(os.path.join(folder, name))

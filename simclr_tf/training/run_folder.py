@@ -63,7 +63,7 @@ class RunFolder:
         Raises:
           RunFolderError: where it holds other files than a run's, or cannot be made.
         """
-        with run_files.told("use", self.path):
+        with run_files.file_errors("use", self.path):
             tf.io.gfile.makedirs(self.path)
             names = tf.io.gfile.listdir(self.path)
         if self.is_run():
@@ -160,7 +160,7 @@ class RunFolder:
         MetricsFile(self.metrics).keep_until(step)
 
     def read_data(self) -> DataRecord | None:
-        """What the images were when the run was started; None where that is not known.
+        """The record of the images that the run uses; None where there is no record.
 
         Raises:
           RunFolderError: where data.json is damaged.
@@ -178,7 +178,7 @@ class RunFolder:
         run_files.write_json(self.data, record.to_dict())
 
     def read_result(self) -> dict | None:
-        """What result.json holds; None of a run that has not ended.
+        """The contents of result.json; None where the run has not ended.
 
         Raises:
           RunFolderError: where the file is damaged.

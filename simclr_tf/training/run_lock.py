@@ -17,8 +17,8 @@ import tensorflow as tf
 from simclr_tf import messages
 from simclr_tf.training.run_files import (
     RunFolderError,
+    file_errors,
     read_text,
-    told,
     write_json,
 )
 
@@ -93,7 +93,7 @@ class RunLock:
         self._beating.join()
         holder = _read(self._path)
         if holder is not None and holder.token == self._holder.token:
-            with told("delete", self._path):
+            with file_errors("delete", self._path):
                 tf.io.gfile.remove(self._path)
 
     def require_held(self) -> None:
@@ -169,9 +169,13 @@ def _machine() -> str:
 
 
 def _start_of(pid: int) -> str | None:
-    """When a process of this machine began, "" where that is not told; None: gone.
+    """When a process of this machine began.
 
-    Process ids are given out again; the time tells two of one id apart.
+    Process ids are reused; the time distinguishes two processes with the same id.
+
+    Returns:
+      Its start time in clock ticks, "" where the system does not say, or None where
+      the process has ended.
     """
     try:
         os.kill(pid, 0)

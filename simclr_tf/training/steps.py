@@ -183,12 +183,12 @@ class Training:
         )
 
     def _stopped(self) -> Stopped:
-        told = f"Stopped after step {self.step:,} of {self.calendar.total:,}"
+        stopped = f"Stopped after step {self.step:,} of {self.calendar.total:,}"
         if not self.crew.is_chief:
-            return Stopped(f"{told}; the chief of the workers saves the state.")
+            return Stopped(f"{stopped}; the chief of the workers saves the state.")
         return Stopped(
-            f"{told}; the state is saved in {self.run.path}. The same command resumes "
-            "it."
+            f"{stopped}; the state is saved in {self.run.path}. The same command "
+            "resumes it."
         )
 
     def _pixels(self, images: int) -> float:
@@ -221,8 +221,8 @@ class Training:
 def make_train_function(model: SimCLR) -> Callable[[Batches, int], None]:
     """A function that takes some steps on all replicas, given batches and how many.
 
-    It returns nothing, so that Python never waits for a device: the model's metrics
-    hold what there is to know.
+    It returns nothing, so that Python never waits for a device; the results are in the
+    model's metrics.
     """
     strategy = model.distribute_strategy
 
