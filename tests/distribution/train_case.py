@@ -13,6 +13,7 @@ import tensorflow as tf
 
 import simclr_tf
 from simclr_tf import randomness
+from tests import tiny
 
 STEPS = 10
 GLOBAL_BATCH = 16
@@ -34,8 +35,9 @@ class Case:
     """
 
     images: str
-    """An npz file with x_train and y_train."""
+    """An npz file with x_train and y_train; views too, where they are made before."""
     encoder: str = "plain"
+    """Of `_ENCODERS`, or "tiny"."""
     blocks: tuple[int, ...] | None = (1, 1)
     optimizer: str = "sgd"
     probe: bool = False
@@ -51,12 +53,15 @@ class Case:
 def make_model(case: Case) -> simclr_tf.SimCLR:
     """The same model, with the same weights, whatever the replicas."""
     tf.keras.utils.set_random_seed(3)
-    encoder = simclr_tf.ResNet(
-        **_ENCODERS[case.encoder],
-        width_multiplier=0.125,
-        blocks=case.blocks,
-        rematerialize=case.rematerialize,
-    )
+    if case.encoder == "tiny":
+        encoder = tiny.encoder()
+    else:
+        encoder = simclr_tf.ResNet(
+            **_ENCODERS[case.encoder],
+            width_multiplier=0.125,
+            blocks=case.blocks,
+            rematerialize=case.rematerialize,
+        )
     model = simclr_tf.SimCLR(
         encoder,
         simclr_tf.ProjectionHead(num_layers=2, out_dim=32),
@@ -95,6 +100,8 @@ def dataset(case: Case, steps: int) -> tf.data.Dataset:
         data = {"image": images, "label": labels.astype(np.int32)}
         if "seeds" in arrays:
             data["seeds"] = arrays["seeds"][:count]
+        if case.views and "views" in arrays:
+            data = {"views": arrays["views"][:count], "label": data["label"]}
     return tf.data.Dataset.from_tensor_slices(data).batch(
         GLOBAL_BATCH, drop_remainder=True
     )
@@ -160,7 +167,7 @@ def train(strategy: tf.distribute.Strategy, case: Case) -> dict[str, np.ndarray]
             make_optimizer(case), steps_per_execution=case.steps_per_execution
         )
     batches = dataset(case, STEPS)
-    if case.views:
+    if "image" in batches.element_spec and case.views:
         batches = make_views(model, batches)
     losses = _Losses(RATE)
     model.fit(
