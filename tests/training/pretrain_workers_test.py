@@ -1,5 +1,6 @@
 """Two worker processes train one run: together, stopped, killed, resumed."""
 
+import dataclasses
 import json
 import os
 import re
@@ -12,49 +13,69 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from simclr_tf.distribution.crew import Crew
+from simclr_tf.progress import Progress
+from simclr_tf.training import Recipe, Stopped, pretrain
+from simclr_tf.training.flagfile import to_flagfile
 from tests import tiny
 from tests.distribution.local_cluster import configs
 
-pytestmark = pytest.mark.slow
-
-# Workers agree to stop within two seconds: a fast machine must have steps left then.
-_EPOCHS = 12
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("replicas of workers")]
 
 
 @pytest.fixture(scope="module")
-def command(images_npz, tmp_path_factory):
-    """A pretraining without its run folder, of 32 steps an epoch."""
+def recipe(images_npz, tmp_path_factory):
+    """32 steps an epoch."""
     path = tmp_path_factory.mktemp("images") / "images.npz"
     with np.load(images_npz) as arrays:
         np.savez(path, images=arrays["x_train"][:256], labels=arrays["y_train"][:256])
-    settings = {
-        "dataset": f"npz:{path}",
-        "image_size": 16,
-        "encoder": tiny.NAME,
-        "color_strength": 0,
-        "blur": False,
-        "batch_size": 8,
-        "epochs": _EPOCHS,
-        "early_share": 0,
-        "pretrain_on_all": True,
-        "precision": "float32",
-    }
-    flags = [f"--{name}={value}" for name, value in settings.items()]
-    return [sys.executable, "-m", "simclr_tf", "pretrain", *flags]
+    return Recipe(
+        dataset=f"npz:{path}",
+        labels=False,
+        image_size=16,
+        encoder=tiny.NAME,
+        head_layers=1,
+        color_strength=0.0,
+        blur=False,
+        batch_size=8,
+        epochs=4,
+        early_share=0.0,
+        pretrain_on_all=True,
+        precision="float32",
+    )
 
 
-def _start(command, run, count=2):
+def _train(strategy, recipe, run, stop_after=None):
+    """What a worker says; the second may be sent a signal after some steps."""
+    lines, taken = [], iter(range(1, 10_000))
+    second = Crew(strategy).task == ("worker", 1)
+
+    def due(self):
+        if second and next(taken) == stop_after:
+            signal.raise_signal(signal.SIGTERM)
+        return False
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Progress, "due", due)
+        try:
+            pretrain(recipe, str(run), strategy=strategy, say=lines.append)
+        except Stopped as stopped:
+            lines.append(str(stopped))
+    return "\n".join(lines)
+
+
+def _start(recipe, run):
     """The workers' processes, which append what they say to a file beside the run."""
+    flags = run.parent / "flags.txt"
+    flags.write_text(to_flagfile(recipe))
+    command = [sys.executable, "-m", "simclr_tf", "pretrain", f"--flagfile={flags}"]
     processes = []
-    for index, config in enumerate(configs(count)):
-        environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
-        if count > 1:
-            environment["TF_CONFIG"] = config
+    for index, config in enumerate(configs(2)):
         with open(f"{run}.{index}.txt", "a") as said:
             processes.append(
                 subprocess.Popen(
                     [*command, f"--run={run}"],
-                    env=environment,
+                    env={**os.environ, "TF_CONFIG": config},
                     stdout=said,
                     stderr=subprocess.STDOUT,
                 )
@@ -88,7 +109,7 @@ def _weights(run):
         for name in reader.get_variable_to_shape_map()
         if re.match("(model|optimizer)/", name) and "_random_generator" not in name
     ]
-    assert len(names) > 20
+    assert len(names) > 10
     return {name: reader.get_tensor(name) for name in sorted(names)}
 
 
@@ -100,7 +121,7 @@ def _assert_same(run, other):
     # Means over an epoch, which two workers' parts add up to in another order.
     for row, expected in zip(_metrics(run), _metrics(other)):
         assert row == pytest.approx(expected, rel=1e-6)
-    assert len(_metrics(run)) == len(_metrics(other)) == _EPOCHS
+    assert len(_metrics(run)) == len(_metrics(other)) > 3
 
 
 def _metrics(run):
@@ -112,70 +133,93 @@ def _metrics(run):
 
 
 @pytest.fixture(scope="module")
-def whole(command, tmp_path_factory):
-    """A run of two workers that nothing disturbed."""
+def whole(recipe, workers, tmp_path_factory):
+    """A run of two workers that nothing disturbed, and what each said."""
     run = tmp_path_factory.mktemp("whole") / "run"
-    for process in _start(command, run):
-        assert process.wait(timeout=400) == 0, _said(run)
-    return run
+    return run, workers(_train, recipe=recipe, run=run)
 
 
-@pytest.fixture(scope="module")
-def one_step(command, tmp_path_factory):
-    """The metrics of a run of one step, on devices that are asked for."""
-    folder = tmp_path_factory.mktemp("one_step")
-
-    def metrics(name, workers, *flags):
-        run = folder / name
-        flags = ["--batch_size=256", "--epochs=1", "--learning_rate=0.01", *flags]
-        for process in _start([*command, *flags], run, workers):
-            assert process.wait(timeout=400) == 0, _said(run)
-        (found,) = _metrics(run)
-        return found
-
-    return metrics
-
-
-def test_a_step_is_the_same_wherever_it_is_taken(one_step):
+def test_a_step_is_the_same_wherever_it_is_taken(recipe, workers, replicas, tmp_path):
     """Later steps multiply what float32 rounded, and so does a long first one.
 
     The kNN accuracy after it counts right answers among 51: rounding may turn one
     between two classes with all but equal votes.
     """
-    alone = one_step("alone", 1)
+    recipe = dataclasses.replace(
+        recipe, labels=True, batch_size=256, epochs=1, learning_rate=0.01
+    )
+    pretrain(recipe, str(tmp_path / "alone"), say=lambda line: None)
+    workers(_train, recipe=recipe, run=tmp_path / "workers")
+    on_devices = dataclasses.replace(recipe, augment_on="device")
+    replicas(2).run(_train, recipe=on_devices, run=tmp_path / "devices")
+    (alone,) = _metrics(tmp_path / "alone")
     knn_accuracy = alone.pop("knn_accuracy")
-    for other in (
-        one_step("workers", 2),
-        one_step("devices", 1, "--logical_devices=2", "--augment_on=device"),
-    ):
+    for name in ("workers", "devices"):
+        result = json.loads((tmp_path / name / "result.json").read_text())
+        assert result["replicas"] == 2
+        (other,) = _metrics(tmp_path / name)
         assert other.pop("knn_accuracy") == pytest.approx(knn_accuracy, abs=1.01 / 51)
         assert other == pytest.approx(alone, rel=1e-5)
 
 
-def test_the_chief_speaks_and_writes(whole):
-    assert json.loads((whole / "result.json").read_text())["replicas"] == 2
-    assert f"epoch {_EPOCHS}/{_EPOCHS}" in _said(whole)
-    assert "worker 1 of 2" in _said(whole, 1)
-    assert "epoch" not in _said(whole, 1)
+def test_the_chief_speaks_and_writes(recipe, whole):
+    run, (chief, other) = whole
+    assert json.loads((run / "result.json").read_text())["replicas"] == 2
+    assert f"epoch {recipe.epochs}/{recipe.epochs}" in chief
+    assert other == ""
 
 
-def test_a_worker_stopped_or_killed_ends_all_which_resume(command, whole, tmp_path):
+def test_a_worker_stopped_or_killed_ends_all_which_resume(
+    recipe, whole, workers, tmp_path
+):
     run = tmp_path / "run"
-    processes = _start(command, run)
-    _await_a_state(run, processes)
-    processes[1].send_signal(signal.SIGTERM)
-    assert [process.wait(timeout=60) for process in processes] == [75, 75]
-    assert "Stopped after step" in _said(run)
+    chief, other = workers(_train, recipe=recipe, run=run, stop_after=2)
+    assert "Stopped after step 2 of 128; the state is saved" in chief
+    assert other == (
+        "Stopped after step 2 of 128; the chief of the workers saves the state."
+    )
 
-    stopped = _newest_state(run)
-    processes = _start(command, run)
-    _await_a_state(run, processes, stopped)
+    _kill_the_second(recipe, run)
+    assert "Resuming after step 2." in _said(run)
+    assert "worker 1 of 2" in _said(run, 1)
+    assert "epoch" not in _said(run, 1)
+
+    chief, _ = workers(_train, recipe=recipe, run=run)
+    assert re.search(r"Resuming after step (32|64|96)\.", chief)
+    _assert_same(run, whole[0])
+
+
+def _kill_the_second(recipe, run):
+    """Kills a worker's process once the workers have saved a state."""
+    before = _newest_state(run)
+    processes = _start(recipe, run)
+    _await_a_state(run, processes, before)
     processes[1].kill()
     assert processes[0].wait(timeout=60) == 75
     assert re.search("Of 2 workers (worker 1|another worker) is gone", _said(run))
     assert "Traceback" not in _said(run)
 
-    for process in _start(command, run):
+
+@pytest.mark.exhaustive
+def test_processes_of_the_command_are_stopped_killed_and_resumed(recipe, tmp_path):
+    """With labels, and a signal whenever it comes."""
+    # Workers agree to stop within two seconds: a fast machine must have steps left.
+    recipe = dataclasses.replace(recipe, labels=True, epochs=12)
+    whole, run = tmp_path / "whole" / "run", tmp_path / "run"
+    whole.parent.mkdir()
+    for process in _start(recipe, whole):
+        assert process.wait(timeout=400) == 0, _said(whole)
+    assert "epoch 12/12" in _said(whole)
+
+    processes = _start(recipe, run)
+    _await_a_state(run, processes)
+    processes[1].send_signal(signal.SIGTERM)
+    assert [process.wait(timeout=60) for process in processes] == [75, 75]
+    assert "Stopped after step" in _said(run)
+
+    _kill_the_second(recipe, run)
+
+    for process in _start(recipe, run):
         assert process.wait(timeout=400) == 0, _said(run)
     assert _said(run).count("Resuming after step") == 2
     _assert_same(run, whole)
