@@ -46,10 +46,10 @@ def test_the_model_is_that_of_the_recipe():
 
 
 def test_weights_are_a_function_of_the_seed():
-    for one, again in zip(_weights(), _weights()):
-        np.testing.assert_array_equal(one, again)
-    others = zip(_weights(), _weights(seed=5))
-    assert any(not np.array_equal(one, other) for one, other in others)
+    weights, again, others = _weights(), _weights(), _weights(seed=5)
+    for one, other in zip(weights, again):
+        np.testing.assert_array_equal(one, other)
+    assert any(not np.array_equal(*pair) for pair in zip(weights, others))
 
 
 def test_views_follow_the_recipe_and_the_size_asked_for():

@@ -18,12 +18,13 @@ _AUGMENTER = SimCLRAugmenter(16, color_strength=0.0, blur=False)
 
 
 @pytest.fixture(scope="module")
-def source(images_npz, tmp_path_factory):
-    """64 images with labels."""
+def batches(images_npz, tmp_path_factory):
+    """The batches of five steps, of 64 images with labels."""
     path = tmp_path_factory.mktemp("images") / "images.npz"
     with np.load(images_npz) as arrays:
         np.savez(path, images=arrays["x_train"][:64], labels=arrays["y_train"][:64])
-    return load(f"npz:{path}")
+    made = pretrain_batches(load(f"npz:{path}"), _AUGMENTER, batch_size=16, seed=0)
+    return made.take(5).cache()
 
 
 def _model(optimizer, precision, seed):
@@ -50,11 +51,8 @@ def _model(optimizer, precision, seed):
     return model
 
 
-def _train(model, source, first, last):
-    batches = pretrain_batches(
-        source, _AUGMENTER, batch_size=16, seed=0, start_step=first
-    )
-    train, batches = model.make_train_function(), iter(batches)
+def _train(model, batches, first, last):
+    train, batches = model.make_train_function(), iter(batches.skip(first))
     for _ in range(first, last):
         train(batches)
 
@@ -89,27 +87,27 @@ def _same(state, other):
     [
         ("sgd", "float32"),
         ("lars", "float32"),
-        ("adamw", "float32"),
+        pytest.param("adamw", "float32", marks=pytest.mark.exhaustive),
         ("lamb", "float32"),
-        ("sgd", "bfloat16"),
+        pytest.param("sgd", "bfloat16", marks=pytest.mark.exhaustive),
         ("sgd", "float16"),
     ],
 )
-def test_going_on_equals_never_having_stopped(source, tmp_path, optimizer, precision):
+def test_going_on_equals_never_having_stopped(batches, tmp_path, optimizer, precision):
     """Stopped after 3 steps of 5, in mid-epoch and in the warm-up."""
     model = _model(optimizer, precision, seed=0)
     checkpoints = Checkpoints(str(tmp_path), model)
     assert checkpoints.restore() == (0, 0.0)
-    _train(model, source, 0, 3)
+    _train(model, batches, 0, 3)
     checkpoints.save(3, 12.5)
     stopped = _state(model)
-    _train(model, source, 3, 5)
+    _train(model, batches, 3, 5)
     whole = _state(model)
 
     again = _model(optimizer, precision, seed=1)
     assert not _same(_state(again), stopped)
     assert Checkpoints(str(tmp_path), again).restore() == (3, 12.5)
-    _train(again, source, 3, 5)
+    _train(again, batches, 3, 5)
     resumed = _state(again)
     assert not _same(resumed, stopped)
     for name, values in whole.items():

@@ -42,11 +42,12 @@ def _write_images(path, count):
 
 @pytest.fixture(scope="module")
 def recipe(tmp_path_factory):
-    """Two epochs of three steps."""
+    """Two epochs of three steps, without labels, whose measures take time to trace."""
     path = tmp_path_factory.mktemp("images") / "images.npz"
     _write_images(path, 8 * STEPS)
     return Recipe(
         dataset=f"npz:{path}",
+        labels=False,
         image_size=16,
         encoder=tiny.NAME,
         head_layers=1,
@@ -131,9 +132,13 @@ def whole(recipe, tmp_path_factory):
 def test_killed_stopped_and_crashed_in_a_folder_named_like_a_pattern(
     recipe, tmp_path, monkeypatch
 ):
-    """With dropout, and each epoch's views of a size of its own: a step traced anew."""
+    """With labels, dropout, and a size of its own for each epoch's views."""
     recipe = dataclasses.replace(
-        recipe, encoder=tiny.DROPOUT_NAME, early_share=0.5, early_view_size=12
+        recipe,
+        labels=True,
+        encoder=tiny.DROPOUT_NAME,
+        early_share=0.5,
+        early_view_size=12,
     )
     whole, run = tmp_path / "whole", tmp_path / "run[v2]*\\b"
     _train(recipe, whole)
@@ -214,7 +219,6 @@ def test_weights_that_are_no_numbers_are_never_saved(
     recipe, tmp_path, monkeypatch, ended_by
 ):
     run = tmp_path / "run"
-    recipe = dataclasses.replace(recipe, labels=False)
     _poison(monkeypatch, 2 if ended_by != "epoch" else 3)
     event = _signal if ended_by == "signal" else lambda: None
     minutes = 0 if ended_by == "minutes" else 5
@@ -256,7 +260,7 @@ def test_a_folder_in_use_is_refused(recipe, tmp_path):
     assert list((tmp_path / "run").iterdir()) == []
 
 
-@pytest.mark.parametrize("count", [40, 16])
+@pytest.mark.parametrize("count", [40, pytest.param(16, marks=pytest.mark.exhaustive)])
 def test_changed_data_is_refused_or_begins_an_epoch_anew(recipe, tmp_path, count):
     run, path = tmp_path / "run", tmp_path / "images.npz"
     _write_images(path, 8 * STEPS)
