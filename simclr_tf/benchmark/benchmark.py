@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import itertools
 import json
@@ -112,10 +113,16 @@ def describe_machine() -> dict[str, Any]:
 
 
 def _write(figures: dict[str, Any], path: str) -> None:
+    """Replaces the file in one step: readers see the old figures or the new."""
+    folder, name = os.path.split(path)
+    aside = os.path.join(folder, f".{name}.{os.getpid()}.new")
     try:
-        with tf.io.gfile.GFile(path, "w") as file:
+        with tf.io.gfile.GFile(aside, "w") as file:
             file.write(json.dumps(figures, indent=1) + "\n")
+        tf.io.gfile.rename(aside, path, overwrite=True)
     except (OSError, tf.errors.OpError) as error:
+        with contextlib.suppress(OSError, tf.errors.OpError):
+            tf.io.gfile.remove(aside)
         reason = getattr(error, "message", None) or error
         raise UserError(f"{path} cannot be written: {reason}") from error
 

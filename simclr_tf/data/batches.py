@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from simclr_tf import randomness
 from simclr_tf.augmentation import SimCLRAugmenter, evaluation_view, host_two_views
+from simclr_tf.data.failures import data_errors
 from simclr_tf.data.service import from_service
 from simclr_tf.data.source import DataError, Source
 from simclr_tf.data.subset import Subset, shuffled_places
@@ -218,8 +219,13 @@ def evaluation_batches(
 
 
 def sample(source: Source, count: int) -> dict[str, tf.Tensor]:
-    """A batch of up to `count` images, spread over the dataset, the same each call."""
-    return next(iter(_in_order(source, count, count)))
+    """A batch of up to `count` images, spread over the dataset, the same each call.
+
+    Raises:
+      DataError: where an image cannot be read.
+    """
+    with data_errors(source):
+        return next(iter(_in_order(source, count, count)))
 
 
 def _in_order(source: Source, batch_size: int, sample: int | None) -> tf.data.Dataset:

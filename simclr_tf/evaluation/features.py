@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 import weakref
 from collections.abc import Callable, Mapping
 
@@ -11,8 +12,14 @@ import tensorflow as tf
 
 from simclr_tf.errors import UserError
 
-# Of each model its parts and, by input, its graph: a monitor encodes with the same
-# model epoch after epoch.
+# What Keras and a loaded SavedModel say of images that a model does not take.
+_MISFIT = re.compile(
+    r"Input \d+ of layer .* is incompatible with the layer.*"
+    r"|Could not find matching concrete function.*"
+    r"|Binding inputs to tf\.function failed.*"
+)
+# For each model its parts and, by input, its graph: a monitor encodes with the same
+# model in every epoch.
 _graphs: weakref.WeakKeyDictionary[tf.Module, tuple[list, dict]] = (
     weakref.WeakKeyDictionary()
 )
@@ -42,29 +49,19 @@ def encode(
 
     Raises:
       UserError: the dataset is not one of such batches, is endless or is empty,
-        or the model's output has another rank.
+        the model cannot be called with its images, or the model's output is not such a
+        tensor.
     """
-    spec = dataset.element_spec
-    if not isinstance(spec, Mapping) or "image" not in spec:
-        raise UserError(
-            'dataset must give dicts with "image" and, where known, "label", got '
-            f"elements {spec}"
-        )
-    if dataset.cardinality() == tf.data.INFINITE_CARDINALITY:
-        raise UserError("dataset must end, got one that repeats for ever")
-    image = spec["image"]
-    if image.shape.rank not in (None, 4):
-        raise UserError(
-            'dataset must give batches: "image" of shape [B, H, W, C], got '
-            f"{image.shape}"
-        )
+    if not callable(model):
+        raise UserError(f"model must be callable, got a {type(model).__name__}")
+    image = _image_spec(dataset)
     # One graph for whole batches and the remainder alike.
     shape = image.shape if image.shape.rank is None else [None, *image.shape[1:]]
     represent = _graph(model, tf.TensorSpec(shape, image.dtype))
 
     features, labels, done = [], [], 0
     for batch in dataset:
-        features.append(represent(batch["image"]).numpy())
+        features.append(_represent(represent, batch["image"]))
         if "label" in batch:
             labels.append(batch["label"].numpy().astype(np.int64))
         done += len(features[-1])
@@ -73,6 +70,51 @@ def encode(
     if not done:
         raise UserError("dataset must hold at least one example, got none")
     return np.concatenate(features), np.concatenate(labels) if labels else None
+
+
+def _image_spec(dataset: tf.data.Dataset) -> tf.TensorSpec:
+    """The spec of a dataset's images; UserError unless the dataset suits `encode`."""
+    if not isinstance(dataset, tf.data.Dataset):
+        raise UserError(
+            f"dataset must be a tf.data.Dataset, got a {type(dataset).__name__}"
+        )
+    spec = dataset.element_spec
+    if not isinstance(spec, Mapping) or "image" not in spec:
+        raise UserError(
+            'dataset must give dicts with "image" and, where known, "label", got '
+            f"elements {spec}"
+        )
+    if dataset.cardinality() == tf.data.INFINITE_CARDINALITY:
+        raise UserError("dataset must end, got one that repeats for ever")
+    image, label = spec["image"], spec.get("label")
+    if not isinstance(image, tf.TensorSpec) or image.shape.rank not in (None, 4):
+        raise UserError(
+            f'dataset must give batches: "image" of shape [B, H, W, C], got {image}'
+        )
+    if label is not None and not (
+        isinstance(label, tf.TensorSpec)
+        and label.shape.rank in (None, 1)
+        and label.dtype.is_integer
+    ):
+        raise UserError(
+            f'dataset must give "label" as integers of shape [B], got {label}'
+        )
+    return image
+
+
+def _represent(
+    represent: Callable[[tf.Tensor], tf.Tensor], images: tf.Tensor
+) -> np.ndarray:
+    try:
+        return represent(images).numpy()
+    except (TypeError, ValueError) as error:
+        found = _MISFIT.search(str(error))
+        if isinstance(error, UserError) or found is None:
+            raise
+        raise UserError(
+            f"model does not take images of shape {images.shape} and dtype "
+            f"{images.dtype.name}: {found[0]}"
+        ) from error
 
 
 def _graph(
@@ -104,7 +146,10 @@ def _trace(
 ) -> Callable[[tf.Tensor], tf.Tensor]:
     @tf.function(input_signature=[spec])
     def represent(images: tf.Tensor) -> tf.Tensor:
-        h = tf.cast(model(images, **arguments), tf.float32)
+        h = model(images, **arguments)
+        if not tf.is_tensor(h):
+            raise UserError(f"model must give a tensor, got a {type(h).__name__}")
+        h = tf.cast(h, tf.float32)
         if h.shape.rank == 4:
             h = tf.reduce_mean(h, axis=[1, 2])
         if h.shape.rank != 2:

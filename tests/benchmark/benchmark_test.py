@@ -74,6 +74,28 @@ def test_a_table_is_said_and_the_same_figures_are_written(tmp_path):
     ]
 
 
+def test_readers_see_the_old_figures_or_the_new(tmp_path, monkeypatch):
+    def part(source, repeats):
+        yield [Measured("a job", "ours", 2.0)]
+        with monkeypatch.context() as broken:  # No further file can be written.
+            broken.setattr(tf.io.gfile, "rename", _fails)
+            yield [Measured("another", "ours", 1.0)]
+
+    output = tmp_path / "figures.json"
+    with pytest.raises(UserError, match="cannot be written: disk is full"):
+        benchmark(
+            ["p"], measures={"p": part}, output=str(output), say=lambda line: None
+        )
+    assert [row["job"] for row in json.loads(output.read_text())["measured"]] == [
+        "a job"
+    ]
+    assert list(tmp_path.iterdir()) == [output]
+
+
+def _fails(*_, **__):
+    raise tf.errors.ResourceExhaustedError(None, None, "disk is full")
+
+
 def test_memory_is_that_of_a_run_beyond_what_was_there():
     def run():
         return np.ones([64, 2**20], np.float32).sum()  # 0.25 GiB

@@ -299,3 +299,13 @@ def test_without_an_augmenter_the_model_is_sent_what_makes_the_same_views(
         )
         # Compiled there and not here.
         np.testing.assert_allclose(views, expected["views"], atol=2e-6)
+
+
+def test_a_sample_names_the_image_that_cannot_be_read(tmp_path):
+    for index in range(3):
+        png = tf.io.encode_png(tf.zeros([9, 9, 3], tf.uint8))
+        tf.io.write_file(str(tmp_path / f"{index}.png"), png)
+    source = load(f"folder:{tmp_path}", image_size=16)
+    (tmp_path / "1.png").unlink()
+    with pytest.raises(DataError, match=r"1\.png .it is gone"):
+        sample(source, 3)

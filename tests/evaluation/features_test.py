@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from simclr_tf.errors import UserError
 from simclr_tf.evaluation import encode
 
 IMAGES = np.random.default_rng(0).random([23, 8, 8, 3], dtype=np.float32)
@@ -173,13 +174,44 @@ def test_progress_counts_examples():
         (tf.data.Dataset.from_tensor_slices({"image": IMAGES}), r"\(8, 8, 3\)"),
         (batches(5).repeat(), "repeats for ever"),
         (batches(5).take(0), "at least one example"),
+        (IMAGES, "a tf.data.Dataset, got a ndarray"),
+        (batches(5, label=LABELS.astype(str)), "label.*integers.*string"),
+        (batches(5, label=LABELS[:, None]), r"label.*\[B\].*\(None, 1\)"),
+        (batches(5, image=IMAGES[..., :1]), r"\(5, 8, 8, 1\).*expected axis"),
+        (batches(5, image=tf.RaggedTensor.from_tensor(IMAGES)), "image.*Ragged"),
     ],
 )
 def test_refuses_other_datasets(dataset, message):
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(UserError, match=message):
         encode(small_encoder(), dataset)
 
 
+def test_refuses_what_is_no_encoder(tmp_path):
+    module = tf.Module()
+    module.__call__ = tf.function(
+        lambda images, training: tf.reduce_mean(images, axis=[1, 2])
+    )
+    spec = tf.TensorSpec([None, 4, 4, 3])
+    module.__call__.get_concrete_function(spec, training=False)
+    tf.saved_model.save(module, str(tmp_path))
+    for model, message in [
+        ("resnet50", "callable, got a str"),
+        (lambda images: {"h": images}, "a tensor, got a dict"),
+        (tf.saved_model.load(str(tmp_path)), r"\(5, 8, 8, 3\).*(Binding|matching)"),
+    ]:
+        with pytest.raises(UserError, match=message):
+            encode(model, batches(5))
+
+
+def test_a_defect_in_the_model_is_not_taken_for_a_mistake():
+    def model(images):
+        raise ValueError("a defect")
+
+    with pytest.raises(ValueError, match="a defect") as raised:
+        encode(model, batches(5))
+    assert not isinstance(raised.value, UserError)
+
+
 def test_refuses_features_of_another_rank():
-    with pytest.raises(ValueError, match=r"\[B, D\].*\(None,\)"):
+    with pytest.raises(UserError, match=r"\[B, D\].*\(None,\)"):
         encode(lambda images: tf.reduce_mean(images, axis=[1, 2, 3]), batches(5))
