@@ -1,7 +1,8 @@
-"""Keras' random layers, such as dropout, drawing from a seed that is given.
+"""Random layers of Keras and keras-cv, such as dropout, as functions of a given seed.
 
-Keras' layers draw from a hidden state, so that a resumed run draws otherwise than one
-that was never stopped. In a step of SimCLR they draw from (seed, step) instead.
+These layers draw from a hidden state, so that a resumed run would draw other numbers
+than one that was never stopped; some of keras-cv's draw the same numbers in every step
+of a graph. In a step of SimCLR they draw from (seed, step) instead.
 """
 
 from __future__ import annotations
@@ -10,9 +11,11 @@ import collections
 import contextlib
 import functools
 import threading
+import types
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+import keras_cv
 import tensorflow as tf
 
 # Each replica of a MirroredStrategy runs in a thread of its own.
@@ -41,23 +44,22 @@ class _Draws:
 def drawing_from(
     seed: Callable[[], tf.Tensor], models: Iterable[tf.Module]
 ) -> Iterator[None]:
-    """In it, the random layers of models draw from a seed.
+    """While entered, the random layers of models draw from a seed.
 
     Draws are the same for the same seed; those of different layers are independent.
-    Layers that draw by other means than Keras' `BaseRandomLayer` are left alone.
+    It governs Keras' `BaseRandomLayer` and keras-cv's regularization layers (DropPath,
+    DropBlock2D, StochasticDepth); layers that draw by other means are left alone.
 
     Args:
-      seed: gives the seed, int32 `[2]`; called where the models have random layers.
+      seed: gives the seed, int32 `[2]`; called only if the models have random layers.
       models: Keras models or layers.
     """
-    generators = _generators(models)
-    if not generators:
+    sources = _sources(models)
+    if not sources:
         yield
         return
-    for place, generator in enumerate(generators):
-        # The object stays the same: Keras saves it with the layer.
-        generator.__class__ = _seeded_class(generator.__class__)
-        generator.place = place
+    for place, source in enumerate(sources):
+        _make_seeded(source, place)
     before = _draws()
     _CURRENT.draws = _Draws(seed())
     try:
@@ -70,16 +72,73 @@ def _draws() -> _Draws | None:
     return getattr(_CURRENT, "draws", None)
 
 
-def _generators(models: Iterable[tf.Module]) -> list[Any]:
-    """The generators of all random layers, each once."""
-    random = tf.keras.__internal__.layers.BaseRandomLayer
+def _sources(models: Iterable[tf.Module]) -> list[Any]:
+    """All random generators, and layers that draw without one, each once."""
     found = {}
     for model in models:
         for layer in [model, *model.submodules]:
-            if isinstance(layer, random):
-                generator = layer._random_generator
-                found[id(generator)] = generator
+            for source in _sources_of(layer):
+                found[id(source)] = source
     return list(found.values())
+
+
+def _sources_of(layer: tf.Module) -> list[Any]:
+    if isinstance(layer, tf.keras.__internal__.layers.BaseRandomLayer):
+        return [layer._random_generator]
+    if getattr(type(layer), "call", None) is keras_cv.layers.StochasticDepth.call:
+        return [layer]
+    return [each for each in vars(layer).values() if isinstance(each, _cv_generator())]
+
+
+@functools.cache
+def _cv_generator() -> type:
+    """keras-cv's class of random generators, which it does not export."""
+    return type(keras_cv.layers.DropPath(0.0).seed)
+
+
+def _make_seeded(source: Any, place: int) -> None:
+    """Lets a generator or layer obey `drawing_from`, with draws of its own."""
+    # The object stays the same: Keras saves a generator with its layer.
+    if isinstance(source, keras_cv.layers.StochasticDepth):
+        source.call = types.MethodType(_stochastic_depth, source)
+        source._place = place
+        return
+    make_class = _seeded_class
+    if isinstance(source, _cv_generator()):
+        make_class = _seeded_cv_class
+    source.__class__ = make_class(source.__class__)
+    source.place = place
+
+
+def _stochastic_depth(
+    self: keras_cv.layers.StochasticDepth, x: Any, training: bool | None = None
+) -> tf.Tensor:
+    """`StochasticDepth.call`, which keeps or drops the residual of a whole batch."""
+    draws = _draws()
+    if draws is None or not training:
+        return type(self).call(self, x, training=training)
+    shortcut, residual = x
+    drawn = tf.random.stateless_uniform([], draws.next_seed(self._place))
+    kept = tf.cast(drawn < self.survival_probability, residual.dtype)
+    return shortcut + kept * residual
+
+
+@functools.cache
+def _seeded_cv_class(base: Any) -> Any:
+    """A subclass of keras-cv's SeedGenerator that obeys `drawing_from`."""
+    if getattr(base, "obeys_drawing_from", False):
+        return base
+
+    class SeededGenerator(base):
+        obeys_drawing_from = True
+
+        def next(self, ordered: bool = True) -> Any:
+            draws = _draws()
+            if draws is None:
+                return super().next(ordered)
+            return draws.next_seed(self.place)
+
+    return SeededGenerator
 
 
 @functools.cache
@@ -107,13 +166,8 @@ def _seeded_class(base: Any) -> Any:
         ) -> tf.Tensor:
             if _draws() is None:
                 return super().random_uniform(shape, minval, maxval, dtype, **kwargs)
-            return tf.random.stateless_uniform(
-                shape,
-                self.make_seed_for_stateless_op(),
-                minval,
-                1.0 if maxval is None else maxval,
-                dtype or tf.keras.backend.floatx(),
-            )
+            maxval = 1.0 if maxval is None else maxval
+            return self._draw(tf.random.stateless_uniform, shape, minval, maxval, dtype)
 
         def random_normal(
             self,
@@ -125,9 +179,7 @@ def _seeded_class(base: Any) -> Any:
         ) -> tf.Tensor:
             if _draws() is None:
                 return super().random_normal(shape, mean, stddev, dtype, **kwargs)
-            seed = self.make_seed_for_stateless_op()
-            dtype = dtype or tf.keras.backend.floatx()
-            return tf.random.stateless_normal(shape, seed, mean, stddev, dtype)
+            return self._draw(tf.random.stateless_normal, shape, mean, stddev, dtype)
 
         def truncated_normal(
             self,
@@ -139,11 +191,16 @@ def _seeded_class(base: Any) -> Any:
         ) -> tf.Tensor:
             if _draws() is None:
                 return super().truncated_normal(shape, mean, stddev, dtype, **kwargs)
+            draw = tf.random.stateless_truncated_normal
+            return self._draw(draw, shape, mean, stddev, dtype)
+
+        def _draw(
+            self, draw: Any, shape: Any, first: Any, second: Any, dtype: Any
+        ) -> tf.Tensor:
+            """Numbers of the distribution with two parameters that `draw` gives."""
             seed = self.make_seed_for_stateless_op()
             dtype = dtype or tf.keras.backend.floatx()
-            return tf.random.stateless_truncated_normal(
-                shape, seed, mean, stddev, dtype
-            )
+            return draw(shape, seed, first, second, dtype)
 
         def dropout(
             self, inputs: tf.Tensor, rate: float, noise_shape: Any = None

@@ -1,5 +1,6 @@
 """Random layers draw from the seed that they are given, and from nothing else."""
 
+import keras_cv
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -18,6 +19,8 @@ _LAYERS = {
     "alpha": lambda: tf.keras.layers.AlphaDropout(0.5),
     "noise": lambda: tf.keras.layers.GaussianNoise(0.5),
     "factor": lambda: tf.keras.layers.GaussianDropout(0.5),
+    "drop path": lambda: keras_cv.layers.DropPath(0.5),
+    "drop block": lambda: keras_cv.layers.DropBlock2D(0.2, 2),
     "rotation": lambda: tf.keras.Sequential(
         [tf.keras.layers.ZeroPadding2D(1), tf.keras.layers.RandomRotation(0.5)]
     ),
@@ -38,6 +41,30 @@ def test_draws_depend_on_the_seed_alone(name):
     assert np.abs(_drawn(layer, [1, 3]) - first).max() > 0.1
 
 
+def test_stochastic_depth_draws_from_the_seed_in_a_graph():
+    """keras-cv's own layer draws anew each time; DropPath never does in a graph."""
+    layer = keras_cv.layers.StochasticDepth(0.5)
+    path = keras_cv.layers.DropPath(0.5)
+
+    @tf.function
+    def draw(seed):
+        with drawing_from(lambda: seed, [layer, path]):
+            residual = layer([_ONES, _ONES], training=True) - _ONES
+            return residual[0, 0, 0, 0], path(_ONES, training=True)[:, 0, 0, 0]
+
+    seeds = [tf.constant([1, seed]) for seed in range(64)]
+    kept, paths = map(np.stack, zip(*[draw(seed) for seed in seeds]))
+    again, same_paths = map(np.stack, zip(*[draw(seed) for seed in seeds]))
+    np.testing.assert_array_equal(kept, again)
+    np.testing.assert_array_equal(paths, same_paths)
+    assert set(kept) == {0.0, 1.0}
+    assert 0.25 < np.mean(kept) < 0.75
+    assert 0.4 < np.mean(paths == 0.0) < 0.6
+    assert len(np.unique(paths, axis=0)) == 64
+    inference = layer([_ONES, _ONES], training=False)
+    np.testing.assert_array_equal(inference, 1.5 * _ONES)
+
+
 def test_layers_and_calls_draw_independently():
     layers = [tf.keras.layers.Dropout(0.5) for _ in range(2)]
     with drawing_from(lambda: tf.constant([1, 2]), layers):
@@ -54,9 +81,26 @@ def test_elsewhere_layers_draw_as_keras_has_them():
     assert 0.45 < np.mean(first == 0) < 0.55
 
 
+@tf.keras.utils.register_keras_serializable("tests")
+class _Residual(tf.keras.layers.Layer):
+    """What a residual block does with its branch; here both are the input."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.depth = keras_cv.layers.StochasticDepth(0.5)
+
+    def call(self, inputs):
+        return self.depth([inputs, inputs]) / 1.5
+
+
 def test_saving_is_unharmed(tmp_path):
     model = tf.keras.Sequential(
-        [tf.keras.Input([4, 4, 3]), tf.keras.layers.Dropout(0.5)]
+        [
+            tf.keras.Input([4, 4, 3]),
+            tf.keras.layers.Dropout(0.5),
+            keras_cv.layers.DropPath(0.5),
+            _Residual(),
+        ]
     )
     _drawn(model, [1, 2])
     for path in (tmp_path / "model.keras", tmp_path / "folder"):
@@ -74,6 +118,7 @@ def _model(micro_batches=1, head=None):
             tf.keras.layers.Dropout(0.3),
             tf.keras.layers.Conv2D(8, 3),
             tf.keras.layers.Dropout(0.3, noise_shape=(None, 1, 1, 1)),
+            keras_cv.layers.DropPath(0.3),
         ]
     )
     model = SimCLR(
