@@ -31,7 +31,9 @@ def checked(data: Any) -> Any:
     Args:
       data: what `fit` takes as `x`, or as `validation_data`: arrays or tensors, a
         `tf.data.Dataset`, a generator, a `tf.keras.utils.Sequence`, a
-        `DatasetCreator`. Of a distributed dataset the first batch is checked.
+        `DatasetCreator`. Of a `tf.distribute.DistributedDataset` only the first batch
+        is checked, because Keras takes the later ones inside the compiled step; give
+        the `tf.data.Dataset` itself, or distribute what `checked` makes of it.
 
     Returns:
       Data of the same elements in the same order; none of them is lost.

@@ -44,15 +44,17 @@ class SimCLR(tf.keras.Model):
     in [0, 1]. Labels, integers `[B]`, serve the probe alone; -1 is unlabelled.
     Dicts may also hold `"seeds"` and `"size"`, for `SimCLRAugmenter.two_views`.
 
-    `fit`, `evaluate` and `predict` refuse other dtypes and values.
+    `fit`, `evaluate` and `predict` refuse other dtypes and values; of a
+    `tf.distribute.DistributedDataset` they check the values of the first batch only.
 
     Metrics: `loss`, `contrastive_loss`, `contrastive_accuracy`,
     `contrastive_entropy` and, with a probe, `probe_loss`, `probe_accuracy`, which
     are means over the labelled images.
 
-    Views made in the step, and what Keras' random layers in encoder and head draw,
-    such as dropout, depend on (seed, step) and the replica alone. In `evaluate` the
-    views of an image depend on its place in the data, whatever the batch size.
+    Views made in the step, and the draws of random layers in encoder and head, such as
+    Keras' Dropout and keras-cv's DropPath, depend on (seed, step) and the replica
+    alone. In `evaluate` the views of an image depend on its place in the data, whatever
+    the batch size.
 
     Args:
       encoder: a Keras model from images, floating point in [0, 1], to `[B, D]`
