@@ -28,7 +28,9 @@ class SimCLRAugmenter(StatelessAugmentation):
     Random resized crop, horizontal flip, colour jitter with probability 0.8,
     greyscale with probability 0.2, Gaussian blur with probability 0.5, clip to
     [0, 1]. `augmenter(images)` gives one view of each image,
-    `augmenter.two_views(images)` two.
+    `augmenter.two_views(images)` two. The attributes `crop`, `flip` and `after_flip`,
+    a list, hold its layers and may be changed; the config keeps such changes, and to
+    load it the layers' classes must be registered with Keras.
 
     Args:
       image_size: side of the square views, in pixels.
@@ -62,23 +64,27 @@ class SimCLRAugmenter(StatelessAugmentation):
         self.blur = bool(blur)
         self.crop_area = tuple(crop_area)
         self.brightness_rule = brightness_rule
-        self.crop = RandomResizedCrop(
-            image_size, area=crop_area, dtype=self.dtype, name="crop"
+        self.crop, self.flip, *after_flip = self._recipe_layers()
+        self.after_flip = after_flip
+
+    def _recipe_layers(self) -> list[StatelessAugmentation]:
+        """New layers, as the arguments describe them."""
+        dtype = self.dtype
+        crop = RandomResizedCrop(
+            self.image_size, area=self.crop_area, dtype=dtype, name="crop"
         )
-        self.flip = RandomHorizontalFlip(dtype=self.dtype, name="flip")
-        self.after_flip = []
+        layers = [crop, RandomHorizontalFlip(dtype=dtype, name="flip")]
         jitter = RandomColorJitter(
-            color_strength,
-            brightness_rule=brightness_rule,
-            dtype=self.dtype,
+            self.color_strength,
+            brightness_rule=self.brightness_rule,
+            dtype=dtype,
             name="color_jitter",
         )
-        if color_strength > 0.0:
-            grayscale = RandomGrayscale(dtype=self.dtype, name="grayscale")
-            self.after_flip += [jitter, grayscale]
-        if blur:
-            blur_layer = RandomGaussianBlur(dtype=self.dtype, name="gaussian_blur")
-            self.after_flip.append(blur_layer)
+        if self.color_strength > 0.0:
+            layers += [jitter, RandomGrayscale(dtype=dtype, name="grayscale")]
+        if self.blur:
+            layers.append(RandomGaussianBlur(dtype=dtype, name="gaussian_blur"))
+        return layers
 
     def keyed_layers(self) -> dict[str, StatelessAugmentation]:
         """The layers in their order; a key is the layer's position and name."""
@@ -190,6 +196,9 @@ class SimCLRAugmenter(StatelessAugmentation):
         return self.crop.compute_output_shape(input_shape)
 
     def get_config(self) -> dict:
+        layers = list(self.keyed_layers().values())
+        changed = _described(layers) != _described(self._recipe_layers())
+        serialize = tf.keras.layers.serialize
         return {
             **super().get_config(),
             "image_size": self.image_size,
@@ -197,4 +206,20 @@ class SimCLRAugmenter(StatelessAugmentation):
             "blur": self.blur,
             "crop_area": list(self.crop_area),
             "brightness_rule": self.brightness_rule,
+            # None lets the other settings describe the layers.
+            "layers": [serialize(layer) for layer in layers] if changed else None,
         }
+
+    @classmethod
+    def from_config(cls, config: dict) -> SimCLRAugmenter:
+        config = dict(config)
+        layers = config.pop("layers", None)
+        augmenter = cls(**config)
+        if layers is not None:
+            layers = [tf.keras.layers.deserialize(layer) for layer in layers]
+            augmenter.crop, augmenter.flip, *augmenter.after_flip = layers
+        return augmenter
+
+
+def _described(layers: list[StatelessAugmentation]) -> list[tuple[type, dict]]:
+    return [(type(layer), layer.get_config()) for layer in layers]

@@ -1,5 +1,7 @@
 """Two views: the recipe's order, purity, independence, proportions."""
 
+import json
+
 import numpy as np
 import tensorflow as tf
 
@@ -94,6 +96,27 @@ def test_a_subclass_of_the_crop_will_do():
     np.testing.assert_array_equal(
         augmenter.two_views(_images(3), _seeds(3)),
         plain.two_views(_images(3), _seeds(3)),
+    )
+
+
+@tf.keras.utils.register_keras_serializable("tests")
+class _OwnCrop(RandomResizedCrop):
+    pass
+
+
+def test_layers_that_were_changed_are_kept_in_the_config():
+    augmenter = SimCLRAugmenter(20, blur=False)
+    assert augmenter.get_config()["layers"] is None
+    augmenter.crop = _OwnCrop(20, name="own_crop")
+    augmenter.after_flip += [RandomColorJitter(0.3, stream=9)]
+    config = tf.keras.layers.serialize(augmenter)
+    again = tf.keras.layers.deserialize(json.loads(json.dumps(config)))
+    assert list(again.keyed_layers()) == list(augmenter.keyed_layers())
+    assert isinstance(again.crop, _OwnCrop)
+    assert again.get_config() == augmenter.get_config()
+    np.testing.assert_array_equal(
+        again.two_views(_images(3), _seeds(3)),
+        augmenter.two_views(_images(3), _seeds(3)),
     )
 
 
