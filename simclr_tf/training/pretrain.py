@@ -101,30 +101,23 @@ def pretrain(
         newest = newest_state(run.checkpoints, say)
         now = DataRecord.of(data.train, settings.epochs, per_epoch)
         record = _data_record(run, now, newest or 0, accept_changed_data, say)
-        calendar = record.calendar
-        if calendar.offset:
-            with strategy.scope():
-                model.compile(build_optimizer(settings, per_epoch, calendar.offset))
-        checkpoints = Checkpoints(run.checkpoints, model, write_to=aside)
-        step, seconds = checkpoints.restore(newest) if newest else (0, 0.0)
+        checkpoints, step, seconds = _restore(
+            run, settings, model, record.calendar, newest, aside
+        )
         crew.require_same(_facts(step, settings, record))
-        if step and step == calendar.since:
-            model.reset_metrics()  # Of the epoch that begins anew.
         journal = None
         if crew.is_chief:
             run.write_data(record)
             journal = Journal(run.metrics, run.tensorboard, step, say)
             stack.enter_context(journal)
-        say(_opening(settings, data, model, step, calendar))
-        if settings.precision == "bfloat16" and not step:
-            _advise_on_bfloat16(strategy, say)
+        _announce(settings, data, model, step, record.calendar, say)
         training = Training(
             recipe=settings,
             run=run,
             source=data.train,
             monitor=_monitor(settings, data),
             model=model,
-            calendar=calendar,
+            calendar=record.calendar,
             crew=crew,
             checkpoints=checkpoints,
             checkpoint_seconds=60 * checkpoint_minutes,
@@ -198,6 +191,29 @@ def _open(
     run_files.remove_unfinished(run.path)
     run.start(recipe)
     return lock, None
+
+
+def _restore(
+    run: RunFolder,
+    recipe: ResolvedRecipe,
+    model: SimCLR,
+    calendar: Calendar,
+    newest: int | None,
+    aside: str | None,
+) -> tuple[Checkpoints, int, float]:
+    """The run's checkpoints, and the steps and seconds of the state restored."""
+    if calendar.offset:
+        with model.distribute_strategy.scope():
+            model.compile(
+                build_optimizer(recipe, calendar.steps_per_epoch, calendar.offset)
+            )
+    checkpoints = Checkpoints(run.checkpoints, model, write_to=aside)
+    if not newest:
+        return checkpoints, 0, 0.0
+    step, seconds = checkpoints.restore(newest)
+    if step == calendar.since:
+        model.reset_metrics()  # Of the epoch that begins anew.
+    return checkpoints, step, seconds
 
 
 def _data_record(
@@ -278,14 +294,15 @@ def _watching(crew: Crew, run: RunFolder) -> Iterator[None]:
         ) from error
 
 
-def _opening(
+def _announce(
     recipe: ResolvedRecipe,
     data: PretrainingData,
     model: SimCLR,
     step: int,
     calendar: Calendar,
-) -> str:
-    """What is trained, on what, and how."""
+    say: Callable[[str], None],
+) -> None:
+    """Says what is trained, on what, and how."""
     views = f"views of {recipe.image_size} px"
     if recipe.early_epochs:
         views += f" (first {recipe.early_epochs} epochs {recipe.early_view_size} px)"
@@ -301,13 +318,9 @@ def _opening(
     ]
     if step:
         lines.append(f"Resuming after step {step:,}.")
-    return "\n".join(lines)
-
-
-def _advise_on_bfloat16(
-    strategy: tf.distribute.Strategy, say: Callable[[str], None]
-) -> None:
-    if not has_fast_bfloat16(strategy):
+    say("\n".join(lines))
+    imitated = not has_fast_bfloat16(model.distribute_strategy)
+    if recipe.precision == "bfloat16" and not step and imitated:
         say(
             "This machine shows no instructions for bfloat16; where it imitates "
             "them, --precision=float32 is several times as fast."
