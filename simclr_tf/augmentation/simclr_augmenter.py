@@ -62,7 +62,7 @@ class SimCLRAugmenter(StatelessAugmentation):
         self.image_size = int(image_size)
         self.color_strength = float(color_strength)
         self.blur = bool(blur)
-        self.crop_area = tuple(crop_area)
+        self.crop_area = (crop_area[0], crop_area[1])
         self.brightness_rule = brightness_rule
         self.crop, self.flip, *after_flip = self._recipe_layers()
         self.after_flip = after_flip
