@@ -50,7 +50,11 @@ def test_one_device_of_many(replicas):
         ({"name": "multiworker"}, "needs TF_CONFIG"),
         ({"name": "tpu"}, "No TPU answers as 'local'"),
         ({"tpu": "my-tpu"}, "No TPU answers as 'my-tpu'"),
-        ({"tpu": "grpc://localhost:1"}, "No TPU answers as 'grpc://localhost:1'"),
+        pytest.param(
+            {"tpu": "grpc://localhost:1"},
+            "No TPU answers as 'grpc://localhost:1'",
+            marks=pytest.mark.exhaustive,  # It waits for ten seconds.
+        ),
         ({"name": "one", "tpu": "local"}, "strategy must be tpu, got one"),
         ({"name": "several"}, "strategy must be one of"),
         ({"logical_devices": 0}, "at least 1, got 0"),
