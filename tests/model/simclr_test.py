@@ -1,5 +1,7 @@
 """SimCLR behaves as any Keras model, and trains as the paper says."""
 
+import functools
+
 import h5py
 import numpy as np
 import pytest
@@ -41,6 +43,7 @@ def _model(pooled=True, **settings):
     return SimCLR(_encoder(pooled), _head(), **settings)
 
 
+@functools.lru_cache
 def _images(count=16):
     return sample(load("shapes", image_size=20), count)["image"]
 
@@ -98,8 +101,17 @@ def test_gives_representations(pooled):
     np.testing.assert_allclose(model.predict(images, verbose=0), features, atol=1e-6)
 
 
-@pytest.mark.parametrize("optimizer", ["lars", "sgd", "adamw"])
-@pytest.mark.parametrize("jit_compile", [False, True])
+@pytest.mark.parametrize(
+    ("optimizer", "jit_compile"),
+    [
+        ("lars", True),
+        ("sgd", False),
+        ("adamw", False),
+        pytest.param("lars", False, marks=pytest.mark.exhaustive),
+        pytest.param("sgd", True, marks=pytest.mark.exhaustive),
+        pytest.param("adamw", True, marks=pytest.mark.exhaustive),
+    ],
+)
 def test_learns_compiled_or_not(optimizer, jit_compile):
     model = _model(temperature=0.5)
     rate = {"lars": 1.0, "sgd": 0.1, "adamw": 0.003}[optimizer]
@@ -290,7 +302,8 @@ def test_regularisation_of_the_encoder_joins_the_loss():
             tf.keras.layers.GlobalAveragePooling2D(),
         ]
     )
-    model = SimCLR(encoder, _head(), augmenter=SimCLRAugmenter(_SIZE))
+    augmenter = SimCLRAugmenter(_SIZE, color_strength=0.0, blur=False)
+    model = SimCLR(encoder, _head(), augmenter=augmenter)
     model.compile("sgd")
     logs = model.evaluate(_images(), verbose=0, return_dict=True)
     decay = float(tf.add_n(encoder.losses))
