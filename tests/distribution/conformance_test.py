@@ -33,6 +33,9 @@ _TWO, _FOUR, _EIGHT, _WORKERS = (
 )
 _EXHAUSTIVE = pytest.mark.exhaustive
 _WHOLE = {"encoder": "plain", "blocks": (2, 2, 2, 2)}
+_ONE_BLOCK_OR_TWO = pytest.mark.parametrize(
+    "blocks", [(1,), pytest.param((1, 1), marks=_EXHAUSTIVE)]
+)
 
 pytestmark = pytest.mark.slow
 
@@ -101,7 +104,10 @@ def _assert_same(ours, theirs):
             2, {"encoder": "bottleneck", "blocks": (2,)}, marks=[_TWO, _EXHAUSTIVE]
         ),
         pytest.param(2, _WHOLE, marks=[_TWO, _EXHAUSTIVE]),
+        pytest.param(2, {"encoder": "selective"}, marks=[_TWO, _EXHAUSTIVE]),
+        pytest.param(4, {"encoder": "plain"}, marks=[_FOUR, _EXHAUSTIVE]),
         pytest.param(4, {"encoder": "selective"}, marks=[_FOUR, _EXHAUSTIVE]),
+        pytest.param(8, {"encoder": "plain"}, marks=[_EIGHT, _EXHAUSTIVE]),
         pytest.param(8, {"encoder": "selective"}, marks=[_EIGHT, _EXHAUSTIVE]),
         pytest.param("workers", _WHOLE, marks=[_WORKERS, _EXHAUSTIVE]),
         pytest.param(
@@ -119,13 +125,17 @@ def test_ten_steps_are_those_of_one_device(on, images, devices, settings):
 
 
 @_TWO
-def test_views_made_by_replicas_with_lars_a_probe_and_steps_at_once(on, images):
+@pytest.mark.parametrize("encoder", ["tiny", pytest.param("plain", marks=_EXHAUSTIVE)])
+def test_views_made_by_replicas_with_lars_a_probe_and_steps_at_once(
+    on, images, encoder
+):
     case = Case(
         images,
         optimizer="lars",
         probe=True,
         steps_per_execution=5,
-        encoder="tiny",
+        encoder=encoder,
+        blocks=(1,),
     )
     ours, theirs = on(2, case), _alone(case)
     assert len(theirs["probe_loss"]) == 2
@@ -134,24 +144,27 @@ def test_views_made_by_replicas_with_lars_a_probe_and_steps_at_once(on, images):
 
 
 @_TWO
-def test_activations_computed_again_by_replicas(on, images):
-    case = {"views": True, "blocks": (1,)}
+@_ONE_BLOCK_OR_TWO
+def test_activations_computed_again_by_replicas(on, images, blocks):
+    case = {"views": True, "blocks": blocks}
     again = Case(images, rematerialize=True, **case)
     _assert_same(on(2, again), _alone(Case(images, **case)))
 
 
 @_TWO
-def test_the_first_step_in_float32(on, images):
-    case = Case(images, floatx="float32", views=True, blocks=(1,))
+@_ONE_BLOCK_OR_TWO
+def test_the_first_step_in_float32(on, images, blocks):
+    case = Case(images, floatx="float32", views=True, blocks=blocks)
     ours, theirs = on(2, case), _alone(case)
     assert _error(ours["gradient"], theirs["gradient"]) < _ROUNDED
     np.testing.assert_allclose(ours["loss"][0], theirs["loss"][0], rtol=_ROUNDED)
 
 
 @_TWO
-def test_the_first_step_in_bfloat16(on, images):
+@_ONE_BLOCK_OR_TWO
+def test_the_first_step_in_bfloat16(on, images, blocks):
     """Replicas round other sums, and stray from float32 no farther than one does."""
-    case = {"floatx": "float32", "views": True, "blocks": (1,)}
+    case = {"floatx": "float32", "views": True, "blocks": blocks}
     exact = _alone(Case(images, **case))["gradient"]
     case = Case(images, policy="mixed_bfloat16", **case)
     ours, theirs = on(2, case), _alone(case)
