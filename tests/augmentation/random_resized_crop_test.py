@@ -1,5 +1,7 @@
 """Crop boxes are drawn as the published recipe draws them."""
 
+import functools
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -19,6 +21,7 @@ _MEASURES = {
 }
 
 
+@functools.cache
 def _boxes(count, size, seed=0, **settings):
     seeds = randomness.example_seeds(seed, 0, tf.range(count, dtype=tf.int64))
     layer = RandomResizedCrop(224, **settings)

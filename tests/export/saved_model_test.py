@@ -114,9 +114,25 @@ def exported(trained, tmp_path_factory):
     return path
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def loaded(exported):
     return tf.saved_model.load(str(exported))
+
+
+@pytest.fixture
+def to_train(exported):
+    """Loaded for one test, which changes its variables."""
+    return tf.saved_model.load(str(exported))
+
+
+@pytest.fixture(scope="module")
+def any_size(model, tmp_path_factory):
+    """Exported with no image size, and while its encoder was frozen."""
+    path = tmp_path_factory.mktemp("any_size") / "encoder"
+    model.encoder.trainable = False
+    export_encoder(model, path)
+    model.encoder.trainable = True
+    return path
 
 
 def test_answers_with_tensorflow_alone_on_a_plainer_processor(
@@ -309,10 +325,10 @@ def test_overshoot_of_resizing_is_let_through(loaded):
     loaded(images)
 
 
-def test_fine_tunes(loaded):
+def test_fine_tunes(to_train):
     images, labels = photographs(SIDE, SIDE, count=32), tf.range(32) % 2
     probe = tf.Variable(tf.random.stateless_normal([16, 2], [0, 0]))
-    variables = [*loaded.trainable_variables, probe]
+    variables = [*to_train.trainable_variables, probe]
     optimizer = tf.keras.optimizers.SGD(0.05)
     optimizer.build(variables)
 
@@ -321,7 +337,7 @@ def test_fine_tunes(loaded):
         with tf.GradientTape() as tape:
             loss = tf.reduce_mean(
                 tf.nn.sparse_softmax_cross_entropy_with_logits(
-                    labels, loaded(images, training=True) @ probe
+                    labels, to_train(images, training=True) @ probe
                 )
             )
         gradients = tape.gradient(loss, variables)
@@ -346,13 +362,15 @@ def test_gradients_are_those_of_the_model(model, loaded):
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
 
 
-def test_only_training_moves_the_statistics_of_batch_norm(loaded):
-    [mean] = [v for v in loaded.variables if "moving_mean" in v.name and v.shape == [8]]
+def test_only_training_moves_the_statistics_of_batch_norm(to_train):
+    [mean] = [
+        v for v in to_train.variables if "moving_mean" in v.name and v.shape == [8]
+    ]
     before = mean.numpy()
     images = photographs(50, 60)
-    still = loaded(images, training=False)
+    still = to_train(images, training=False)
     np.testing.assert_array_equal(mean, before)
-    moving = loaded(images, training=True)
+    moving = to_train(images, training=True)
     assert not np.allclose(mean, before)
     assert not np.allclose(still, moving)
 
@@ -366,17 +384,13 @@ def test_variables_are_the_encoders_and_the_heads(trained, loaded):
     }
 
 
-def test_a_frozen_encoder_can_be_fine_tuned_again(tmp_path):
-    model = small_model()
-    model.encoder.trainable = False
-    export_encoder(model, tmp_path / "encoder", image_size=SIDE)
-    loaded = tf.saved_model.load(str(tmp_path / "encoder"))
+def test_a_frozen_encoder_can_be_fine_tuned_again(any_size):
+    loaded = tf.saved_model.load(str(any_size))
     assert len(loaded.trainable_variables) == 5
 
 
-def test_without_image_size_images_keep_theirs(model, tmp_path):
-    export_encoder(model, tmp_path / "encoder")
-    loaded = tf.saved_model.load(str(tmp_path / "encoder"))
+def test_without_image_size_images_keep_theirs(model, any_size):
+    loaded = tf.saved_model.load(str(any_size))
     jpegs = []
     for height, width in SIZES:
         images = photographs(height, width)
@@ -389,9 +403,7 @@ def test_without_image_size_images_keep_theirs(model, tmp_path):
     for row, data in enumerate(jpegs):
         one = {name: value[row : row + 1] for name, value in got.items()}
         assert_answers(one, expected(model, tf.io.decode_jpeg(data)[None], None))
-    assert (
-        json.loads((tmp_path / "encoder/simclr.json").read_text())["image_size"] is None
-    )
+    assert json.loads((any_size / "simclr.json").read_text())["image_size"] is None
 
 
 def test_an_encoder_of_keras_functional_kind(tmp_path):
@@ -416,10 +428,9 @@ def test_an_encoder_of_keras_functional_kind(tmp_path):
     assert all(gradient is not None for gradient in gradients)
 
 
-def dtypes_of(path, signature):
+def dtypes_of(loaded, signature):
     """All dtypes in the graphs that a signature of a SavedModel calls."""
-    function = tf.saved_model.load(str(path)).signatures[signature]
-    graph = function.graph.as_graph_def()
+    graph = loaded.signatures[signature].graph.as_graph_def()
     nodes = [*graph.node]
     for inner in graph.library.function:
         nodes += inner.node_def
@@ -433,8 +444,8 @@ def dtypes_of(path, signature):
 
 
 @pytest.mark.parametrize("signature", ["serving_default", "serving_uint8", "jpeg"])
-def test_it_computes_in_float32_whatever_it_was_trained_in(exported, signature):
-    dtypes = dtypes_of(exported, signature)
+def test_it_computes_in_float32_whatever_it_was_trained_in(loaded, signature):
+    dtypes = dtypes_of(loaded, signature)
     assert tf.float32 in dtypes
     assert not dtypes & {tf.bfloat16, tf.float16}
 
@@ -490,10 +501,10 @@ def test_it_converts_to_onnx(model, exported, tmp_path, monkeypatch):
 
 def test_another_precision_may_be_asked_for(trained, tmp_path):
     export_encoder(trained, tmp_path / "encoder", image_size=SIDE, precision="bfloat16")
-    assert tf.bfloat16 in dtypes_of(tmp_path / "encoder", "serving_default")
     metadata = json.loads((tmp_path / "encoder" / "simclr.json").read_text())
     assert metadata["precision"] == "bfloat16"
     loaded = tf.saved_model.load(str(tmp_path / "encoder"))
+    assert tf.bfloat16 in dtypes_of(loaded, "serving_default")
     images = photographs(50, 60)
     got = loaded.signatures["serving_uint8"](images=images)
     assert {value.dtype for value in got.values()} == {tf.float32}
