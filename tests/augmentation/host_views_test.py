@@ -19,6 +19,7 @@ _CASES = {
     "additive": {"image_size": 24, "blur": False, "brightness_rule": "additive"},
     "colour left alone": {"image_size": 16, "color_strength": 0.0, "blur": False},
     "large": {"image_size": 64},
+    "additive and blurred": {"image_size": 20, "brightness_rule": "additive"},
 }
 
 
@@ -38,7 +39,13 @@ def images(images_npz):
         return tf.constant(arrays["x_train"][:48])
 
 
-@pytest.mark.parametrize("case", _CASES)
+@pytest.mark.parametrize(
+    "case",
+    [
+        *list(_CASES)[:-1],
+        pytest.param("additive and blurred", marks=pytest.mark.exhaustive),
+    ],
+)
 def test_views_are_those_of_the_batch(images, case):
     augmenter = SimCLRAugmenter(**_CASES[case])
     made = _small()[1] if case == "small" else _compiled(augmenter)
