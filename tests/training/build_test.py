@@ -7,6 +7,7 @@ import pytest
 
 from simclr_tf.training import Recipe, build_augmenter, build_model
 from simclr_tf.training.build import build_optimizer
+from tests import tiny
 
 RECIPE = Recipe(
     image_size=16,
@@ -45,8 +46,14 @@ def test_the_model_is_that_of_the_recipe():
     assert model.seed == 4
 
 
-def test_weights_are_a_function_of_the_seed():
-    weights, again, others = _weights(), _weights(), _weights(seed=5)
+@pytest.mark.parametrize(
+    "encoder",
+    [tiny.NAME, pytest.param(RECIPE.encoder, marks=pytest.mark.exhaustive)],
+)
+def test_weights_are_a_function_of_the_seed(encoder):
+    weights, again, others = (
+        _weights(encoder=encoder, seed=seed) for seed in (4, 4, 5)
+    )
     for one, other in zip(weights, again):
         np.testing.assert_array_equal(one, other)
     assert any(not np.array_equal(*pair) for pair in zip(weights, others))

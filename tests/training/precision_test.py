@@ -7,6 +7,7 @@ from simclr_tf.training import Recipe, build_model
 from simclr_tf.training import precision as precision_module
 from simclr_tf.training.precision import has_fast_bfloat16, policy
 from simclr_tf.training.recipe import PRECISIONS
+from tests import tiny
 
 _POLICIES = {
     "float32": "float32",
@@ -68,9 +69,20 @@ def test_an_unknown_precision_is_refused_with_those_there_are():
         pytest.fail("the policy was entered")
 
 
-@pytest.mark.parametrize("precision", PRECISIONS)
-def test_layers_compute_in_the_precision_and_keep_variables_in_float32(precision):
-    recipe = Recipe(image_size=16, encoder="resnet18x0.0625", precision=precision)
+@pytest.mark.parametrize(
+    ("precision", "encoder"),
+    [
+        ("float32", tiny.NAME),
+        ("bfloat16", "resnet18x0.0625"),
+        ("float16", tiny.NAME),
+        pytest.param("float32", "resnet18x0.0625", marks=pytest.mark.exhaustive),
+        pytest.param("float16", "resnet18x0.0625", marks=pytest.mark.exhaustive),
+    ],
+)
+def test_layers_compute_in_the_precision_and_keep_variables_in_float32(
+    precision, encoder
+):
+    recipe = Recipe(image_size=16, encoder=encoder, precision=precision)
     model = build_model(recipe.resolve(), num_classes=3)
     kernels = [layer for layer in model.encoder.submodules if hasattr(layer, "kernel")]
     assert kernels
