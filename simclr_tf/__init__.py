@@ -4,17 +4,25 @@ from simclr_tf import legacy_keras
 
 legacy_keras.require()
 
-from simclr_tf import augmentation, checkpoints, data, evaluation, training
+from simclr_tf import (
+    augmentation,
+    checkpoints,
+    data,
+    evaluation,
+    methods,
+    training,
+)
 from simclr_tf.encoder import ResNet, SyncBatchNormalization, make_encoder
 from simclr_tf.export import export_encoder
 from simclr_tf.head import ProjectionHead
 from simclr_tf.loss import NTXent, nt_xent
-from simclr_tf.model import SimCLR
+from simclr_tf.model import Learner, SimCLR
 from simclr_tf.optimizer import LARS, WarmupCosineDecay, scaled_learning_rate
 from simclr_tf.version import __version__
 
 __all__ = [
     "LARS",
+    "Learner",
     "NTXent",
     "ProjectionHead",
     "ResNet",
@@ -28,6 +36,7 @@ __all__ = [
     "evaluation",
     "export_encoder",
     "make_encoder",
+    "methods",
     "nt_xent",
     "scaled_learning_rate",
     "training",

@@ -2,7 +2,7 @@
 
 from simclr_tf.augmentation.base import StatelessAugmentation, to_unit_range
 from simclr_tf.augmentation.evaluation_view import evaluation_view
-from simclr_tf.augmentation.host_views import host_two_views
+from simclr_tf.augmentation.host_views import views_on_host
 from simclr_tf.augmentation.random_color_jitter import RandomColorJitter
 from simclr_tf.augmentation.random_gaussian_blur import RandomGaussianBlur
 from simclr_tf.augmentation.random_grayscale import RandomGrayscale
@@ -19,6 +19,6 @@ __all__ = [
     "SimCLRAugmenter",
     "StatelessAugmentation",
     "evaluation_view",
-    "host_two_views",
     "to_unit_range",
+    "views_on_host",
 ]

@@ -1,4 +1,4 @@
-"""Two views of each image, as the host's CPU makes them fastest."""
+"""Views of each image, as the host's CPU makes them fastest."""
 
 from __future__ import annotations
 
@@ -11,14 +11,15 @@ from simclr_tf.augmentation.simclr_augmenter import SimCLRAugmenter
 from simclr_tf.augmentation.value_range import require_image_values
 
 
-def host_two_views(
+def views_on_host(
     augmenter: SimCLRAugmenter,
     images: tf.Tensor,
     seeds: tf.Tensor,
     *,
     sizes: tf.Tensor | None = None,
+    count: int = 2,
 ) -> tf.Tensor:
-    """`SimCLRAugmenter.two_views`, to be compiled by XLA for a CPU.
+    """`SimCLRAugmenter.views`, to be compiled by XLA for a CPU.
 
     The same views within rounding, image by image in one compiled loop: an image is
     in the cache from its crop to its last clip; a blur or a jitter that was not drawn
@@ -29,10 +30,11 @@ def host_two_views(
       augmenter: draws the parameters.
       images: `[B, H, W, 3]`, uint8 or floating point in [0, 1].
       seeds: int32 `[B, 2]`.
-      sizes: see `SimCLRAugmenter.two_views`.
+      sizes: see `SimCLRAugmenter.views`.
+      count: views of each image, V.
 
     Returns:
-      `[B, 2, image_size, image_size, 3]` in [0, 1], in the augmenter's dtype.
+      `[B, V, image_size, image_size, 3]` in [0, 1], in the augmenter's dtype.
     """
     images = tf.convert_to_tensor(images)
     require_image_values(images)
@@ -40,14 +42,14 @@ def host_two_views(
     batch = images.shape[0] or tf.shape(images)[0]
     size = augmenter.image_size
     dtype = augmenter.compute_dtype
-    drawn = dict(augmenter.sample_two(seeds, images, sizes))
+    drawn = dict(augmenter.sample_views(seeds, images, sizes, count))
     crop_key, flip_key, *_ = augmenter.keyed_layers()
     boxes, flip = drawn.pop(crop_key)["boxes"], drawn.pop(flip_key)["flip"]
     unit = 1.0 if images.dtype.is_floating else 1.0 / images.dtype.max
     taps = crop_taps(boxes, flip, size, size, dtype, scale=unit)
 
     def one(index: tf.Tensor) -> tf.Tensor:
-        image, view = index // 2, index % 2
+        image, view = index // count, index % count
         of_crop, of_view = tf.nest.map_structure(
             lambda rows: row_at(rows, view * batch + image), (taps, drawn)
         )
@@ -56,9 +58,9 @@ def host_two_views(
 
     shape = [size, size, 3]
     views = single_threaded(
-        lambda: one_by_one(one, 2 * batch, shape, dtype),
+        lambda: one_by_one(one, count * batch, shape, dtype),
         boxes[0, 2] > 0,  # A crop has rows.
-        [2 * batch, *shape],
+        [count * batch, *shape],
         dtype,
     )
-    return tf.reshape(views, [batch, 2, size, size, 3])
+    return tf.reshape(views, [batch, count, size, size, 3])

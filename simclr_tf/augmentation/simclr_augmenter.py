@@ -143,7 +143,6 @@ class SimCLRAugmenter(StatelessAugmentation):
         pixels = tf.transpose(tf.clip_by_value(pixels, 0.0, 1.0))
         return tf.reshape(pixels, [self.image_size, self.image_size, -1])
 
-    @tf.autograph.experimental.do_not_convert
     def two_views(
         self,
         images: tf.Tensor,
@@ -151,7 +150,19 @@ class SimCLRAugmenter(StatelessAugmentation):
         *,
         sizes: tf.Tensor | None = None,
     ) -> tf.Tensor:
-        """Two independent views of each image.
+        """Two independent views of each image: `views` with a count of 2."""
+        return self.views(images, seeds, sizes=sizes)
+
+    @tf.autograph.experimental.do_not_convert
+    def views(
+        self,
+        images: tf.Tensor,
+        seeds: tf.Tensor | None = None,
+        *,
+        sizes: tf.Tensor | None = None,
+        count: int = 2,
+    ) -> tf.Tensor:
+        """Independent views of each image.
 
         With `seeds` a pure function: the same image and seeds give the same
         views whatever the batch, the replica or the machine.
@@ -162,31 +173,37 @@ class SimCLRAugmenter(StatelessAugmentation):
           sizes: int32 `[B, 2]`, heights and widths of the originals where
             `images` are canvases that hold them, see `scale_boxes`: crops are
             then drawn on the originals.
+          count: views of each image, V.
 
         Returns:
-          float32 (Keras' `floatx`) `[B, 2, image_size, image_size, 3]` in
+          float32 (Keras' `floatx`) `[B, V, image_size, image_size, 3]` in
           [0, 1].
         """
         images = to_unit_range(images, self.compute_dtype)
         if seeds is None:
             seeds = self.fresh_seeds(tf.shape(images)[0])
-        drawn = self.sample_two(seeds, images, sizes)
-        boxes = tf.split(drawn[next(iter(drawn))]["boxes"], 2)
-        crops = [self.crop.augment_images(images, {"boxes": half}) for half in boxes]
+        drawn = self.sample_views(seeds, images, sizes, count)
+        boxes = tf.split(drawn[next(iter(drawn))]["boxes"], count)
+        crops = [self.crop.augment_images(images, {"boxes": each}) for each in boxes]
         views = self._augment_crops(tf.concat(crops, axis=0), drawn)
-        return tf.stack(tf.split(views, 2), axis=1)
+        return tf.stack(tf.split(views, count), axis=1)
 
-    def sample_two(
-        self, seeds: tf.Tensor, images: tf.Tensor, sizes: tf.Tensor | None = None
+    def sample_views(
+        self,
+        seeds: tf.Tensor,
+        images: tf.Tensor,
+        sizes: tf.Tensor | None = None,
+        count: int = 2,
     ) -> Transformations:
-        """The parameters of `two_views`; boxes are in pixels of `images`.
+        """The parameters of `views`; boxes are in pixels of `images`.
 
-        The first axis has 2B rows: the first views of all images, then the second.
+        The first axis has `count * B` rows: the first views of all images, then the
+        second ones, and so on.
         """
         canvas = image_sizes(images)
         sizes = canvas if sizes is None else tf.cast(sizes, tf.int32)
-        sizes, canvas = (tf.tile(each, [2, 1]) for each in (sizes, canvas))
-        seeds = randomness.fold_in(seeds, tf.constant([[0], [1]]))
+        sizes, canvas = (tf.tile(each, [count, 1]) for each in (sizes, canvas))
+        seeds = randomness.fold_in(seeds, tf.range(count)[:, None])
         drawn = self.sample(tf.reshape(seeds, [-1, 2]), sizes)
         crop_key = next(iter(drawn))
         boxes = scale_boxes(drawn[crop_key]["boxes"], sizes, canvas)

@@ -12,8 +12,8 @@ from simclr_tf import randomness
 from simclr_tf.augmentation import (
     RandomGaussianBlur,
     SimCLRAugmenter,
-    host_two_views,
     to_unit_range,
+    views_on_host,
 )
 from simclr_tf.augmentation.loops import one_by_one, row_at, single_threaded
 from simclr_tf.benchmark.photos import photos
@@ -71,7 +71,7 @@ def measure_views(
         augmenter = SimCLRAugmenter(
             job.size, color_strength=job.strength, blur=job.blur
         )
-        host = functools.partial(host_two_views, augmenter)
+        host = functools.partial(views_on_host, augmenter)
         stock = stock_view(job.size, job.strength, blur=job.blur)
         datasets = {
             "simclr_tf, host": _seeded(images, host),
@@ -101,7 +101,7 @@ def _compare(
 
 
 def _blur_one_by_one(images: tf.Tensor, seeds: tf.Tensor) -> tf.Tensor:
-    """Each image twice, blurred one at a time as in `host_two_views`."""
+    """Each image twice, blurred one at a time as in `views_on_host`."""
     batch, height, width, channels = images.shape
     layer = RandomGaussianBlur()
     seeds = randomness.fold_in(seeds, tf.constant([[0], [1]]))
@@ -122,10 +122,10 @@ def _blur_one_by_one(images: tf.Tensor, seeds: tf.Tensor) -> tf.Tensor:
 
 
 def measure_growth(source: Source, repeats: int) -> Iterator[list[Measured]]:
-    """Rates of `host_two_views` alone, by the side of the views and by the batch."""
+    """Rates of `views_on_host` alone, by the side of the views and by the batch."""
     for side, batch, batches in _GROWTH:
         images = photos(source, batch, side * 8 // 7)
-        views = functools.partial(host_two_views, SimCLRAugmenter(side))
+        views = functools.partial(views_on_host, SimCLRAugmenter(side))
         data = _seeded(images, views)
         contender = Contender("simclr_tf, host", drain(data, batches), batch * batches)
         yield measure(f"{side} px, {batch} images", [contender], repeats, size=side)

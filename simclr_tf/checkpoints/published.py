@@ -20,7 +20,7 @@ from simclr_tf.encoder.resnet import ResNet
 from simclr_tf.encoder.selective_kernel import SelectiveKernel
 from simclr_tf.errors import UserError
 from simclr_tf.head import ProjectionHead
-from simclr_tf.model import SimCLR
+from simclr_tf.model import Learner
 
 _BATCH_NORM = ("gamma", "beta", "moving_mean", "moving_variance")
 _NAMED_AT_MOST = 5
@@ -44,7 +44,7 @@ class _Pair(NamedTuple):
     path: str
 
 
-def load_published(path: str, model: SimCLR) -> Loaded:
+def load_published(path: str, model: Learner) -> Loaded:
     """Puts the weights of a published checkpoint into a model.
 
     Args:

@@ -16,7 +16,7 @@ from simclr_tf.cli.command import UsageError
 from simclr_tf.data import Source, data_errors, evaluation_batches
 from simclr_tf.evaluation import encode
 from simclr_tf.export import PRECISIONS, image_size_of
-from simclr_tf.model import SimCLR
+from simclr_tf.model import Learner
 from simclr_tf.progress import Progress
 from simclr_tf.training import Recipe, ResolvedRecipe, RunFolder, build_model
 
@@ -127,12 +127,12 @@ def load(values: flags.FlagValues) -> Loaded:
     return Loaded(model, size, None, None)
 
 
-def load_model(values: flags.FlagValues) -> tuple[SimCLR, int]:
+def load_model(values: flags.FlagValues) -> tuple[Learner, int]:
     """As `load`, for those that need the whole model: a SavedModel has no more."""
     if values.saved_model:
         raise UsageError("--saved_model is exported already.")
     loaded = load(values)
-    return cast(SimCLR, loaded.encoder), loaded.image_size
+    return cast(Learner, loaded.encoder), loaded.image_size
 
 
 def _from_saved_model(values: flags.FlagValues) -> Loaded:

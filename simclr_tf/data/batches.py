@@ -9,11 +9,12 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from simclr_tf import randomness
-from simclr_tf.augmentation import SimCLRAugmenter, evaluation_view, host_two_views
+from simclr_tf.augmentation import SimCLRAugmenter, evaluation_view, views_on_host
 from simclr_tf.data.failures import data_errors
 from simclr_tf.data.service import from_service
 from simclr_tf.data.source import DataError, Source
 from simclr_tf.data.subset import Subset, shuffled_places
+from simclr_tf.methods import Method, NTXentMethod
 
 
 def steps_per_epoch(source: Source, batch_size: int) -> int:
@@ -64,11 +65,12 @@ def pretrain_batches(
     *,
     batch_size: int,
     seed: int,
+    method: Method | None = None,
     start_step: int = 0,
     context: tf.distribute.InputContext | None = None,
     data_service: str | None = None,
 ) -> tf.data.Dataset:
-    """Endless batches of two views.
+    """Endless batches of views.
 
     The global batch of a step is a function of (seed, step): an epoch is a
     permutation computed from (seed, epoch), and an image's views from (seed, epoch,
@@ -78,10 +80,11 @@ def pretrain_batches(
 
     Args:
       source: where images come from.
-      augmenter: makes the views; None leaves that to `SimCLR`, which is then sent
+      augmenter: makes the views; None leaves that to the model, which is then sent
         images with their seeds.
-      batch_size: images a global batch, before the two views.
+      batch_size: images a global batch, before their views.
       seed: of order and views.
+      method: which views it wants; SimCLR's two where None.
       start_step: the first batch's step.
       context: which host this is, and of how many replicas, as
         `tf.distribute.Strategy.distribute_datasets_from_function` says; each
@@ -90,7 +93,8 @@ def pretrain_batches(
         `simclr data_service`; the batches are the same.
 
     Returns:
-      `{"views": [B, 2, h, w, 3], "label": [B]}`, or without an augmenter
+      `{"views": [B, V, h, w, 3], "label": [B]}`, with `"seeds"` where the method draws
+      from them, or without an augmenter
       `{"image": uint8 [B, H, W, 3], "seeds": int32 [B, 2], …}`; the label where the
       source has labels.
 
@@ -115,7 +119,7 @@ def pretrain_batches(
         )
         raw = _read_shares(source, shares, batch_size, per_epoch, seed)
         return raw.map(
-            _prepare(augmenter, seed),
+            _prepare(augmenter, seed, method or NTXentMethod()),
             num_parallel_calls=tf.data.AUTOTUNE,
             deterministic=True,
         )
@@ -141,12 +145,12 @@ def require_divisible(batch_size: int, replicas: int, micro_batches: int = 1) ->
 
 
 def _prepare(
-    augmenter: SimCLRAugmenter | None, seed: int
+    augmenter: SimCLRAugmenter | None, seed: int, method: Method
 ) -> Callable[[tf.Tensor, dict[str, tf.Tensor]], dict[str, tf.Tensor]]:
     """A function from an epoch and raw images to a batch for the model."""
     if augmenter is not None:
-        two_views = functools.partial(host_two_views, augmenter)
-        two_views = tf.function(two_views, jit_compile=True, autograph=False)
+        draw = functools.partial(views_on_host, augmenter, count=method.drawn)
+        draw = tf.function(draw, jit_compile=True, autograph=False)
 
     # AutoGraph would take seconds, and there is no Python control flow to convert.
     @tf.autograph.experimental.do_not_convert
@@ -156,8 +160,9 @@ def _prepare(
             made = {"image": batch["image"], "seeds": seeds}
             made.update({"size": batch["size"]} if "size" in batch else {})
         else:
-            views = two_views(batch["image"], seeds, sizes=batch.get("size"))
-            made = {"views": views}
+            views = draw(batch["image"], seeds, sizes=batch.get("size"))
+            made = {"views": method.arrange(views, seeds)}
+            made.update({"seeds": seeds} if method.draws else {})
         if "label" in batch:
             made["label"] = batch["label"]
         return made

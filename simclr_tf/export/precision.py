@@ -8,14 +8,14 @@ from collections.abc import Iterator
 import tensorflow as tf
 
 from simclr_tf.errors import UserError
-from simclr_tf.model import SimCLR
+from simclr_tf.model import Learner
 
 PRECISIONS = ("float32", "bfloat16", "float16")
 _NARROW = ("bfloat16", "float16")
 
 
 @contextlib.contextmanager
-def computing_in(model: SimCLR, precision: str) -> Iterator[None]:
+def computing_in(model: Learner, precision: str) -> Iterator[None]:
     """Makes a model's layers compute in `precision` while the context lasts.
 
     Only layers that compute in bfloat16 or float16 change. "float32" makes them

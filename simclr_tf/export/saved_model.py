@@ -11,14 +11,14 @@ from simclr_tf.errors import UserError
 from simclr_tf.export.precision import computing_in
 from simclr_tf.export.replacement import NEW, replacing
 from simclr_tf.export.servable import servable
-from simclr_tf.model import SimCLR
+from simclr_tf.model import Learner
 from simclr_tf.version import __version__
 
 _METADATA = "simclr.json"
 
 
 def export_encoder(
-    model: SimCLR,
+    model: Learner,
     path: str | os.PathLike[str],
     *,
     image_size: int | None = None,
@@ -33,8 +33,8 @@ def export_encoder(
       dtype tells which. With `training=True` batch norm uses the batch's
       statistics and updates its own, so that `f` can be fine-tuned.
     - `f.trainable_variables`: the encoder's; `f.variables`: all, the head included.
-    - `f.signatures[name]`, each a dict of `features` `[B, D]` and `projection`
-      `[B, d]`:
+    - `f.signatures[name]`, each a dict of `features` `[B, D]` and, where the method
+      has a projection head, `projection` `[B, d]`:
 
       - `serving_default(images=...)`: float32 in [0, 1].
       - `serving_uint8(images=...)`: uint8.
@@ -97,7 +97,9 @@ def export_encoder(
             "image_size": image_size,
             "precision": wide if precision == "float32" else precision,
             "feature_dim": outputs["features"].shape[-1],
-            "projection_dim": outputs["projection"].shape[-1],
+            "projection_dim": (
+                outputs["projection"].shape[-1] if "projection" in outputs else None
+            ),
             "simclr_tf": __version__,
             "tensorflow": tf.version.VERSION,
         }

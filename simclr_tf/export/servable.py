@@ -17,7 +17,7 @@ from simclr_tf.export.acceptance import (
     require_any,
     require_rgb,
 )
-from simclr_tf.model import SimCLR
+from simclr_tf.model import Learner
 
 # Dtypes of images that the callable tells apart. TensorFlow converts Python
 # numbers to the first.
@@ -27,7 +27,7 @@ _Outputs = dict[str, tf.Tensor]
 
 
 def servable(
-    model: SimCLR, image_size: int | None
+    model: Learner, image_size: int | None
 ) -> tuple[tf.train.Checkpoint, dict[str, tf.types.experimental.ConcreteFunction]]:
     """The object and the signatures that `tf.saved_model.save` takes.
 
@@ -43,7 +43,7 @@ def servable(
 class _Graphs:
     """A model's graphs, each traced once; signatures and the callable share them."""
 
-    def __init__(self, model: SimCLR, image_size: int | None) -> None:
+    def __init__(self, model: Learner, image_size: int | None) -> None:
         side, floatx = image_size, tf.keras.backend.floatx()
         self.image_size = image_size
         self.views = tf.TensorSpec([None, side, side, 3], floatx, name="view")
@@ -66,12 +66,11 @@ class _Graphs:
             z = model.projection_head(features, training=False)
             return tf.cast(z, features.dtype)
 
-        self.project = project
-        projection = project.get_concrete_function().structured_outputs
-        self.outputs = {
-            "features": tf.TensorSpec(features.shape[1:], features.dtype),
-            "projection": tf.TensorSpec(projection.shape[1:], projection.dtype),
-        }
+        self.outputs = {"features": tf.TensorSpec(features.shape[1:], features.dtype)}
+        self.project = project if model.method.projects else None
+        if self.project is not None:
+            z = self.project.get_concrete_function().structured_outputs
+            self.outputs["projection"] = tf.TensorSpec(z.shape[1:], z.dtype)
 
     def view(self, images: tf.Tensor) -> tf.Tensor:
         """What the encoder sees of images uint8 or in [0, 1], of any size."""
@@ -79,9 +78,11 @@ class _Graphs:
         return self._view(to_unit_range(images, self.views.dtype))
 
     def answer(self, views: tf.Tensor, accepted: tf.Tensor) -> _Outputs:
-        """Features and projections; NaN where an image was not accepted."""
+        """Features, and projections if there are any; NaN for what is not accepted."""
         features = self.represent[False](views)
-        outputs = {"features": features, "projection": self.project(features)}
+        outputs = {"features": features}
+        if self.project is not None:
+            outputs["projection"] = self.project(features)
         kept = accepted[:, None]
         return {
             name: tf.where(kept, output, output.dtype.as_numpy_dtype("nan"))
@@ -90,11 +91,12 @@ class _Graphs:
 
     def captured(self) -> list[tf.Variable]:
         """The variables that the graphs read or write."""
-        graphs = (*self.represent.values(), self.project)
+        graphs = [*self.represent.values()]
+        graphs += [self.project] if self.project is not None else []
         return [v for g in graphs for v in g.get_concrete_function().variables]
 
 
-def _variables(model: SimCLR, graphs: _Graphs) -> dict[str, list[tf.Variable]]:
+def _variables(model: Learner, graphs: _Graphs) -> dict[str, list[tf.Variable]]:
     """The lists of variables of the saved object, each variable held once.
 
     The graphs also capture what Keras does not count among a model's variables, such

@@ -1,5 +1,8 @@
-"""The contrastive loss, its metrics, and gathering over replicas."""
+"""The losses over pairs of views, their metrics, and gathering over replicas."""
 
-from simclr_tf.loss.nt_xent import Contrast, NTXent, contrast, nt_xent
+from simclr_tf.loss.decoupled import dcl
+from simclr_tf.loss.nt_xent import NTXent, contrast, nt_xent
+from simclr_tf.loss.sides import Contrast
+from simclr_tf.loss.supervised import supcon
 
-__all__ = ["Contrast", "NTXent", "contrast", "nt_xent"]
+__all__ = ["Contrast", "NTXent", "contrast", "dcl", "nt_xent", "supcon"]

@@ -2,32 +2,20 @@
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import tensorflow as tf
 
-from simclr_tf.distribution.replicas import (
-    gather,
-    num_replicas,
-    replica_index,
-)
-from simclr_tf.errors import UserError
 from simclr_tf.loss import contrastive_metrics
+from simclr_tf.loss.sides import (
+    BLOCK,
+    MOST_AT_ONCE,
+    Contrast,
+    Sides,
+    checked,
+    make_sides,
+)
 from simclr_tf.loss.tiled_logsumexp import tiled_logsumexp
-
-# A matrix of more similarities than this takes more than 8 MiB; blocks then take
-# less memory and about the same time.
-_MOST_AT_ONCE = 2**21
-_BLOCK = 1024
-
-
-class Contrast(NamedTuple):
-    """What one comparison of two views gives; scalars in the loss' dtype."""
-
-    loss: tf.Tensor
-    accuracy: tf.Tensor
-    entropy: tf.Tensor
 
 
 def nt_xent(
@@ -73,9 +61,10 @@ def nt_xent(
       UserError: if shapes differ, or `temperature` or `block_size` is out of its
         range.
     """
-    z_a, z_b = _checked(z_a, z_b, temperature, block_size)
-    settings = _Settings(temperature, normalize, block_size, metrics=False)
-    return tf.reduce_mean(_compare(_sides(z_a, z_b, settings), settings).losses)
+    z_a, z_b = checked(z_a, z_b, temperature, block_size)
+    settings = _Settings(temperature, block_size, metrics=False)
+    sides = make_sides(z_a, z_b, temperature=temperature, normalize=normalize)
+    return tf.reduce_mean(_compare(sides, settings).losses)
 
 
 @tf.autograph.experimental.do_not_convert
@@ -97,9 +86,10 @@ def contrast(
       candidates. The published metrics look at one direction and at the other
       view's N candidates alone.
     """
-    z_a, z_b = _checked(z_a, z_b, temperature, block_size)
-    settings = _Settings(temperature, normalize, block_size, metrics=True)
-    terms = _compare(_sides(z_a, z_b, settings), settings)
+    z_a, z_b = checked(z_a, z_b, temperature, block_size)
+    settings = _Settings(temperature, block_size, metrics=True)
+    sides = make_sides(z_a, z_b, temperature=temperature, normalize=normalize)
+    terms = _compare(sides, settings)
     return Contrast(tf.reduce_mean(terms.losses), terms.accuracy, terms.entropy)
 
 
@@ -134,11 +124,12 @@ class NTXent(tf.keras.losses.Loss):
 
     def call(self, z_a: tf.Tensor, z_b: tf.Tensor) -> tf.Tensor:
         """Projections `[n, d]` of the two views to a loss of each example, `[n]`."""
-        z_a, z_b = _checked(z_a, z_b, self.temperature, self.block_size)
-        settings = _Settings(
-            self.temperature, self.normalize, self.block_size, metrics=False
+        z_a, z_b = checked(z_a, z_b, self.temperature, self.block_size)
+        sides = make_sides(
+            z_a, z_b, temperature=self.temperature, normalize=self.normalize
         )
-        losses = _compare(_sides(z_a, z_b, settings), settings).losses
+        settings = _Settings(self.temperature, self.block_size, metrics=False)
+        losses = _compare(sides, settings).losses
         return tf.reduce_mean(tf.reshape(losses, [2, -1]), axis=0)
 
     def get_config(self) -> dict:
@@ -150,28 +141,8 @@ class NTXent(tf.keras.losses.Loss):
         }
 
 
-def _checked(
-    z_a: tf.Tensor, z_b: tf.Tensor, temperature: float, block_size: int | None
-) -> tuple[tf.Tensor, tf.Tensor]:
-    z_a, z_b = tf.convert_to_tensor(z_a), tf.convert_to_tensor(z_b)
-    if z_a.shape.rank != 2 or not z_a.shape.is_compatible_with(z_b.shape):
-        raise UserError(
-            "z_a and z_b must be projections [n, d] of the same shape, got "
-            f"{z_a.shape} and {z_b.shape}."
-        )
-    if not 0.0 < temperature < math.inf:
-        raise UserError(
-            f"temperature must be greater than 0 and finite, got {temperature}."
-        )
-    if block_size is not None and block_size < 1:
-        raise UserError(f"block_size must be at least 1 or None, got {block_size}.")
-    dtype = tf.float64 if z_a.dtype == tf.float64 else tf.float32
-    return tf.cast(z_a, dtype), tf.cast(z_b, dtype)
-
-
 class _Settings(NamedTuple):
     temperature: float
-    normalize: bool
     block_size: int | None
     metrics: bool
 
@@ -184,74 +155,50 @@ class _Terms(NamedTuple):
     entropy: tf.Tensor
 
 
-class _Sides(NamedTuple):
-    """The two sides of the comparison.
-
-    Anchors `[2n, d]`, already divided by the temperature; candidates `[2N, d]`,
-    first views of all replicas, then second views; and for each anchor, int32
-    `[2n]`, its own row and its positive's among the candidates.
-    """
-
-    anchors: tf.Tensor
-    candidates: tf.Tensor
-    own: tf.Tensor
-    positive: tf.Tensor
-
-
-def _sides(z_a: tf.Tensor, z_b: tf.Tensor, settings: _Settings) -> _Sides:
-    both = tf.stack([z_a, z_b])
-    if settings.normalize:
-        both = tf.math.l2_normalize(both, axis=-1)
-    local = z_a.shape[0] or tf.shape(z_a)[0]
-    width = both.shape[-1]
-    candidates = tf.transpose(gather(both), [1, 0, 2, 3])
-    first = tf.range(local) + replica_index() * local
-    second = first + local * num_replicas()
-    return _Sides(
-        anchors=tf.reshape(both, [2 * local, width]) / settings.temperature,
-        candidates=tf.reshape(candidates, [2 * local * num_replicas(), width]),
-        own=tf.concat([first, second], axis=0),
-        positive=tf.concat([second, first], axis=0),
-    )
-
-
-def _compare(sides: _Sides, settings: _Settings) -> _Terms:
+def _compare(sides: Sides, settings: _Settings) -> _Terms:
     if settings.block_size is not None:
         return _compare_tiled(sides, settings, settings.block_size)
     rows, columns = sides.anchors.shape[0], sides.candidates.shape[0]
     if rows is None or columns is None:
         size = tf.size(sides.own, tf.int64) * tf.size(sides.candidates[:, 0], tf.int64)
         return tf.cond(
-            size > _MOST_AT_ONCE,
-            lambda: _compare_tiled(sides, settings, _BLOCK),
+            size > MOST_AT_ONCE,
+            lambda: _compare_tiled(sides, settings, BLOCK),
             lambda: _compare_whole(sides, settings),
         )
-    if rows * columns > _MOST_AT_ONCE:
-        return _compare_tiled(sides, settings, _BLOCK)
+    if rows * columns > MOST_AT_ONCE:
+        return _compare_tiled(sides, settings, BLOCK)
     return _compare_whole(sides, settings)
 
 
-def _compare_whole(sides: _Sides, settings: _Settings) -> _Terms:
+def _compare_whole(sides: Sides, settings: _Settings) -> _Terms:
     logits = tf.matmul(sides.anchors, sides.candidates, transpose_b=True)
     columns = tf.shape(sides.candidates)[0]
     itself = tf.one_hot(
         sides.own, columns, on_value=True, off_value=False, dtype=tf.bool
     )
     logits = tf.where(itself, tf.constant(-1e9, logits.dtype), logits)
-    losses = tf.nn.sparse_softmax_cross_entropy_with_logits(sides.positive, logits)
+    losses = tf.nn.sparse_softmax_cross_entropy_with_logits(sides.other, logits)
     if not settings.metrics:
         zero = tf.zeros([], losses.dtype)
         return _Terms(losses, zero, zero)
     logits = tf.stop_gradient(logits)
     return _Terms(
         losses,
-        contrastive_metrics.accuracy(logits, sides.positive),
+        contrastive_metrics.accuracy(logits, sides.other),
         contrastive_metrics.entropy(logits),
     )
 
 
-def _compare_tiled(sides: _Sides, settings: _Settings, block_size: int) -> _Terms:
-    rows = tiled_logsumexp(*sides, block_size, metrics=settings.metrics)
+def _compare_tiled(sides: Sides, settings: _Settings, block_size: int) -> _Terms:
+    rows = tiled_logsumexp(
+        sides.anchors,
+        sides.candidates,
+        sides.own,
+        sides.image_ids(),
+        block_size,
+        metrics=settings.metrics,
+    )
     # The two halves of the anchors are one another's positives; both are divided by
     # the temperature already, their product twice.
     first, second = tf.split(sides.anchors, 2, axis=0)

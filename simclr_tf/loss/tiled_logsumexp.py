@@ -14,8 +14,8 @@ class RowStatistics(NamedTuple):
     """Of each row of logits, its own column left out; `[m]` each.
 
     The logsumexp has a gradient. The rest is for metrics and has none: the
-    positive's logit, the largest logit of a negative, and the logits' mean under the
-    row's softmax.
+    largest logit of a positive, the largest of a negative, and the logits' mean under
+    the row's softmax.
     """
 
     logsumexp: tf.Tensor
@@ -28,9 +28,10 @@ def tiled_logsumexp(
     rows: tf.Tensor,
     columns: tf.Tensor,
     own: tf.Tensor,
-    positive: tf.Tensor,
+    ids: tuple[tf.Tensor, tf.Tensor],
     block_size: int,
     *,
+    negatives_alone: bool = False,
     metrics: bool = True,
 ) -> RowStatistics:
     """Statistics of `rows @ columns^T`, a tile of `block_size^2` logits at a time.
@@ -42,18 +43,29 @@ def tiled_logsumexp(
       rows: floating point `[m, d]`.
       columns: `[k, d]`.
       own: int32 `[m]`, the column that each row leaves out.
-      positive: int32 `[m]`, the column of each row's positive.
+      ids: int32 `[m]` and `[k]`; the columns of a row's id are its positives.
       block_size: most rows and columns a tile, >= 1.
+      negatives_alone: whether positives are left out of logsumexp and mean.
       metrics: whether to compute more than the logsumexp; the rest is 0 without.
     """
     height, width = (each.shape[0] or tf.shape(each)[0] for each in (rows, columns))
     across, down = Tiling.of(width, block_size), Tiling.of(height, block_size)
     # Rows that pad the last tile get column -1, which no column is.
-    own, positive = (down.cut(each + 1) - 1 for each in (own, positive))
+    own = down.cut(own + 1) - 1
+    row_ids, column_ids = down.cut(ids[0]), across.cut(ids[1])
 
     @tf.custom_gradient
     def run(rows: tf.Tensor, columns: tf.Tensor) -> tuple:
-        tiles = _Tiles(down.cut(rows), across.cut(columns), own, positive, down, across)
+        tiles = _Tiles(
+            down.cut(rows),
+            across.cut(columns),
+            own,
+            row_ids,
+            column_ids,
+            negatives_alone,
+            down,
+            across,
+        )
         values = [down.join(each) for each in _all_rows(tiles, metrics)]
 
         def gradient(upstream: tf.Tensor, *_: tf.Tensor) -> tuple:
@@ -74,18 +86,27 @@ class _Tiles(NamedTuple):
     rows: tf.Tensor
     columns: tf.Tensor
     own: tf.Tensor
-    positive: tf.Tensor
+    row_ids: tf.Tensor
+    column_ids: tf.Tensor
+    negatives_alone: bool
     down: Tiling
     across: Tiling
 
-    def indices(self, j: tf.Tensor) -> tf.Tensor:
-        """The columns of a tile, `[1, block]`."""
-        return (j * self.across.block + tf.range(self.across.block))[None, :]
+    def positives(self, i: tf.Tensor, j: tf.Tensor) -> tf.Tensor:
+        """Which columns of a tile are positives of its rows, or the rows themselves."""
+        columns = tf.gather(self.column_ids, j)[None, :]
+        return tf.gather(self.row_ids, i)[:, None] == columns
+
+    def terms(self, i: tf.Tensor, j: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
+        """Of a tile's logits those that are summed; the lowest number for others."""
+        if not self.negatives_alone:
+            return logits
+        return tf.where(self.positives(i, j), logits.dtype.min, logits)
 
     def logits(self, i: tf.Tensor, j: tf.Tensor) -> tf.Tensor:
         """A tile's logits; the lowest number where a row leaves a column out."""
         rows, columns = tf.gather(self.rows, i), tf.gather(self.columns, j)
-        index = self.indices(j)
+        index = (j * self.across.block + tf.range(self.across.block))[None, :]
         counts = (index < self.across.rows) & (index != tf.gather(self.own, i)[:, None])
         logits = tf.matmul(rows, columns, transpose_b=True)
         return tf.where(counts, logits, rows.dtype.min)
@@ -120,14 +141,15 @@ def _one_tile_of_rows(
         negative: tf.Tensor,
     ) -> tuple[tf.Tensor, ...]:
         logits = tiles.logits(i, j)
-        new = tf.maximum(largest, tf.reduce_max(logits, axis=1))
-        weight = tf.exp(logits - new[:, None])
+        terms = tiles.terms(i, j, logits)
+        new = tf.maximum(largest, tf.reduce_max(terms, axis=1))
+        weight = tf.exp(terms - new[:, None])
         old = tf.exp(largest - new)
         total = total * old + tf.reduce_sum(weight, axis=1)
         if metrics:
-            finite = tf.where(logits > lowest, logits, 0.0)
+            finite = tf.where(terms > lowest, terms, 0.0)
             moment = moment * old + tf.reduce_sum(weight * finite, axis=1)
-            match = tiles.indices(j) == tf.gather(tiles.positive, i)[:, None]
+            match = tiles.positives(i, j)
             found = tf.reduce_max(tf.where(match, logits, lowest), axis=1)
             others = tf.reduce_max(tf.where(match, lowest, logits), axis=1)
             positive = tf.maximum(positive, found)
@@ -162,7 +184,8 @@ def _gradients(
         def step(
             j: tf.Tensor, d_rows: tf.Tensor, d_columns: tf.Tensor
         ) -> tuple[tf.Tensor, ...]:
-            weight = tf.exp(tiles.logits(i, j) - offset) * share
+            terms = tiles.terms(i, j, tiles.logits(i, j))
+            weight = tf.exp(terms - offset) * share
             d_rows += tf.matmul(weight, tf.gather(tiles.columns, j))
             d_tile = tf.matmul(weight, rows, transpose_a=True)
             d_columns = tf.tensor_scatter_nd_add(d_columns, [[j]], d_tile[None])

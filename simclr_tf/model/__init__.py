@@ -1,5 +1,6 @@
-"""SimCLR as a Keras model."""
+"""Learning of an encoder as a Keras model."""
 
+from simclr_tf.model.learner import Learner
 from simclr_tf.model.simclr import SimCLR
 
-__all__ = ["SimCLR"]
+__all__ = ["Learner", "SimCLR"]

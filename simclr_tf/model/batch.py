@@ -11,10 +11,10 @@ from simclr_tf.errors import UserError
 
 
 class Batch(NamedTuple):
-    """Images, or their two views, and what goes with each; None for what is missing.
+    """Images, or their views, and what goes with each; None for what is missing.
 
-    Images are `[B, H, W, C]`, views `[B, 2, H, W, C]`, labels int32 `[B]`, seeds and
-    sizes int32 `[B, 2]` as `SimCLRAugmenter.two_views` has them.
+    Images are `[B, H, W, C]`, views `[B, V, H, W, C]`, labels int32 `[B]`, seeds and
+    sizes int32 `[B, 2]` as `SimCLRAugmenter.views` has them.
     """
 
     images: tf.Tensor | None
@@ -69,8 +69,8 @@ def inputs_of(data: Any) -> Any:
     return data
 
 
-def unpack(data: Any) -> Batch:
-    """Reads images, `(images, labels)` or a dict.
+def unpack(data: Any, *, views: int = 2) -> Batch:
+    """Reads images, `(images, labels)` or a dict, with so many views of each image.
 
     Raises:
       UserError: for any other form, dtype or rank.
@@ -98,20 +98,21 @@ def unpack(data: Any) -> Batch:
         seeds=data.get("seeds"),
         sizes=data.get("size"),
     )
-    _require_inputs(batch)
+    _require_inputs(batch, views)
     return batch if labels is None else batch._replace(labels=_class_numbers(labels))
 
 
-def _require_inputs(batch: Batch) -> None:
+def _require_inputs(batch: Batch, views: int) -> None:
     inputs = batch.inputs
     require_image_dtype(inputs)
     if inputs.shape.rank is None:
         return
     if batch.views is not None:
-        if inputs.shape.rank != 5 or inputs.shape[1] not in (2, None):
+        if inputs.shape.rank != 5 or inputs.shape[1] not in (views, None):
             raise UserError(
-                '"views" must be [B, 2, H, W, C], two views of each image, got shape '
-                f"{inputs.shape}: tf.stack([a, b], axis=1) makes it of views a and b."
+                f'"views" must be [B, {views}, H, W, C], {views} views of each image, '
+                f"got shape {inputs.shape}: tf.stack([a, b, …], axis=1) makes it of "
+                "views a, b, …."
             )
     elif inputs.shape.rank != 4:
         raise UserError(

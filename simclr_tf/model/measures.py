@@ -34,9 +34,12 @@ class Measures:
     Args:
       names: names of the means. Means whose names begin with "probe_" are over
         labelled images.
+      needs_two: whether a batch of one image has no negatives, and counts for the
+        probe only.
     """
 
-    def __init__(self, names: Sequence[str]) -> None:
+    def __init__(self, names: Sequence[str], *, needs_two: bool = True) -> None:
+        self._needs_two = needs_two
         self.means = [_Mean(name) for name in names]
         # [images evaluated, batches of a single image among them]
         self.evaluated = tf.Variable(
@@ -51,14 +54,14 @@ class Measures:
     ) -> None:
         """Adds a replica's share of a batch.
 
-        A batch of one image has no negatives, and counts for the probe only.
-
         Args:
           values: a scalar for each mean.
           images: scalar, the number of images in the share.
           labelled: scalar, the number of known labels in the share.
         """
-        compared = tf.where(images * num_replicas() > 1, images, 0)
+        compared = images
+        if self._needs_two:
+            compared = tf.where(images * num_replicas() > 1, images, 0)
         for mean in self.means:
             weight = labelled if mean.name.startswith("probe_") else compared
             mean.update_state(values[mean.name], sample_weight=weight)
@@ -66,7 +69,7 @@ class Measures:
     def count_evaluated(self, images: tf.Tensor) -> None:
         """Counts a batch of evaluation with `images` images on each replica."""
         images = tf.cast(images, tf.int64) * num_replicas()
-        alone = tf.cast(images == 1, tf.int64)
+        alone = tf.cast((images == 1) & self._needs_two, tf.int64)
         self.evaluated.assign_add(tf.stack([images, alone]))
 
     def reset(self) -> None:

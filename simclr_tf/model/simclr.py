@@ -2,39 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
-import warnings
-from collections.abc import Iterator
-from typing import Any
-
 import tensorflow as tf
 
-from simclr_tf import randomness
-from simclr_tf.augmentation import SimCLRAugmenter, to_unit_range
-from simclr_tf.distribution.replicas import (
-    explain_unequal_shares,
-    gather,
-    num_replicas,
-    replica_index,
-)
-from simclr_tf.encoder.keras_applications import require_unit_range
-from simclr_tf.errors import UserError
-from simclr_tf.loss.nt_xent import contrast
-from simclr_tf.model.batch import Batch, unpack
-from simclr_tf.model.checked_data import checked, explain_out_of_range
-from simclr_tf.model.gradient_cache import (
-    gradients_in_micro_batches,
-    represent_in_micro_batches,
-)
-from simclr_tf.model.measures import Measures
-from simclr_tf.model.random_layers import drawing_from
-
-# The step in the seeds of evaluation. No training step has it.
-_EVALUATION = -1
+from simclr_tf.augmentation import SimCLRAugmenter
+from simclr_tf.methods import NTXentMethod
+from simclr_tf.model.learner import Learner, parts_from_config
 
 
 @tf.keras.utils.register_keras_serializable(package="simclr_tf")
-class SimCLR(tf.keras.Model):
+class SimCLR(Learner):
     """Contrastive learning of an encoder (SimCLR, section 2).
 
     `model(images)` gives representations `h` `[B, D]` in Keras' `floatx`;
@@ -67,16 +43,7 @@ class SimCLR(tf.keras.Model):
       num_classes: classes of the online linear probe, or None for no probe. It
         learns from stopped gradients, with the model's optimizer.
       block_size: of `nt_xent`.
-      micro_batches: micro-batches that a batch is trained in, one after the other,
-        for batches whose activations do not fit in memory. The gradient is that of
-        the whole batch's loss. Batch norm in the encoder takes its statistics over
-        a micro-batch (of all replicas), and its moving averages move by the mean
-        over micro-batches; the projection head's are those of the whole batch. It
-        costs another forward pass. Statistics of the whole batch would take a
-        forward and a backward pass for each batch norm layer;
-        `ResNet(rematerialize=True)` saves memory and keeps them. Penalties that
-        layers of encoder and head add count, those that are added to the model
-        itself do not.
+      micro_batches: micro-batches that a batch is trained in, see `Learner`.
       seed: of the views made inside the step, and of random layers.
       **kwargs: of `tf.keras.Model`.
 
@@ -84,6 +51,8 @@ class SimCLR(tf.keras.Model):
       UserError: where an argument is out of its range, or the encoder is one that
         expects images in another range than [0, 1]; see `make_encoder`.
     """
+
+    method: NTXentMethod
 
     def __init__(
         self,
@@ -99,442 +68,34 @@ class SimCLR(tf.keras.Model):
         seed: int = 0,
         **kwargs,
     ) -> None:
-        super().__init__(**kwargs)
-        if not temperature > 0.0:
-            raise UserError(f"temperature must be greater than 0, got {temperature}.")
-        if num_classes is not None and num_classes < 2:
-            raise UserError(
-                f"num_classes must be at least 2 or None, got {num_classes}."
-            )
-        if micro_batches < 1:
-            raise UserError(f"micro_batches must be at least 1, got {micro_batches}.")
-        require_unit_range(encoder)
-        self.encoder = encoder
-        self.projection_head = projection_head
-        self.augmenter: Any = augmenter
-        self.temperature = temperature
-        self.loss_scale = loss_scale
-        self.num_classes = num_classes
-        self.block_size = block_size
-        self.micro_batches = micro_batches
-        self.seed = seed
-        self.probe: Any = None
-        if num_classes is not None:
-            self.probe = tf.keras.layers.Dense(
-                num_classes,
-                kernel_initializer=tf.keras.initializers.RandomNormal(stddev=0.01),
-                dtype=tf.keras.backend.floatx(),
-                name="probe",
-            )
-        names = ["loss", "contrastive_loss", "contrastive_accuracy"]
-        names += ["contrastive_entropy"]
-        if self.probe is not None:
-            names += ["probe_loss", "probe_accuracy"]
-        self._measures = Measures(names)
-        # Each replica reads the means of all. Keras would add them up over workers.
-        self.distribute_reduction_method = "first"
+        super().__init__(
+            encoder,
+            projection_head,
+            NTXentMethod(temperature, loss_scale, block_size),
+            augmenter=augmenter,
+            num_classes=num_classes,
+            micro_batches=micro_batches,
+            seed=seed,
+            **kwargs,
+        )
 
     @property
-    def metrics(self) -> list[tf.keras.metrics.Metric]:
-        return self._measures.means
+    def temperature(self) -> float:
+        return self.method.temperature
 
-    def reset_metrics(self) -> None:
-        """Begins all means, and the places of evaluated images, anew."""
-        super().reset_metrics()
-        self._measures.reset()
+    @property
+    def loss_scale(self) -> float:
+        return self.method.loss_scale
 
-    def compile(
-        self,
-        optimizer: Any = "rmsprop",
-        loss: None = None,
-        metrics: None = None,
-        loss_weights: None = None,
-        weighted_metrics: None = None,
-        **kwargs: Any,
-    ) -> None:
-        """As Keras' own, without losses and metrics.
-
-        Raises:
-          UserError: where a loss or metrics are given.
-        """
-        if loss is not None or loss_weights is not None:
-            raise UserError(
-                "SimCLR computes its loss itself, NT-Xent between two views: leave "
-                "loss and loss_weights out of compile(). temperature and loss_scale "
-                "are arguments of SimCLR."
-            )
-        if metrics or weighted_metrics:
-            raise UserError(
-                "SimCLR computes its metrics itself: leave metrics and "
-                "weighted_metrics out of compile(). The model reports "
-                f"{', '.join(metric.name for metric in self.metrics)}; others are for "
-                "a callback to compute, from model.predict()."
-            )
-        super().compile(optimizer, **kwargs)
-
-    def compile_from_config(self, config: dict) -> None:
-        """Compiles a loaded model; Keras leaves that to whoever overrides `compile`."""
-        self.compile(**tf.keras.saving.deserialize_keras_object(config))
-        if self.built and hasattr(self.optimizer, "build"):
-            self.optimizer.build(self.trainable_variables)
-
-    def build(self, input_shape: tf.TensorShape) -> None:
-        """Makes all variables, for images of a shape `[B, H, W, C]`."""
-        shape = [size or 32 for size in tf.TensorShape(input_shape).as_list()[1:]]
-        images = tf.keras.Input(shape)
-        # Inference, because batch norm in training is a collective of all replicas.
-        features = self.call(images, training=False)
-        self._feature_dim = features.shape[-1]
-        self.projection_head(features, training=False)
-        if self.probe is not None:
-            self.probe(features)
-        self.built = True
-        self._build_input_shape = input_shape  # Keras builds a loaded model for it.
-
-    def call(self, images: tf.Tensor, training: bool | None = None) -> tf.Tensor:
-        """Images `[B, H, W, C]` to representations `[B, D]`."""
-        features = self.encoder(
-            to_unit_range(images, tf.keras.backend.floatx()), training=training
-        )
-        if features.shape.rank == 4:
-            features = tf.reduce_mean(features, axis=[1, 2])
-        return tf.cast(features, tf.keras.backend.floatx())
-
-    def fit(
-        self,
-        x: Any = None,
-        y: Any = None,
-        batch_size: int | None = None,
-        epochs: int = 1,
-        verbose: str | int = "auto",
-        callbacks: Any = None,
-        validation_split: float = 0.0,
-        validation_data: Any = None,
-        **kwargs: Any,
-    ) -> tf.keras.callbacks.History:
-        """As Keras' own.
-
-        Raises:
-          UserError: where images are not of a dtype and range that the class states,
-            or replicas are given unequal shares.
-        """
-        optimizer: Any = getattr(self, "optimizer", None)
-        if self.built and hasattr(optimizer, "build"):
-            # Otherwise the first step makes its variables, and is traced twice.
-            with self.distribute_strategy.scope():
-                optimizer.build(self.trainable_variables)
-        with self._explaining():
-            return super().fit(
-                checked(x),
-                y,
-                batch_size=batch_size,
-                epochs=epochs,
-                verbose=verbose,
-                callbacks=callbacks,
-                validation_split=validation_split,
-                validation_data=checked(validation_data),
-                **kwargs,
-            )
-
-    def evaluate(self, x: Any = None, *args: Any, **kwargs: Any) -> Any:
-        """As Keras' own; batches of one image count for the probe alone.
-
-        Raises:
-          UserError: as `fit`, or where every batch has one image.
-        """
-        # Within `fit`, Keras reads the validation data that `fit` has checked.
-        if not kwargs.get("_use_cached_eval_dataset"):
-            x = checked(x)
-        with self._explaining():
-            results = super().evaluate(x, *args, **kwargs)
-        images, alone = (int(count) for count in self._measures.evaluated.numpy())
-        if alone and alone == images:
-            raise UserError(
-                "Every batch holds one image, which has no negatives to be compared "
-                "with: evaluate in batches of two or more."
-            )
-        if alone:
-            warnings.warn(
-                f"{alone} of the batches evaluated hold one image, which has no "
-                "negatives: loss and contrastive metrics leave it out.",
-                stacklevel=2,
-            )
-        return results
-
-    def predict(self, x: Any, *args: Any, **kwargs: Any) -> Any:
-        """As Keras' own; UserError where images are out of range."""
-        with self._explaining():
-            return super().predict(checked(x), *args, **kwargs)
-
-    def train_on_batch(self, x: Any, *args: Any, **kwargs: Any) -> Any:
-        """As Keras' own; UserError where images are out of range."""
-        return super().train_on_batch(checked(x), *args, **kwargs)
-
-    def test_on_batch(self, x: Any, *args: Any, **kwargs: Any) -> Any:
-        """As Keras' own; UserError where images are out of range."""
-        return super().test_on_batch(checked(x), *args, **kwargs)
-
-    def predict_on_batch(self, x: Any) -> Any:
-        """As Keras' own; UserError where images are out of range."""
-        return super().predict_on_batch(checked(x))
-
-    @contextlib.contextmanager
-    def _explaining(self) -> Iterator[None]:
-        """Turns errors of TensorFlow that the data caused into a UserError."""
-        try:
-            yield
-        except tf.errors.OpError as error:
-            explain_out_of_range(error)
-            with self.distribute_strategy.scope():
-                explain_unequal_shares(error)
-            raise
-
-    def train_step(self, data: Any) -> dict[str, tf.Tensor]:
-        """One step on a batch; see the class for what `data` may be."""
-        self.learn(data)
-        return self._results()
-
-    def learn(self, data: Any) -> None:
-        """`train_step` without its results.
-
-        Reading a metric is a collective of all replicas. A training loop that reads
-        them now and then calls this instead.
-        """
-        step = self.optimizer.iterations
-        batch = self._batch(data, step, first=0)
-        if self.micro_batches > 1:
-            values = self._learn_in_micro_batches(batch)
-        else:
-            with tf.GradientTape() as tape, self._drawing(step):
-                values = self._compare(batch, training=True)
-                # Keras sums gradients over replicas; our loss is their mean.
-                loss = values["loss"] / num_replicas()
-            self.optimizer.minimize(loss, self.trainable_variables, tape=tape)
-        self._update_metrics(values, batch)
-
-    def test_step(self, data: Any) -> dict[str, tf.Tensor]:
-        """The loss and metrics of a batch in inference mode."""
-        step = tf.constant(_EVALUATION, tf.int64)
-        batch = self._batch(data, step, first=self._measures.evaluated[0])
-        with self._drawing(step):
-            values = self._compare(batch, training=False)
-        self._update_metrics(values, batch)
-        self._measures.count_evaluated(tf.shape(batch.inputs)[0])
-        return self._results()
-
-    def predict_step(self, data: Any) -> tf.Tensor:
-        """Representations of a batch of images."""
-        images = unpack(data).images
-        if images is None:
-            raise UserError('predict needs images; the data holds only "views".')
-        return self(images, training=False)
-
-    def _batch(self, data: Any, step: tf.Tensor, first: int | tf.Tensor) -> Batch:
-        """A batch with views, or with images and the seeds of their views.
-
-        `first` is the index of the batch's first image among those of this step.
-        """
-        batch = unpack(data)
-        if batch.views is not None:
-            return batch
-        if self.augmenter is None:
-            raise UserError(
-                "The data holds images, and SimCLR was made without an augmenter. "
-                "Pass augmenter=SimCLRAugmenter(image_size), or data with "
-                '{"views": [B, 2, H, W, C]}.'
-            )
-        if batch.seeds is not None:
-            return batch
-        local = tf.shape(batch.images)[0]
-        index = tf.cast(tf.range(local) + replica_index() * local, tf.int64)
-        index += tf.cast(first, tf.int64)
-        seeds = randomness.example_seeds(self.seed, step, index)
-        return batch._replace(seeds=seeds)
-
-    def _drawing(
-        self, step: tf.Tensor, micro_batch: int | tf.Tensor = 0
-    ) -> contextlib.AbstractContextManager[None]:
-        """Lets random layers draw from (seed, step, replica, micro-batch)."""
-
-        def seed() -> tf.Tensor:
-            index = -1 - replica_index()  # No image has a negative index.
-            return randomness.fold_in(
-                randomness.example_seeds(self.seed, step, index), micro_batch
-            )
-
-        return drawing_from(seed, [self.encoder, self.projection_head])
-
-    def _view_shape(self, batch: Batch) -> list[int | None]:
-        if batch.views is not None:
-            return batch.views.shape[2:].as_list()
-        size = self.augmenter.image_size
-        return [size, size, batch.inputs.shape[-1]]
-
-    def _represent(self, batch: Batch, training: bool) -> tf.Tensor:
-        """Representations `[2n, D]`: of the first views, then of the second."""
-        views = batch.views
-        if views is None:
-            views = self.augmenter.two_views(
-                batch.images, batch.seeds, sizes=batch.sizes
-            )
-        images = tf.concat([views[:, 0], views[:, 1]], axis=0)
-        return self(images, training=training)
-
-    def _compare(self, batch: Batch, training: bool) -> dict[str, tf.Tensor]:
-        """Losses and metrics of this replica's views; `loss` is what is minimised."""
-        features = self._represent(batch, training)
-        values = self._compare_features(features, batch.labels, training)
-        return _with_losses(values, self.losses)
-
-    def _compare_features(
-        self, features: tf.Tensor, labels: tf.Tensor | None, training: bool
-    ) -> dict[str, tf.Tensor]:
-        """`_compare` of representations `[2n, D]`, without layers' own losses."""
-        if training and features.shape[0] == 2 and num_replicas() == 1:
-            raise UserError(
-                "A batch of one image has no negatives to learn from: give two or more."
-            )
-        projections = self.projection_head(features, training=training)
-        z_a, z_b = tf.split(projections, 2, axis=0)
-        compared = contrast(
-            z_a, z_b, temperature=self.temperature, block_size=self.block_size
-        )
-        values = {
-            "contrastive_loss": compared.loss,
-            "contrastive_accuracy": compared.accuracy,
-            "contrastive_entropy": compared.entropy,
-        }
-        loss = self.loss_scale * compared.loss
-        if self.probe is not None:
-            if labels is None:
-                raise UserError(
-                    f"SimCLR has a probe of {self.num_classes} classes, and the data "
-                    "holds no labels. Give labels, or num_classes=None."
-                )
-            probed = self._probe(features, tf.concat([labels, labels], axis=0))
-            loss += tf.cast(probed.pop("share_of_probe_loss"), loss.dtype)
-            values.update(probed)
-        return {"loss": loss, **values}
-
-    def _learn_in_micro_batches(self, batch: Batch) -> dict[str, tf.Tensor]:
-        """The step of a whole batch that holds the activations of one micro-batch.
-
-        Gradient caching (Gao et al. 2021, "Scaling Deep Contrastive Learning Batch
-        Size under Memory Limited Setup"): representations first; then the loss of
-        all of them and its gradient by them; then each micro-batch again with its
-        part of that gradient.
-        """
-        step = tf.convert_to_tensor(self.optimizer.iterations)
-        if not self.built:
-            with tf.init_scope():
-                self.build((None, *self._view_shape(batch)))
-        count = self.micro_batches
-        size = batch.micro_batch_size(count)
-        shape = [2, size, self._feature_dim]
-
-        def represent(index: tf.Tensor) -> tf.Tensor:
-            micro_batch = batch.rows(index * size, size)
-            with self._drawing(step, index):
-                features = self._represent(micro_batch, training=True)
-            return tf.reshape(features, shape)
-
-        def penalty() -> tf.Tensor:
-            losses = [tf.cast(each, zero.dtype) for each in self.encoder.losses]
-            return tf.add_n([zero, *losses]) / num_replicas()
-
-        def scale(loss: tf.Tensor) -> tf.Tensor:
-            scaled = getattr(self.optimizer, "get_scaled_loss", lambda loss: loss)
-            return scaled(loss)
-
-        zero = tf.zeros([], tf.keras.backend.floatx())
-        variables = self.encoder.trainable_variables
-        state = self.encoder.non_trainable_variables
-        features = represent_in_micro_batches(represent, count, shape, state)
-        features = tf.reshape(features, [2 * count * size, features.shape[-1]])
-        inner = {id(variable) for variable in variables}
-        outer = [v for v in self.trainable_variables if id(v) not in inner]
-        with tf.GradientTape() as tape, self._drawing(step):
-            tape.watch(features)
-            values = self._compare_features(features, batch.labels, training=True)
-            values = _with_losses(values, self.projection_head.losses)
-            loss = scale(values["loss"] / num_replicas())
-        upstream, *outer_gradients = tape.gradient(loss, [features, *outer])
-        upstream = tf.reshape(upstream, [2, count, size, -1])
-        upstream = tf.transpose(upstream, [1, 0, 2, 3])
-        gradients, penalties = gradients_in_micro_batches(
-            represent, penalty, scale, upstream, variables, state
-        )
-        values["loss"] += tf.cast(penalties * num_replicas(), values["loss"].dtype)
-        gradients += outer_gradients
-        if hasattr(self.optimizer, "get_unscaled_gradients"):
-            gradients = self.optimizer.get_unscaled_gradients(gradients)
-        self.optimizer.apply_gradients(zip(gradients, [*variables, *outer]))
-        return values
-
-    def _probe(self, features: tf.Tensor, labels: tf.Tensor) -> dict[str, tf.Tensor]:
-        """The probe's values on this replica: means over its known labels.
-
-        `share_of_probe_loss` is this replica's share of the loss to minimise: its
-        mean over replicas is the mean over the known labels of all of them.
-        """
-        logits = self.probe(tf.stop_gradient(features))
-        known = tf.cast(labels >= 0, logits.dtype)
-        losses = tf.nn.sparse_softmax_cross_entropy_with_logits(
-            tf.maximum(labels, 0), logits
-        )
-        guess = tf.argmax(logits, axis=1, output_type=labels.dtype)
-        right = tf.cast(guess == labels, logits.dtype)
-        here = tf.reduce_sum(known)
-        everywhere = tf.maximum(tf.reduce_sum(gather(here)), 1.0)
-        total = tf.reduce_sum(known * losses)
-        return {
-            "share_of_probe_loss": total * num_replicas() / everywhere,
-            "probe_loss": tf.math.divide_no_nan(total, here),
-            "probe_accuracy": tf.math.divide_no_nan(tf.reduce_sum(right), here),
-        }
-
-    def _update_metrics(self, values: dict[str, tf.Tensor], batch: Batch) -> None:
-        images = tf.shape(batch.inputs)[0]
-        labelled = images
-        if batch.labels is not None:
-            labelled = tf.math.count_nonzero(batch.labels >= 0)
-        self._measures.update(values, images, labelled)
-
-    def _results(self) -> dict[str, tf.Tensor]:
-        return {metric.name: metric.result() for metric in self.metrics}
+    @property
+    def block_size(self) -> int | None:
+        return self.method.block_size
 
     def get_config(self) -> dict:
-        serialize = tf.keras.layers.serialize
-        return {
-            **super().get_config(),
-            "encoder": serialize(self.encoder),
-            "projection_head": serialize(self.projection_head),
-            "augmenter": self.augmenter and serialize(self.augmenter),
-            "temperature": self.temperature,
-            "loss_scale": self.loss_scale,
-            "num_classes": self.num_classes,
-            "block_size": self.block_size,
-            "micro_batches": self.micro_batches,
-            "seed": self.seed,
-        }
+        config = super().get_config()
+        del config["method"]
+        return {**config, **self.method.get_config()}
 
     @classmethod
     def from_config(cls, config: dict, custom_objects: dict | None = None) -> SimCLR:
-        parts = ("encoder", "projection_head", "augmenter")
-        config = dict(config)
-        for part in parts:
-            if config[part] is not None:
-                config[part] = tf.keras.layers.deserialize(
-                    config[part], custom_objects=custom_objects
-                )
-        return cls(**config)
-
-
-def _with_losses(
-    values: dict[str, tf.Tensor], losses: list[tf.Tensor]
-) -> dict[str, tf.Tensor]:
-    """Values whose `loss` counts what layers added."""
-    if not losses:
-        return values
-    loss = values["loss"]
-    return {**values, "loss": loss + tf.cast(tf.add_n(losses), loss.dtype)}
+        return cls(**parts_from_config(config, custom_objects))

@@ -10,7 +10,7 @@ from typing import Any
 
 from simclr_tf.encoder.registry import is_resnet
 from simclr_tf.errors import UserError
-from simclr_tf.model import SimCLR
+from simclr_tf.model import Learner
 from simclr_tf.tpu_check import hlo_text
 from simclr_tf.tpu_check.bounds import Bounds, CollectiveTotal, bounds
 from simclr_tf.tpu_check.chips import Chip, chip_of
@@ -171,7 +171,7 @@ def tpu_check(
     input_size: int | None = None,
     num_classes: int | None = None,
     compiler_python: str | None = None,
-    make_model: Callable[..., SimCLR] = build_model,
+    make_model: Callable[..., Learner] = build_model,
 ) -> TpuCheck:
     """Compiles a recipe's training step for a TPU topology; no TPU is needed.
 

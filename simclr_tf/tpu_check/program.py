@@ -14,9 +14,9 @@ from tensorflow.compiler.xla.service import hlo_pb2
 
 from simclr_tf.data.image_files import canvas_size
 from simclr_tf.errors import UserError
-from simclr_tf.model import SimCLR
+from simclr_tf.model import Learner
 from simclr_tf.tpu_check.fake_tpu import replica_step, to_hlo, tpu_strategy
-from simclr_tf.training.build import build_model, build_optimizer
+from simclr_tf.training.build import build_method, build_model, build_optimizer
 from simclr_tf.training.recipe import ResolvedRecipe
 
 # The length of a schedule is data of the program, not of its shape.
@@ -99,7 +99,7 @@ def recipe_program(
     *,
     input_size: int | None = None,
     num_classes: int | None = None,
-    make_model: Callable[..., SimCLR] = build_model,
+    make_model: Callable[..., Learner] = build_model,
 ) -> Program:
     """The program of a recipe's training step.
 
@@ -138,7 +138,7 @@ def recipe_program(
 def step_inputs(
     recipe: ResolvedRecipe, local_batch: int, input_size: int | None = None
 ) -> dict[str, tf.TensorSpec]:
-    """What `SimCLR.train_step` is fed on one core; see `recipe_program`."""
+    """What `Learner.train_step` is fed on one core; see `recipe_program`."""
     if recipe.augment_on == "device":
         size = input_size or default_input_size(recipe.image_size)
         return {
@@ -146,7 +146,12 @@ def step_inputs(
             "seeds": tf.TensorSpec([local_batch, 2], tf.int32),
         }
     size = recipe.image_size
-    return {"views": tf.TensorSpec([local_batch, 2, size, size, 3], tf.float32)}
+    method = build_method(recipe)
+    drawn = tf.TensorSpec([local_batch, method.drawn, size, size, 3], tf.float32)
+    seeds = tf.TensorSpec([local_batch, 2], tf.int32)
+    arranged = tf.function(method.arrange).get_concrete_function(drawn, seeds)
+    specs = {"views": tf.TensorSpec(arranged.output_shapes, tf.float32)}
+    return {**specs, "seeds": seeds} if method.draws else specs
 
 
 def default_input_size(image_size: int) -> int:
@@ -159,7 +164,7 @@ def default_input_size(image_size: int) -> int:
 
 def export_step(
     strategy: tf.distribute.TPUStrategy,
-    model: SimCLR,
+    model: Learner,
     specs: Mapping[str, tf.TensorSpec],
 ) -> Program:
     """The program of a compiled model's `train_step`.
@@ -231,7 +236,7 @@ def _array(name: str, value: tf.TensorSpec | tf.Tensor) -> Array:
     return Array(name, tuple(value.shape), value.dtype.name)
 
 
-def _by_handle(model: SimCLR) -> dict[int, tuple[str, tf.Variable]]:
+def _by_handle(model: Learner) -> dict[int, tuple[str, tf.Variable]]:
     """Roles and variables, by the identity of what a traced graph captures."""
     groups = {
         "trainable": model.trainable_variables,

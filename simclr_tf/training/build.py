@@ -6,8 +6,8 @@ import tensorflow as tf
 
 from simclr_tf.augmentation import SimCLRAugmenter
 from simclr_tf.encoder import make_encoder
-from simclr_tf.head import ProjectionHead
-from simclr_tf.model import SimCLR
+from simclr_tf.methods import Contrastive, Method, method_class
+from simclr_tf.model import Learner
 from simclr_tf.optimizer import (
     WarmupCosineDecay,
     make_optimizer,
@@ -17,7 +17,7 @@ from simclr_tf.training.precision import policy
 from simclr_tf.training.recipe import ResolvedRecipe
 
 
-def build_model(recipe: ResolvedRecipe, *, num_classes: int | None = None) -> SimCLR:
+def build_model(recipe: ResolvedRecipe, *, num_classes: int | None = None) -> Learner:
     """The model of a recipe, with its variables made.
 
     Args:
@@ -29,25 +29,34 @@ def build_model(recipe: ResolvedRecipe, *, num_classes: int | None = None) -> Si
     """
     tf.keras.utils.set_random_seed(recipe.seed)
     with policy(recipe.precision):
-        model = SimCLR(
+        method = build_method(recipe)
+        model = Learner(
             make_encoder(
                 recipe.encoder,
                 image_size=recipe.image_size,
                 rematerialize=recipe.rematerialize,
             ),
-            ProjectionHead(
-                num_layers=recipe.head_layers,
+            method.make_head(
+                layers=recipe.head_layers,
                 hidden_dim=recipe.head_hidden_dim,
                 out_dim=recipe.head_out_dim,
             ),
+            method,
             augmenter=build_augmenter(recipe),
-            temperature=recipe.temperature,
             num_classes=num_classes,
             micro_batches=recipe.micro_batches,
             seed=recipe.seed,
         )
         model.build((None, recipe.image_size, recipe.image_size, 3))
     return model
+
+
+def build_method(recipe: ResolvedRecipe) -> Method:
+    """The method of a recipe."""
+    kind = method_class(recipe.method)
+    if issubclass(kind, Contrastive):
+        return kind(temperature=recipe.temperature)
+    return kind()
 
 
 def build_augmenter(

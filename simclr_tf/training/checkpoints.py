@@ -17,7 +17,7 @@ from simclr_tf.checkpoints.files import (
     rename_checkpoint,
     require_whole,
 )
-from simclr_tf.model import SimCLR
+from simclr_tf.model import Learner
 from simclr_tf.training.run_files import RunFolderError, file_errors, write_text
 
 _KEPT = 2
@@ -89,7 +89,7 @@ class Checkpoints:
     """
 
     def __init__(
-        self, folder: str, model: SimCLR, *, write_to: str | None = None
+        self, folder: str, model: Learner, *, write_to: str | None = None
     ) -> None:
         # Restored slots need variables to go to; those of tensorflow-addons'
         # optimizers, which have no build, are made as they are restored.

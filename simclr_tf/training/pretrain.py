@@ -24,7 +24,7 @@ from simclr_tf.data import (
 )
 from simclr_tf.distribution.crew import Crew
 from simclr_tf.errors import UserError
-from simclr_tf.model import SimCLR
+from simclr_tf.model import Learner
 from simclr_tf.progress import duration
 from simclr_tf.training import run_files
 from simclr_tf.training.build import build_model, build_optimizer
@@ -164,7 +164,7 @@ def _load(
 
 def _make_model(
     recipe: ResolvedRecipe, source: Source, strategy: tf.distribute.Strategy
-) -> tuple[SimCLR, int]:
+) -> tuple[Learner, int]:
     """The compiled model, and how many steps an epoch has."""
     per_epoch = steps_per_epoch(source, recipe.batch_size)
     require_divisible(
@@ -196,7 +196,7 @@ def _open(
 def _restore(
     run: RunFolder,
     recipe: ResolvedRecipe,
-    model: SimCLR,
+    model: Learner,
     calendar: Calendar,
     newest: int | None,
     aside: str | None,
@@ -297,7 +297,7 @@ def _watching(crew: Crew, run: RunFolder) -> Iterator[None]:
 def _announce(
     recipe: ResolvedRecipe,
     data: PretrainingData,
-    model: SimCLR,
+    model: Learner,
     step: int,
     calendar: Calendar,
     say: Callable[[str], None],

@@ -12,6 +12,7 @@ from simclr_tf.encoder.registry import (
     takes_any_size,
 )
 from simclr_tf.errors import UserError
+from simclr_tf.methods import METHODS, method_class
 from simclr_tf.optimizer import OPTIMIZERS
 
 PRECISIONS = ("float32", "bfloat16", "float16")
@@ -91,10 +92,18 @@ class Recipe:
         "images that accuracies are measured on, in the same notation; the "
         "dataset's own test split by default, or a fifth of it held out",
     )
+    method: str = _setting(
+        "simclr",
+        "how the encoder learns: simclr, two views of an image against all others; "
+        "supcon, all views of a class against all others, by the dataset's labels; "
+        "dcl, simclr decoupled, for small batches; rotation, telling quarter turns; "
+        "jigsaw, telling the order of nine shuffled pieces",
+        METHODS,
+    )
     labels: bool = _setting(
         True,
         "use the dataset's labels (of a folder: its subfolders' names) to show "
-        "accuracies; learning never sees them",
+        "accuracies; learning never sees them, but with a method that learns from them",
     )
     pretrain_on_all: bool = _setting(
         False,
@@ -259,6 +268,7 @@ class ResolvedRecipe:
 
     dataset: str
     test_dataset: Optional[str]
+    method: str
     labels: bool
     pretrain_on_all: bool
     image_size: int
@@ -328,6 +338,10 @@ class ResolvedRecipe:
             raise UserError(
                 f"batch_size {self.batch_size} must be a multiple of micro_batches, "
                 f"got {self.micro_batches}."
+            )
+        if method_class(self.method).learns_from_labels and not self.labels:
+            raise UserError(
+                f"method {self.method} learns from labels: leave out --nolabels."
             )
         if self.rematerialize:
             require_rematerializable(self.encoder)

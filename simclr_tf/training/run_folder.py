@@ -18,7 +18,7 @@ from collections.abc import Callable
 import tensorflow as tf
 
 from simclr_tf import messages
-from simclr_tf.model import SimCLR
+from simclr_tf.model import Learner
 from simclr_tf.training import run_files
 from simclr_tf.training.build import build_model
 from simclr_tf.training.checkpoints import newest_state, restore
@@ -123,7 +123,7 @@ class RunFolder:
         say: Callable[[str], None] = messages.say,
         *,
         precision: str | None = None,
-    ) -> SimCLR:
+    ) -> Learner:
         """The run's model with its newest weights, without the probe.
 
         Args:

@@ -12,7 +12,7 @@ import tensorflow as tf
 from simclr_tf.data import Source, pretrain_batches
 from simclr_tf.distribution.crew import Crew
 from simclr_tf.errors import UserError
-from simclr_tf.model import SimCLR
+from simclr_tf.model import Learner
 from simclr_tf.progress import Progress
 from simclr_tf.training.build import build_augmenter
 from simclr_tf.training.checkpoints import Checkpoints
@@ -43,7 +43,7 @@ class Training:
     run: RunFolder
     source: Source
     monitor: KnnMonitor | None
-    model: SimCLR
+    model: Learner
     calendar: Calendar
     crew: Crew
     checkpoints: Checkpoints
@@ -125,7 +125,9 @@ class Training:
             values = _results(self.model)
             self._require_finite(values, epoch)
             if self.crew.is_chief:
-                self._progress.show(self.step * self.recipe.batch_size, _shown(values))
+                self._progress.show(
+                    self.step * self.recipe.batch_size, self._shown(values)
+                )
         return save
 
     def _end_epoch(self, epoch: int, images_per_second: float) -> None:
@@ -139,7 +141,7 @@ class Training:
         self._require_finite_weights(epoch)
         left = self._progress.left(self.step * self.recipe.batch_size)
         self.say(
-            f"epoch {epoch + 1}/{self.recipe.epochs}  {_text(_shown(row))}  "
+            f"epoch {epoch + 1}/{self.recipe.epochs}  {_text(self._shown(row))}  "
             f"{images_per_second:,.0f} images/s  {left} left"
         )
         if self.journal is not None:
@@ -191,6 +193,15 @@ class Training:
             "resumes it."
         )
 
+    def _shown(self, values: Mapping[str, float]) -> dict[str, float]:
+        """The few numbers that tell a person how it goes, under short names."""
+        names = {
+            **self.model.method.shown,
+            "probe": "probe_accuracy",
+            "kNN": "knn_accuracy",
+        }
+        return {short: values[name] for short, name in names.items() if name in values}
+
     def _pixels(self, images: int) -> float:
         """Pixels of a view of each of the first `images` of the run, added up."""
         recipe = self.recipe
@@ -210,6 +221,7 @@ class Training:
                 self.model.augmenter if on_host else None,
                 batch_size=self.recipe.batch_size,
                 seed=self.recipe.seed,
+                method=self.model.method,
                 start_step=self.calendar.data_step(self.step),
                 context=context,
                 data_service=self.data_service,
@@ -218,7 +230,7 @@ class Training:
         return iter(strategy.distribute_datasets_from_function(pipeline))
 
 
-def make_train_function(model: SimCLR) -> Callable[[Batches, int], None]:
+def make_train_function(model: Learner) -> Callable[[Batches, int], None]:
     """A function that takes some steps on all replicas, given batches and how many.
 
     It returns nothing, so that Python never waits for a device; the results are in the
@@ -234,19 +246,8 @@ def make_train_function(model: SimCLR) -> Callable[[Batches, int], None]:
     return lambda batches, steps: train(batches, tf.constant(steps))
 
 
-def _results(model: SimCLR) -> dict[str, float]:
+def _results(model: Learner) -> dict[str, float]:
     return {metric.name: float(metric.result()) for metric in model.metrics}
-
-
-def _shown(values: Mapping[str, float]) -> dict[str, float]:
-    """The few numbers that tell a person how it goes, under short names."""
-    names = {
-        "loss": "contrastive_loss",
-        "acc": "contrastive_accuracy",
-        "probe": "probe_accuracy",
-        "kNN": "knn_accuracy",
-    }
-    return {short: values[name] for short, name in names.items() if name in values}
 
 
 def _text(values: Mapping[str, float]) -> str:

@@ -9,7 +9,7 @@ import tensorflow as tf
 from simclr_tf.augmentation import (
     SimCLRAugmenter,
     StatelessAugmentation,
-    host_two_views,
+    views_on_host,
 )
 
 _SEEDS = tf.constant(np.random.default_rng(0).integers(-(2**31), 2**31, [48, 2]))
@@ -30,7 +30,7 @@ def _small():
 
 
 def _compiled(augmenter):
-    return tf.function(functools.partial(host_two_views, augmenter), jit_compile=True)
+    return tf.function(functools.partial(views_on_host, augmenter), jit_compile=True)
 
 
 @pytest.fixture(scope="module")
@@ -92,13 +92,13 @@ def test_floating_point_images_are_taken_as_they_are(images):
     augmenter, made = _small()
     unit = tf.cast(images, tf.float32) / 255.0
     np.testing.assert_allclose(made(unit, _SEEDS), made(images, _SEEDS), atol=1e-6)
-    arrays = host_two_views(augmenter, np.asarray(images)[:1], _SEEDS[:1])
+    arrays = views_on_host(augmenter, np.asarray(images)[:1], _SEEDS[:1])
     np.testing.assert_allclose(arrays, made(images, _SEEDS)[:1], atol=1e-6)
 
 
 def test_grey_images_are_refused(images):
     with pytest.raises(ValueError, match="needs RGB"):
-        host_two_views(SimCLRAugmenter(20), images[..., :1], _SEEDS)
+        views_on_host(SimCLRAugmenter(20), images[..., :1], _SEEDS)
 
 
 class _Negative(StatelessAugmentation):

@@ -10,7 +10,7 @@ from simclr_tf.augmentation import (
     RandomColorJitter,
     RandomResizedCrop,
     SimCLRAugmenter,
-    host_two_views,
+    views_on_host,
 )
 
 
@@ -83,7 +83,7 @@ def test_two_layers_of_one_class_draw_apart_and_with_their_own_settings():
 
     images = _images(6)
     views = augmenter.two_views(images, _seeds(6))
-    host = tf.function(host_two_views, autograph=False)
+    host = tf.function(views_on_host, autograph=False)
     np.testing.assert_allclose(host(augmenter, images, _seeds(6)), views, atol=5e-6)
 
 

@@ -144,6 +144,24 @@ def test_views_made_by_replicas_with_lars_a_probe_and_steps_at_once(
 
 
 @_TWO
+@pytest.mark.parametrize(
+    "method",
+    [
+        "supcon",
+        "jigsaw",
+        pytest.param("dcl", marks=_EXHAUSTIVE),
+        pytest.param("rotation", marks=_EXHAUSTIVE),
+    ],
+)
+def test_ten_steps_of_a_method_are_those_of_one_device(on, images, method):
+    """Labels of all replicas, and draws that travel with the views."""
+    case = Case(images, method=method, encoder="tiny")
+    ours, theirs = on(2, case), _alone(case)
+    assert np.ptp(theirs["loss"]) > 1e-3
+    _assert_same(ours, theirs)
+
+
+@_TWO
 @_ONE_BLOCK_OR_TWO
 def test_activations_computed_again_by_replicas(on, images, blocks):
     case = {"views": True, "blocks": blocks}

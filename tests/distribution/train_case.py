@@ -13,6 +13,8 @@ import tensorflow as tf
 
 import simclr_tf
 from simclr_tf import randomness
+from simclr_tf.methods import Contrastive, method_class
+from simclr_tf.model import Learner
 from tests import tiny
 
 STEPS = 10
@@ -39,6 +41,7 @@ class Case:
     encoder: str = "plain"
     """Of `_ENCODERS`, or "tiny"."""
     blocks: tuple[int, ...] | None = (1, 1)
+    method: str = "simclr"
     optimizer: str = "sgd"
     probe: bool = False
     views: bool = False
@@ -50,7 +53,7 @@ class Case:
     policy: str | None = None
 
 
-def make_model(case: Case) -> simclr_tf.SimCLR:
+def make_model(case: Case) -> Learner:
     """The same model, with the same weights, whatever the replicas."""
     tf.keras.utils.set_random_seed(3)
     if case.encoder == "tiny":
@@ -62,13 +65,15 @@ def make_model(case: Case) -> simclr_tf.SimCLR:
             blocks=case.blocks,
             rematerialize=case.rematerialize,
         )
-    model = simclr_tf.SimCLR(
+    kind = method_class(case.method)
+    method = kind(temperature=0.5) if issubclass(kind, Contrastive) else kind()
+    model = Learner(
         encoder,
-        simclr_tf.ProjectionHead(num_layers=2, out_dim=32),
+        method.make_head(layers=2, hidden_dim=None, out_dim=32),
+        method,
         augmenter=simclr_tf.augmentation.SimCLRAugmenter(
             IMAGE_SIZE, color_strength=0.5, blur=False
         ),
-        temperature=0.5,
         num_classes=10 if case.probe else None,
         micro_batches=case.micro_batches,
     )
@@ -123,7 +128,7 @@ def distribute(
     return strategy.distribute_datasets_from_function(shares)
 
 
-def make_views(model: simclr_tf.SimCLR, batches: tf.data.Dataset) -> tf.data.Dataset:
+def make_views(model: Learner, batches: tf.data.Dataset) -> tf.data.Dataset:
     """The views that the step would make, made before it."""
 
     def to_views(step: tf.Tensor, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:

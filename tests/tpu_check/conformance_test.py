@@ -144,6 +144,17 @@ def test_ten_steps_in_float64_are_those_of_one_device(
 
 
 @pytest.mark.exhaustive
+@pytest.mark.parametrize("method", ["supcon", "dcl", "rotation", "jigsaw"])
+def test_ten_steps_of_a_method_are_those_of_one_device(images, compiler, method):
+    tf.keras.backend.set_floatx("float64")
+    case = case_of(images, "tiny", method=method)
+    ours, theirs = ten_steps(case, compiler), on_one_device(case)
+    assert np.ptp(theirs["loss"]) > 1e-3
+    for name, values in ours.items():
+        assert distance(values, theirs[name]) < 1e-9, name
+
+
+@pytest.mark.exhaustive
 def test_micro_batches_of_replicas_are_those_of_one_device(images, compiler):
     """Piece k of each replica is piece k of the batch, where they lie in that order."""
     tf.keras.backend.set_floatx("float64")

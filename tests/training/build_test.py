@@ -42,7 +42,7 @@ def test_the_model_is_that_of_the_recipe():
     ]
     assert model.probe.kernel.shape == [32, 5]
     assert build_model(RECIPE).probe is None
-    assert model.temperature == 0.35
+    assert model.method.temperature == 0.35
     assert model.seed == 4
 
 

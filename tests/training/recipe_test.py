@@ -126,6 +126,7 @@ def test_what_is_said_is_kept_and_changes_no_other_default(size):
         "micro_batches": 2,
         "rematerialize": True,
         "seed": 5,
+        "method": "supcon",
     }
     plain = dataclasses.asdict(Recipe(image_size=size).resolve())
     for name, value in said.items():
@@ -135,6 +136,11 @@ def test_what_is_said_is_kept_and_changes_no_other_default(size):
         assert Recipe(image_size=size, blur=blur).resolve().blur is blur
     untried = {field.name for field in dataclasses.fields(Recipe)} - set(said)
     assert untried == {"image_size", "blur", "epochs"}
+
+
+def test_a_method_that_learns_from_labels_is_not_told_to_do_without():
+    with pytest.raises(UserError, match="supcon learns from labels"):
+        Recipe(method="supcon", labels=False).resolve()
 
 
 def test_warm_up_is_a_twentieth_of_the_epochs():

@@ -1,0 +1,18 @@
+"""DCL: SimCLR whose positives do not weaken what negatives teach."""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+from simclr_tf.loss import Contrast, dcl
+from simclr_tf.methods.contrastive import Contrastive
+
+
+@tf.keras.utils.register_keras_serializable(package="simclr_tf")
+class DCLMethod(Contrastive):
+    """Decoupled contrastive learning (Yeh et al. 2022)."""
+
+    def compare(
+        self, z_a: tf.Tensor, z_b: tf.Tensor, labels: tf.Tensor | None
+    ) -> Contrast:
+        return dcl(z_a, z_b, temperature=self.temperature, block_size=self.block_size)

@@ -1,0 +1,85 @@
+"""What every method says: which views it wants, which head, and what it minimises."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import tensorflow as tf
+
+
+class Method:
+    """How an encoder learns from the views of a batch; settings, and no variables.
+
+    A subclass says what follows in class attributes, and writes `objective`. It is
+    registered with `tf.keras.utils.register_keras_serializable` and gives its settings
+    in `get_config`. Replicas, micro-batches, the probe, resuming and the TPU program
+    are the `Learner`'s.
+
+    Attributes:
+      drawn: augmented views drawn of each image.
+      num_views: views V that the encoder sees of each image, see `arrange`.
+      measures: names of the scalars that `objective` returns beside "loss".
+      shown: short names, for a line of progress, of some of them.
+      draws: whether `objective` draws at random, from seeds.
+      projects: whether the head maps one representation to a projection of it, which
+        an exported encoder then gives too.
+      compares_images: whether a batch of one image teaches nothing.
+      learns_from_labels: whether `objective` needs labels.
+    """
+
+    drawn: int = 2
+    num_views: int = 2
+    measures: tuple[str, ...] = ()
+    shown: ClassVar[Mapping[str, str]] = {}
+    draws: bool = False
+    projects: bool = False
+    compares_images: bool = True
+    learns_from_labels: bool = False
+
+    def make_head(self, *, layers: int, hidden_dim: int | None, out_dim: int) -> Any:
+        """The Keras layer between representations and objective."""
+        raise NotImplementedError(f"{type(self).__name__} must define make_head().")
+
+    def arrange(self, views: tf.Tensor, seeds: tf.Tensor) -> tf.Tensor:
+        """Drawn views `[n, drawn, h, w, C]` as the encoder sees them, `[n, V, …]`.
+
+        Args:
+          views: floating point in [0, 1].
+          seeds: int32 `[n, 2]`, of which further draws may be made.
+        """
+        return views
+
+    def project(
+        self, head: tf.keras.layers.Layer, features: tf.Tensor, *, training: bool
+    ) -> tf.Tensor:
+        """Representations `[V * n, D]`, first all first views, through the head."""
+        return head(features, training=training)
+
+    def objective(
+        self, projections: tf.Tensor, labels: tf.Tensor | None, seeds: tf.Tensor | None
+    ) -> dict[str, tf.Tensor]:
+        """What is minimised, and measures of it.
+
+        In a replica context it sees this replica's images, and its mean over replicas
+        is what is minimised: see `simclr_tf.distribution.replicas`.
+
+        Args:
+          projections: what `project` gives.
+          labels: int32 `[n]`, -1 where unknown, or None.
+          seeds: int32 `[n, 2]`, as `arrange` was given them; they may be None unless
+            the method `draws`.
+
+        Returns:
+          The scalar "loss" and a scalar for each of `measures`, in float32 at least.
+        """
+        raise NotImplementedError(f"{type(self).__name__} must define objective().")
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments that make it again."""
+        return {}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Method:
+        """The method of `get_config`."""
+        return cls(**config)

@@ -1,0 +1,26 @@
+"""What pretext tasks share: a classifier that tells what was done to an image."""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+from simclr_tf.methods.method import Method
+
+
+class Pretext(Method):
+    """The encoder learns by telling from the views which of some things was done.
+
+    `measures` are its loss and its accuracy, in this order.
+    """
+
+    compares_images = False
+
+    def told(self, logits: tf.Tensor, classes: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Cross entropy of logits `[m, K]` and classes int32 `[m]`, and accuracy."""
+        dtype = tf.float64 if logits.dtype == tf.float64 else tf.float32
+        logits = tf.cast(logits, dtype)
+        losses = tf.nn.sparse_softmax_cross_entropy_with_logits(classes, logits)
+        guess = tf.argmax(logits, axis=1, output_type=tf.int32)
+        loss = tf.reduce_mean(losses)
+        accuracy = tf.reduce_mean(tf.cast(guess == classes, dtype))
+        return {"loss": loss, **dict(zip(self.measures, (loss, accuracy)))}

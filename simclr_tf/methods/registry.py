@@ -1,0 +1,32 @@
+"""Names of methods."""
+
+from __future__ import annotations
+
+from simclr_tf.errors import UserError
+from simclr_tf.methods.dcl import DCLMethod
+from simclr_tf.methods.jigsaw import JigsawMethod
+from simclr_tf.methods.method import Method
+from simclr_tf.methods.rotation import RotationMethod
+from simclr_tf.methods.simclr import NTXentMethod
+from simclr_tf.methods.supcon import SupConMethod
+
+_METHODS: dict[str, type[Method]] = {
+    "simclr": NTXentMethod,
+    "supcon": SupConMethod,
+    "dcl": DCLMethod,
+    "rotation": RotationMethod,
+    "jigsaw": JigsawMethod,
+}
+
+METHODS = tuple(_METHODS)
+
+
+def method_class(name: str) -> type[Method]:
+    """The class of a method.
+
+    Raises:
+      UserError: where the name is unknown.
+    """
+    if name not in _METHODS:
+        raise UserError(f"method must be one of {METHODS}, got {name!r}.")
+    return _METHODS[name]

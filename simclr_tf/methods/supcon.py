@@ -1,0 +1,29 @@
+"""SupCon: all views of images of a class attract each other."""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+from simclr_tf.loss import Contrast, supcon
+from simclr_tf.methods.contrastive import Contrastive
+
+
+@tf.keras.utils.register_keras_serializable(package="simclr_tf")
+class SupConMethod(Contrastive):
+    """Supervised contrastive learning (Khosla et al. 2020).
+
+    Labels are those of all replicas; images without one are SimCLR's.
+    """
+
+    learns_from_labels = True
+
+    def compare(
+        self, z_a: tf.Tensor, z_b: tf.Tensor, labels: tf.Tensor | None
+    ) -> Contrast:
+        return supcon(
+            z_a,
+            z_b,
+            labels,
+            temperature=self.temperature,
+            block_size=self.block_size,
+        )

@@ -1,0 +1,73 @@
+"""Every method trains by `fit`, is saved, and is refused by name where unknown."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import simclr_tf
+from simclr_tf.errors import UserError
+from simclr_tf.methods import METHODS, method_class
+from simclr_tf.model import Learner
+from tests import tiny
+
+
+def _learner(name, **settings):
+    tf.keras.utils.set_random_seed(0)
+    method = method_class(name)()
+    learner = Learner(
+        tiny.encoder(),
+        method.make_head(layers=1, hidden_dim=None, out_dim=8),
+        method,
+        augmenter=simclr_tf.augmentation.SimCLRAugmenter(
+            24, color_strength=0.0, blur=False
+        ),
+        **settings,
+    )
+    learner.build((None, 24, 24, 3))
+    learner.compile(tf.keras.optimizers.SGD(0.01))
+    return learner
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_method_trains_and_is_saved(tmp_path, name):
+    images = np.random.default_rng(0).integers(0, 256, [8, 24, 24, 3], np.uint8)
+    labels = np.arange(8) % 2
+    learner = _learner(name, num_classes=2)
+    before = [v.numpy() for v in learner.encoder.trainable_variables]
+    history = learner.fit(images, labels, batch_size=8, verbose=0).history
+    assert set(history) == {
+        *("loss", "probe_loss", "probe_accuracy"),
+        *learner.method.measures,
+    }
+    assert set(learner.method.shown.values()) <= set(history)
+    # What is minimised is the method's own loss and the probe's.
+    own = history[learner.method.shown["loss"]][0]
+    assert history["loss"][0] == pytest.approx(own + history["probe_loss"][0], 1e-5)
+    for variable, value in zip(learner.encoder.trainable_variables, before):
+        assert np.abs(variable.numpy() - value).max() > 0
+    path = str(tmp_path / "learner.keras")
+    learner.save(path)
+    loaded = tf.keras.models.load_model(path)
+    assert type(loaded.method) is type(learner.method)
+    assert loaded.method.get_config() == learner.method.get_config()
+    np.testing.assert_array_equal(
+        loaded.predict(images, verbose=0), learner.predict(images, verbose=0)
+    )
+
+
+def test_labels_that_are_learned_from_must_be_given():
+    images = np.zeros([4, 28, 28, 3], np.uint8)
+    with pytest.raises(UserError, match="SupConMethod learns from labels"):
+        _learner("supcon").fit(images, batch_size=4, verbose=0)
+
+
+def test_an_image_alone_teaches_a_pretext_task_and_no_comparison():
+    image = np.random.default_rng(0).integers(0, 256, [1, 28, 28, 3], np.uint8)
+    assert _learner("rotation").fit(image, batch_size=1, verbose=0).history["loss"]
+    with pytest.raises(UserError, match="one image has no negatives"):
+        _learner("dcl").fit(image, batch_size=1, verbose=0)
+
+
+def test_a_method_that_is_none_is_named():
+    with pytest.raises(UserError, match=r"one of \('simclr', .*got 'moco'"):
+        method_class("moco")
