@@ -1,8 +1,18 @@
-"""What an encoder is worth: its features, a linear probe, nearest neighbours."""
+"""What an encoder is worth: its features, probes, neighbours, and their geometry."""
 
 from simclr_tf.evaluation.features import encode
+from simclr_tf.evaluation.geometry import Geometry, geometry
 from simclr_tf.evaluation.knn import knn
 from simclr_tf.evaluation.linear_probe import linear_probe
 from simclr_tf.evaluation.result import EvaluationResult
+from simclr_tf.evaluation.ridge_probe import ridge_probe
 
-__all__ = ["EvaluationResult", "encode", "knn", "linear_probe"]
+__all__ = [
+    "EvaluationResult",
+    "Geometry",
+    "encode",
+    "geometry",
+    "knn",
+    "linear_probe",
+    "ridge_probe",
+]

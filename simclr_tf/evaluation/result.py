@@ -12,7 +12,7 @@ class EvaluationResult:
     """Accuracies of a classifier on frozen features, with its settings.
 
     Attributes:
-      method: `"linear probe"` or `"knn"`.
+      method: `"linear probe"`, `"ridge probe"` or `"knn"`.
       top1: share of test examples whose class has the highest score, 0 to 1.
       top5: share of test examples whose class is among the five highest scores,
         0 to 1; None where there are fewer than five classes, because it
