@@ -30,7 +30,10 @@ def _small():
 
 
 def _compiled(augmenter):
-    return tf.function(functools.partial(views_on_host, augmenter), jit_compile=True)
+    def made(images, seeds, *, sizes=None):
+        return views_on_host(augmenter, images, seeds, sizes=sizes)
+
+    return tf.function(made, jit_compile=True)
 
 
 @pytest.fixture(scope="module")
