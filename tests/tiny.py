@@ -13,6 +13,7 @@ import simclr_tf
 
 NAME = "tests.tiny:encoder"
 DROPOUT_NAME = "tests.tiny:dropout_encoder"
+COLLAPSING_NAME = "tests.tiny:collapsing_encoder"
 FEATURES = 16
 
 
@@ -37,3 +38,10 @@ def dropout_encoder(image_size: int | None = None) -> tf.keras.Model:
     return tf.keras.Sequential(
         [*encoder(image_size).layers, tf.keras.layers.Dropout(0.3)], name="encoder"
     )
+
+
+def collapsing_encoder(image_size: int | None = None) -> tf.keras.Model:
+    """`encoder` of which weight decay leaves a constant: biases do not decay."""
+    collapsing = encoder(image_size)
+    collapsing.layers[3].bias_initializer = tf.keras.initializers.Ones()
+    return collapsing

@@ -36,6 +36,7 @@ class PretrainingData(NamedTuple):
 def load_for_pretraining(
     dataset: str,
     test_dataset: str | None = None,
+    eval_dataset: str | None = None,
     *,
     image_size: int | None,
     labels: bool,
@@ -49,6 +50,8 @@ def load_for_pretraining(
     Args:
       dataset: see `load`.
       test_dataset: where the test images are, if not in `dataset`'s test split.
+      eval_dataset: another dataset to measure on, by its own labels; nothing of
+        `dataset` is then held out.
       image_size: see `load`.
       labels: whether labels are used, where there are any. Without them nothing is
         measured and nothing held out.
@@ -62,6 +65,9 @@ def load_for_pretraining(
         return load(spec, split, image_size=image_size, labels=labels)
 
     whole = load_split(dataset, "train")
+    if eval_dataset is not None:
+        bank, queries = load_train_and_test(eval_dataset, image_size=image_size)
+        return PretrainingData(whole, bank, queries, f"Measured on {bank}.")
     if whole.num_classes is None:
         return PretrainingData(whole, None, None, "")
     try:

@@ -24,6 +24,7 @@ from simclr_tf.data import (
 )
 from simclr_tf.distribution.crew import Crew
 from simclr_tf.errors import UserError
+from simclr_tf.evaluators import Monitor, make_evaluators
 from simclr_tf.model import Learner
 from simclr_tf.progress import duration
 from simclr_tf.training import run_files
@@ -31,7 +32,6 @@ from simclr_tf.training.build import build_model, build_optimizer
 from simclr_tf.training.checkpoints import Checkpoints, newest_state
 from simclr_tf.training.data_record import Calendar, DataRecord
 from simclr_tf.training.journal import Journal
-from simclr_tf.training.knn_monitor import KnnMonitor
 from simclr_tf.training.precision import has_fast_bfloat16
 from simclr_tf.training.recipe import Recipe, ResolvedRecipe
 from simclr_tf.training.run_folder import RunFolder, RunFolderError
@@ -115,7 +115,7 @@ def pretrain(
             recipe=settings,
             run=run,
             source=data.train,
-            monitor=_monitor(settings, data),
+            monitor=_monitor(settings, data, model),
             model=model,
             calendar=record.calendar,
             crew=crew,
@@ -147,6 +147,7 @@ def _load(
     data = load_for_pretraining(
         recipe.dataset,
         recipe.test_dataset,
+        recipe.eval_dataset,
         image_size=recipe.image_size,
         labels=recipe.labels,
         pretrain_on_all=recipe.pretrain_on_all,
@@ -255,7 +256,8 @@ def _facts(step: int, recipe: ResolvedRecipe, record: DataRecord) -> dict[str, o
     """What all workers of a run must agree on."""
     settings = dataclasses.asdict(recipe)
     # Hosts may keep the same images in different places.
-    del settings["dataset"], settings["test_dataset"]
+    for name in ("dataset", "test_dataset", "eval_dataset"):
+        del settings[name]
     return {
         "steps done": step,
         "settings": settings,
@@ -264,11 +266,15 @@ def _facts(step: int, recipe: ResolvedRecipe, record: DataRecord) -> dict[str, o
     }
 
 
-def _monitor(recipe: ResolvedRecipe, data: PretrainingData) -> KnnMonitor | None:
-    """kNN while training, where there are labels to measure it with."""
-    if data.bank is None or data.queries is None:
-        return None
-    return KnnMonitor(data.bank, data.queries, recipe.image_size)
+def _monitor(recipe: ResolvedRecipe, data: PretrainingData, model: Learner) -> Monitor:
+    """What measures the encoder as it trains; the images learned from, if no others."""
+    return Monitor(
+        make_evaluators(recipe.eval),
+        data.bank or data.train,
+        data.queries or data.train,
+        recipe.image_size,
+        model.augmenter,
+    )
 
 
 @contextlib.contextmanager
@@ -348,7 +354,8 @@ def _write_result(training: Training, data: PretrainingData, began_at: int) -> d
     if not rows:
         training.say(f"{run.metrics} is missing: the figures of the epochs are lost.")
     held_out = 0
-    if data.queries is not None and data.queries.split == HELD_OUT:
+    own = training.recipe.eval_dataset is None
+    if own and data.queries is not None and data.queries.split == HELD_OUT:
         held_out = len(data.queries)
     result = {
         "steps": total,

@@ -12,6 +12,7 @@ from simclr_tf.encoder.registry import (
     takes_any_size,
 )
 from simclr_tf.errors import UserError
+from simclr_tf.evaluators import make_evaluators
 from simclr_tf.methods import METHODS, method_class
 from simclr_tf.optimizer import OPTIMIZERS
 
@@ -54,6 +55,7 @@ _RANGES = {
     "crop_min_area": _Range(0, 1),
     "early_view_size": _Range(8),
     "early_share": _Range(0, 1),
+    "eval_every": _Range(1),
     "temperature": _Range(0, lowest_open=True),
     "learning_rate": _Range(0),
     "momentum": _Range(0, 1, highest_open=True),
@@ -104,6 +106,19 @@ class Recipe:
         True,
         "use the dataset's labels (of a folder: its subfolders' names) to show "
         "accuracies; learning never sees them, but with a method that learns from them",
+    )
+    eval: str = _setting(
+        "knn,geometry",
+        "what is measured of the encoder as it trains, with commas: knn and ridge, "
+        "accuracies of two quick classifiers; geometry, how evenly representations "
+        "lie, with a warning where they collapse; contrastive, the contrastive task on "
+        "images held out",
+    )
+    eval_every: int = _setting(1, "epochs from one such measurement to the next")
+    eval_dataset: Optional[str] = _setting(
+        None,
+        "labelled images to measure on instead of the dataset's own, in the same "
+        "notation: what is learned from unlabelled images is judged by those",
     )
     pretrain_on_all: bool = _setting(
         False,
@@ -252,15 +267,15 @@ class Recipe:
 
 
 # Settings without a default: None says that there is nothing to set.
-_MAY_BE_NONE = ("test_dataset", "head_hidden_dim")
+_MAY_BE_NONE = ("test_dataset", "eval_dataset", "head_hidden_dim")
 
 
 @dataclasses.dataclass(frozen=True)
 class ResolvedRecipe:
     """All settings of a run, each in its range; `Recipe` tells what they mean.
 
-    `test_dataset` is None where the dataset is measured on itself, and
-    `head_hidden_dim` where it is the encoder's width.
+    `test_dataset` and `eval_dataset` are None where the dataset is measured on itself,
+    and `head_hidden_dim` where it is the encoder's width.
 
     Raises:
       UserError: where a setting is out of its range.
@@ -270,6 +285,9 @@ class ResolvedRecipe:
     test_dataset: Optional[str]
     method: str
     labels: bool
+    eval: str
+    eval_every: int
+    eval_dataset: Optional[str]
     pretrain_on_all: bool
     image_size: int
     encoder: str
@@ -329,6 +347,7 @@ class ResolvedRecipe:
                 raise UserError(
                     f"{name} must be one of {choices}, got {getattr(self, name)!r}."
                 )
+        make_evaluators(self.eval)
         if self.warmup_epochs > self.epochs:
             raise UserError(
                 f"warmup_epochs must be at most epochs, {self.epochs}, got "

@@ -28,8 +28,12 @@ from simclr_tf.training.metrics_file import MetricsFile
 from simclr_tf.training.recipe import ResolvedRecipe
 from simclr_tf.training.run_files import RunFolderError
 
-# Settings that say how a step is computed; the training is the same.
-_FREE = {"rematerialize", "augment_on", "steps_per_execution"}
+# Settings that say how a step is computed, or what is measured: the training is the
+# same.
+_FREE = {
+    *("rematerialize", "augment_on", "steps_per_execution"),
+    *("eval", "eval_every", "eval_dataset"),
+}
 
 
 class RunFolder:

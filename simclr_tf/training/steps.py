@@ -12,13 +12,13 @@ import tensorflow as tf
 from simclr_tf.data import Source, pretrain_batches
 from simclr_tf.distribution.crew import Crew
 from simclr_tf.errors import UserError
+from simclr_tf.evaluators import Monitor
 from simclr_tf.model import Learner
 from simclr_tf.progress import Progress
 from simclr_tf.training.build import build_augmenter
 from simclr_tf.training.checkpoints import Checkpoints
 from simclr_tf.training.data_record import Calendar
 from simclr_tf.training.journal import Journal
-from simclr_tf.training.knn_monitor import KnnMonitor
 from simclr_tf.training.recipe import ResolvedRecipe
 from simclr_tf.training.run_folder import RunFolder
 from simclr_tf.training.run_lock import RunLock
@@ -42,7 +42,7 @@ class Training:
     recipe: ResolvedRecipe
     run: RunFolder
     source: Source
-    monitor: KnnMonitor | None
+    monitor: Monitor
     model: Learner
     calendar: Calendar
     crew: Crew
@@ -135,8 +135,11 @@ class Training:
         row = {"step": self.step, "epoch": epoch + 1, **_results(self.model)}
         row["images_per_second"] = images_per_second
         self._progress.clear()
-        if self.monitor is not None:
-            row.update(self.monitor.run(self.model))
+        done = epoch + 1
+        warnings: list[str] = []
+        if done % self.recipe.eval_every == 0 or done == self.recipe.epochs:
+            values, warnings = self.monitor.run(self.model)
+            row.update(values)
         self._require_finite(row, epoch)
         self._require_finite_weights(epoch)
         left = self._progress.left(self.step * self.recipe.batch_size)
@@ -144,6 +147,8 @@ class Training:
             f"epoch {epoch + 1}/{self.recipe.epochs}  {_text(self._shown(row))}  "
             f"{images_per_second:,.0f} images/s  {left} left"
         )
+        for line in warnings:
+            self.say(line)
         if self.journal is not None:
             self._require_lock()
             self.journal.write(row)
@@ -198,7 +203,7 @@ class Training:
         names = {
             **self.model.method.shown,
             "probe": "probe_accuracy",
-            "kNN": "knn_accuracy",
+            **self.monitor.shown,
         }
         return {short: values[name] for short, name in names.items() if name in values}
 

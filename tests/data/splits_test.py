@@ -267,3 +267,19 @@ def test_of_records_without_a_test_split_a_fifth_is_held_out(tmp_path):
         int(example["index"]) for part in (train, test) for example in read_all(part)
     ]
     assert sorted(places) == list(range(10))
+
+
+def test_another_dataset_judges_what_is_learned_from_unlabelled_images(
+    one_split, tmp_path
+):
+    bare = _save(tmp_path / "bare.npz", images=_IMAGES)
+    found = load_for_pretraining(bare, None, one_split, image_size=None, labels=True)
+    assert len(found.train) == 50
+    assert found.train.num_classes is None
+    assert (len(found.bank), len(found.queries)) == (40, 10)
+    assert found.bank.spec == one_split
+    assert one_split in found.note
+    # Nothing of a labelled dataset is held out either, where another judges.
+    own = load_for_pretraining(one_split, None, "shapes", image_size=8, labels=True)
+    assert len(own.train) == 50
+    assert own.queries.spec == "shapes"

@@ -16,6 +16,7 @@ import tensorflow as tf
 
 from simclr_tf.data import DataError, load
 from simclr_tf.distribution import make_strategy
+from simclr_tf.evaluators import Monitor, make_evaluators
 from simclr_tf.training import (
     Diverged,
     Recipe,
@@ -25,11 +26,11 @@ from simclr_tf.training import (
     pretrain,
 )
 from simclr_tf.training.flagfile import to_flagfile
-from simclr_tf.training.knn_monitor import KnnMonitor
 from tests import tiny
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 STEPS = 10  # an epoch
+GEOMETRY = ("alignment", "uniformity", "effective_rank", "deviation")
 # The room gives the function's name to the function.
 loop = importlib.import_module("simclr_tf.training.pretrain")
 
@@ -149,6 +150,7 @@ def test_the_run_folder_is_complete(whole, recipe):
             *("step", "epoch", "images_per_second", "loss"),
             *("contrastive_loss", "contrastive_accuracy", "contrastive_entropy"),
             *("probe_loss", "probe_accuracy", "knn_accuracy"),
+            *GEOMETRY,
         }
         assert row["images_per_second"] > 0
         for name in ("contrastive_accuracy", "probe_accuracy", "knn_accuracy"):
@@ -188,13 +190,14 @@ def test_tensorboard_holds_the_same_metrics(whole):
 
 
 def test_load_model_gives_the_trained_weights(whole, recipe):
-    """The last kNN accuracy again, to the digit, and each weight of the checkpoint."""
+    """The last evaluation again, to the digit, and each weight of the checkpoint."""
     model = _model(whole)
     image_size = {"image_size": 16}
     bank = load(recipe.dataset, "train", **image_size)
     queries = load(recipe.dataset, "test", **image_size)
-    measured = dict(KnnMonitor(bank, queries, 16).run(model))
-    assert measured["knn_accuracy"] == metrics(whole)[-1]["knn_accuracy"]
+    evaluators = make_evaluators("knn,geometry")
+    measured, _ = Monitor(evaluators, bank, queries, 16, model.augmenter).run(model)
+    assert measured == {name: metrics(whole)[-1][name] for name in measured}
 
     assert model.probe is None
     saved = sorted(
@@ -264,12 +267,43 @@ def test_without_labels_no_accuracy_is_claimed_and_learning_is_the_same(
     assert set(result["metrics"]) == {
         *("step", "epoch", "images_per_second", "loss"),
         *("contrastive_loss", "contrastive_accuracy", "contrastive_entropy"),
+        *GEOMETRY,
     }
     assert not re.search("kNN|probe|classes", "".join(lines))
     pretrain(labelled, str(tmp_path / "labelled"), say=lines.append)
     (row,), (other,) = metrics(tmp_path / "bare"), metrics(tmp_path / "labelled")
     assert row["loss"] == row["contrastive_loss"]
     assert row["loss"] == pytest.approx(other["contrastive_loss"], rel=1e-6)
+
+
+def test_a_collapse_is_said_and_unlabelled_images_are_judged_by_labels_of_others(
+    images, recipe, tmp_path
+):
+    """By weight decay that leaves of an encoder its biases alone."""
+    bare = dataclasses.replace(
+        recipe,
+        dataset=f"npz:{images / 'bare.npz'}",
+        eval_dataset=recipe.dataset,
+        eval="ridge,geometry",
+        eval_every=2,
+        augment_on="device",
+        epochs=2,
+        early_share=0.0,
+        optimizer="sgd",
+        encoder=tiny.COLLAPSING_NAME,
+        weight_decay=1.0,
+        learning_rate=0.5,
+        warmup_epochs=0.0,
+    )
+    lines = []
+    pretrain(bare, str(tmp_path / "run"), say=lines.append)
+    said = "\n".join(lines)
+    assert "Measured on npz:" in said
+    assert said.count("the encoder has collapsed") == 1, said
+    before, row = metrics(tmp_path / "run")
+    assert "ridge_accuracy" not in before
+    assert 0.0 < row["ridge_accuracy"] <= 1.0
+    assert row["deviation"] < 0.1
 
 
 def test_a_run_keeps_the_precision_that_the_machine_it_began_on_chose(

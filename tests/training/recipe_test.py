@@ -74,7 +74,7 @@ def test_nothing_is_left_open_but_what_has_no_default():
         for name, value in dataclasses.asdict(Recipe().resolve()).items()
         if value is None
     }
-    assert open_ends == {"test_dataset", "head_hidden_dim"}
+    assert open_ends == {"test_dataset", "eval_dataset", "head_hidden_dim"}
 
 
 def test_the_types_of_what_is_resolved_say_the_same():
@@ -127,6 +127,9 @@ def test_what_is_said_is_kept_and_changes_no_other_default(size):
         "rematerialize": True,
         "seed": 5,
         "method": "supcon",
+        "eval": "",
+        "eval_every": 7,
+        "eval_dataset": "shapes",
     }
     plain = dataclasses.asdict(Recipe(image_size=size).resolve())
     for name, value in said.items():

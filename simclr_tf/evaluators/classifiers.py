@@ -1,0 +1,60 @@
+"""Accuracies of classifiers on representations."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+
+from simclr_tf.evaluation import knn, ridge_probe
+from simclr_tf.evaluators.evaluator import Encoded, Evaluator
+
+_NEIGHBOURS = 20
+
+
+class _Classifier(Evaluator):
+    needs_labels = True
+
+    def accuracy(
+        self, h: np.ndarray, y: np.ndarray, query_h: np.ndarray, query_y: np.ndarray
+    ) -> float:
+        raise NotImplementedError
+
+    def measure(self, encoded: Encoded) -> dict[str, float]:
+        bank_y, query_y = encoded.bank_y, encoded.query_y
+        if bank_y is None or query_y is None or not len(query_y):
+            return {}
+        if len(np.unique(bank_y)) < 2:
+            return {}
+        # Of many classes, a sample misses some: their queries are never right.
+        seen = np.isin(query_y, bank_y)
+        right = 0.0
+        if seen.any():
+            right = self.accuracy(
+                encoded.bank_h, bank_y, encoded.query_h[seen], query_y[seen]
+            )
+        return {self.measures[0]: right * float(np.mean(seen))}
+
+
+class KnnEvaluator(_Classifier):
+    """The 20 nearest images vote."""
+
+    measures = ("knn_accuracy",)
+    shown: ClassVar = {"kNN": "knn_accuracy"}
+
+    def accuracy(
+        self, h: np.ndarray, y: np.ndarray, query_h: np.ndarray, query_y: np.ndarray
+    ) -> float:
+        return knn(h, y, query_h, query_y, k=min(_NEIGHBOURS, len(y))).top1
+
+
+class RidgeEvaluator(_Classifier):
+    """A linear classifier in closed form."""
+
+    measures = ("ridge_accuracy",)
+    shown: ClassVar = {"ridge": "ridge_accuracy"}
+
+    def accuracy(
+        self, h: np.ndarray, y: np.ndarray, query_h: np.ndarray, query_y: np.ndarray
+    ) -> float:
+        return ridge_probe(h, y, query_h, query_y).top1

@@ -1,0 +1,53 @@
+"""What every evaluator says: what it measures of an encoder's representations."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import ClassVar
+
+import numpy as np
+
+
+@dataclasses.dataclass(frozen=True)
+class Encoded:
+    """Representations of a sample of images, all finite.
+
+    Attributes:
+      bank_h: float32 `[N, D]`, of images to learn a classifier from.
+      bank_y: int64 `[N]`, their labels, all >= 0, or None without labels.
+      query_h: float32 `[M, D]`, of other images.
+      query_y: int64 `[M]`, their labels, or None without labels.
+      views_h: float32 `[2, M, D]`, of two augmented views of the queries.
+      views_z: float32 `[2, M, d]`, the projections of those, or representations where
+        the method has no projections.
+    """
+
+    bank_h: np.ndarray
+    bank_y: np.ndarray | None
+    query_h: np.ndarray
+    query_y: np.ndarray | None
+    views_h: np.ndarray
+    views_z: np.ndarray
+
+
+class Evaluator:
+    """Measures representations; made once, and asked again and again.
+
+    Attributes:
+      measures: names of the values, for metrics.jsonl and TensorBoard.
+      shown: short names, for a line of progress, of some of them.
+      needs_labels: whether it is left out where images have no labels.
+    """
+
+    measures: tuple[str, ...] = ()
+    shown: ClassVar[Mapping[str, str]] = {}
+    needs_labels: bool = False
+
+    def measure(self, encoded: Encoded) -> dict[str, float]:
+        """A value for each of `measures`; nothing where it cannot be told."""
+        raise NotImplementedError(f"{type(self).__name__} must define measure().")
+
+    def warning(self, encoded: Encoded) -> str:
+        """A line for a person where something is wrong, otherwise ""."""
+        return ""
