@@ -234,7 +234,7 @@ def test_dropout_draws_the_same_both_times(arrays):
                 made = model._represent(rows, training=True)
                 features.append(tf.reshape(made, [2, 4, -1]))
         features = tf.reshape(tf.concat(features, axis=1), [32, -1])
-        values = model._compare_features(features, batch.labels, training=True)
+        values = model._compare_features(features, batch, training=True)
         return values["loss"] + tf.add_n(model.encoder.losses)
 
     with tf.GradientTape() as tape:
