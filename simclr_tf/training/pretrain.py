@@ -58,7 +58,8 @@ def pretrain(
 
     The global batch of a step is a function of (seed, step), however many replicas
     and hosts share it, and weights, optimizer and metrics are restored together: on
-    one device a resumed run equals one that was never stopped.
+    one device, with the same `strategy`, a resumed run equals one that was never
+    stopped.
 
     Of several workers each calls this at the same time; `run_path` must be one
     folder that all reach, and the chief writes it.
