@@ -7,7 +7,11 @@ from simclr_tf.augmentation.random_color_jitter import RandomColorJitter
 from simclr_tf.augmentation.random_gaussian_blur import RandomGaussianBlur
 from simclr_tf.augmentation.random_grayscale import RandomGrayscale
 from simclr_tf.augmentation.random_horizontal_flip import RandomHorizontalFlip
+from simclr_tf.augmentation.random_quarter_turn import RandomQuarterTurn
 from simclr_tf.augmentation.random_resized_crop import RandomResizedCrop
+from simclr_tf.augmentation.random_solarize import RandomSolarize
+from simclr_tf.augmentation.random_vertical_flip import RandomVerticalFlip
+from simclr_tf.augmentation.registry import parse_views
 from simclr_tf.augmentation.simclr_augmenter import SimCLRAugmenter
 
 __all__ = [
@@ -15,10 +19,14 @@ __all__ = [
     "RandomGaussianBlur",
     "RandomGrayscale",
     "RandomHorizontalFlip",
+    "RandomQuarterTurn",
     "RandomResizedCrop",
+    "RandomSolarize",
+    "RandomVerticalFlip",
     "SimCLRAugmenter",
     "StatelessAugmentation",
     "evaluation_view",
+    "parse_views",
     "to_unit_range",
     "views_on_host",
 ]

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import io
+import zlib
 from collections.abc import Mapping
+from typing import Any
 
 import tensorflow as tf
 
@@ -43,12 +45,12 @@ def to_unit_range(images: tf.Tensor, dtype: tf.DType = tf.float32) -> tf.Tensor:
 class StatelessAugmentation(keras_cv.layers.VectorizedBaseImageAugmentationLayer):
     """A keras-cv layer whose draws are a pure function of per-example seeds.
 
-    A subclass sets `stream`, the independent stream of an example's key that it
-    draws from, and writes two methods: `sample`, which turns seeds into a dict
-    of parameters with one row per example, and `augment_images`, which applies
-    them to the batch. The two are separate so that either can be tested, replaced
-    or repeated alone. A third, `augment_one`, may give a faster form for one image
-    on a CPU; see `host_views`.
+    A subclass may set `stream`, the independent stream of an example's key that it
+    draws from; otherwise one follows from its name. It writes two methods: `sample`,
+    which turns seeds into a dict of parameters with one row per example, and
+    `augment_images`, which applies them to the batch. The two are separate so that
+    either can be tested, replaced or repeated alone. A third, `augment_one`, may give a
+    faster form for one image on a CPU; see `host_views`.
 
     Call it on images `[B, H, W, C]` or `[H, W, C]`, uint8 or floating point in
     [0, 1], or on a dict with `"images"` and optionally `"seeds"` (int32
@@ -73,8 +75,15 @@ class StatelessAugmentation(keras_cv.layers.VectorizedBaseImageAugmentationLayer
         alone), or come with what the layer cannot move.
     """
 
-    stream: int | None = None
+    stream: Any = None
     moves_pixels = True
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        own = cls.__mro__[: cls.__mro__.index(StatelessAugmentation)]
+        if not any("stream" in vars(base) for base in own):
+            # Streams below 2^31 are for classes that name their own.
+            cls.stream = 2**31 + zlib.crc32(cls.__name__.encode()) // 2
 
     def __init__(
         self, *, seed: int | None = None, stream: int | None = None, **kwargs

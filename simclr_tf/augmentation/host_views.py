@@ -43,8 +43,11 @@ def views_on_host(
     size = augmenter.image_size
     dtype = augmenter.compute_dtype
     drawn = dict(augmenter.sample_views(seeds, images, sizes, count))
-    crop_key, flip_key, *_ = augmenter.keyed_layers()
-    boxes, flip = drawn.pop(crop_key)["boxes"], drawn.pop(flip_key)["flip"]
+    crop_key, *other_keys = augmenter.keyed_layers()
+    boxes = drawn.pop(crop_key)["boxes"]
+    flip = tf.zeros_like(boxes[:, 0], tf.bool)
+    if augmenter.flip is not None:
+        flip = drawn.pop(other_keys[0])["flip"]
     unit = 1.0 if images.dtype.is_floating else 1.0 / images.dtype.max
     taps = crop_taps(boxes, flip, size, size, dtype, scale=unit)
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import collections
+from collections.abc import Sequence
+from typing import Any
 
 import tensorflow as tf
 
@@ -19,6 +21,7 @@ from simclr_tf.augmentation.random_grayscale import RandomGrayscale
 from simclr_tf.augmentation.random_horizontal_flip import RandomHorizontalFlip
 from simclr_tf.augmentation.random_resized_crop import RandomResizedCrop
 from simclr_tf.augmentation.resize import CropTaps, crop_and_resize_one, scale_boxes
+from simclr_tf.errors import UserError
 
 
 @tf.keras.utils.register_keras_serializable(package="simclr_tf")
@@ -28,12 +31,16 @@ class SimCLRAugmenter(StatelessAugmentation):
     Random resized crop, horizontal flip, colour jitter with probability 0.8,
     greyscale with probability 0.2, Gaussian blur with probability 0.5, clip to
     [0, 1]. `augmenter(images)` gives one view of each image,
-    `augmenter.two_views(images)` two. The attributes `crop`, `flip` and `after_flip`,
-    a list, hold its layers and may be changed; the config keeps such changes, and to
-    load it the layers' classes must be registered with Keras.
+    `augmenter.two_views(images)` two. `layers` makes another list of them; the
+    attributes `crop`, `flip` (None where the second layer is no flip) and `after_flip`,
+    a list, hold them and may be changed. The config keeps such layers, and to load it
+    their classes must be registered with Keras.
 
     Args:
       image_size: side of the square views, in pixels.
+      layers: the layers in their order, of which the first is a `RandomResizedCrop` to
+        `image_size`; the settings that follow are then not used. `parse_views` reads
+        them from a string. A layer may come twice: each draws on its own.
       color_strength: strength s of the colour jitter, finite and >= 0; 0 leaves colours
         alone, greyscale included. The paper uses 1 for ImageNet, 0.5 for CIFAR.
       blur: whether to blur; the paper does for ImageNet, not for CIFAR.
@@ -47,10 +54,13 @@ class SimCLRAugmenter(StatelessAugmentation):
       UserError: if an argument is out of its range, or images are not RGB.
     """
 
+    stream = None
+
     def __init__(
         self,
         image_size: int,
         *,
+        layers: Sequence[StatelessAugmentation] | None = None,
         color_strength: float = 1.0,
         blur: bool = True,
         crop_area: tuple[float, float] = (0.08, 1.0),
@@ -64,8 +74,19 @@ class SimCLRAugmenter(StatelessAugmentation):
         self.blur = bool(blur)
         self.crop_area = (crop_area[0], crop_area[1])
         self.brightness_rule = brightness_rule
-        self.crop, self.flip, *after_flip = self._recipe_layers()
-        self.after_flip = after_flip
+        self._set_layers(self._recipe_layers() if layers is None else layers)
+
+    def _set_layers(self, layers: Sequence[StatelessAugmentation]) -> None:
+        sides = getattr(layers[0], "height", 0), getattr(layers[0], "width", 0)
+        if sides != (self.image_size,) * 2:
+            raise UserError(
+                f"The first layer must be a RandomResizedCrop to {self.image_size} px, "
+                f"which gives views their size, got a {type(layers[0]).__name__}."
+            )
+        flips = len(layers) > 1 and isinstance(layers[1], RandomHorizontalFlip)
+        self.crop: Any = layers[0]
+        self.flip: Any = layers[1] if flips else None
+        self.after_flip = list(layers[1 + flips :])
 
     def _recipe_layers(self) -> list[StatelessAugmentation]:
         """New layers, as the arguments describe them."""
@@ -89,6 +110,7 @@ class SimCLRAugmenter(StatelessAugmentation):
     def keyed_layers(self) -> dict[str, StatelessAugmentation]:
         """The layers in their order; a key is the layer's position and name."""
         layers = [self.crop, self.flip, *self.after_flip]
+        layers = [layer for layer in layers if layer is not None]
         return {f"{index}_{each.name}": each for index, each in enumerate(layers)}
 
     def sample(self, seeds: tf.Tensor, sizes: tf.Tensor) -> Transformations:
@@ -137,7 +159,8 @@ class SimCLRAugmenter(StatelessAugmentation):
           `[image_size, image_size, 3]` in the taps' dtype.
         """
         view = crop_and_resize_one(image, taps)[None]
-        for key, layer in list(self.keyed_layers().items())[2:]:
+        in_taps = 1 if self.flip is None else 2
+        for key, layer in list(self.keyed_layers().items())[in_taps:]:
             view = layer.augment_one(view, transformations[key])
         pixels = tf.reshape(view, [-1, self.image_size])
         pixels = tf.transpose(tf.clip_by_value(pixels, 0.0, 1.0))
@@ -231,11 +254,9 @@ class SimCLRAugmenter(StatelessAugmentation):
     def from_config(cls, config: dict) -> SimCLRAugmenter:
         config = dict(config)
         layers = config.pop("layers", None)
-        augmenter = cls(**config)
         if layers is not None:
             layers = [tf.keras.layers.deserialize(layer) for layer in layers]
-            augmenter.crop, augmenter.flip, *augmenter.after_flip = layers
-        return augmenter
+        return cls(layers=layers, **config)
 
 
 def _described(layers: list[StatelessAugmentation]) -> list[tuple[type, dict]]:

@@ -18,6 +18,7 @@ from simclr_tf.training import build_augmenter
 _DESCRIBING = (
     "dataset",
     "image_size",
+    "views",
     "color_strength",
     "blur",
     "crop_min_area",
@@ -31,7 +32,7 @@ def _define(values: flags.FlagValues) -> None:
         "images", 6, "how many images to show", lower_bound=1, flag_values=values
     )
     flags.DEFINE_integer(
-        "views", 8, "views of each image", lower_bound=1, flag_values=values
+        "columns", 8, "views of each image", lower_bound=1, flag_values=values
     )
     recipe_flags.define(values, only=_DESCRIBING)
 
@@ -49,10 +50,8 @@ def _run(values: flags.FlagValues) -> None:
             sizes=batch.get("size"),
             crop_proportion=1.0,
         ).numpy(),
-        _views(build_augmenter(recipe), batch, values.views, recipe.seed),
-        f"{recipe.dataset}: {recipe.image_size} px, colour strength "
-        f"{recipe.color_strength:g}, {'blur' if recipe.blur else 'no blur'}, crops of "
-        f"{recipe.crop_min_area:.0%} to 100%",
+        _views(build_augmenter(recipe), batch, values.columns, recipe.seed),
+        f"{recipe.dataset}: {recipe.image_size} px, {recipe.views}",
     )
     with output.replacing(values.output) as aside:
         save_figure(picture, aside)

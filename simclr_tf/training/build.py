@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from simclr_tf.augmentation import SimCLRAugmenter
+from simclr_tf.augmentation import SimCLRAugmenter, parse_views
 from simclr_tf.encoder import make_encoder
 from simclr_tf.methods import Contrastive, Method, method_class
 from simclr_tf.model import Learner
@@ -63,12 +63,8 @@ def build_augmenter(
     recipe: ResolvedRecipe, view_size: int | None = None
 ) -> SimCLRAugmenter:
     """The augmentation of a recipe, to its image size or to another."""
-    return SimCLRAugmenter(
-        view_size or recipe.image_size,
-        color_strength=recipe.color_strength,
-        blur=recipe.blur,
-        crop_area=(recipe.crop_min_area, 1.0),
-    )
+    size = view_size or recipe.image_size
+    return SimCLRAugmenter(size, layers=parse_views(recipe.views, size))
 
 
 def build_optimizer(

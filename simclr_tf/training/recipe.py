@@ -6,6 +6,7 @@ import dataclasses
 import math
 from typing import Any, NamedTuple, Optional
 
+from simclr_tf.augmentation import parse_views
 from simclr_tf.encoder.registry import (
     is_resnet,
     require_rematerializable,
@@ -38,7 +39,8 @@ class _Range(NamedTuple):
 
     def __str__(self) -> str:
         if self.lowest_open:
-            return f"above {self.lowest:g}"
+            most = "" if math.isinf(self.highest) else f" and at most {self.highest:g}"
+            return f"above {self.lowest:g}{most}"
         if math.isinf(self.highest):
             return f"{self.lowest:g} or more"
         if self.highest_open:
@@ -51,8 +53,6 @@ _RANGES = {
     "head_layers": _Range(0, 3),
     "head_hidden_dim": _Range(1),
     "head_out_dim": _Range(1),
-    "color_strength": _Range(0),
-    "crop_min_area": _Range(0, 1),
     "early_view_size": _Range(8),
     "early_share": _Range(0, 1),
     "eval_every": _Range(1),
@@ -67,6 +67,20 @@ _RANGES = {
     "micro_batches": _Range(1),
     "seed": _Range(0, 2**32 - 1),
 }
+
+
+# Of what `views` is put together from, where it is not said.
+_VIEW_RANGES = {
+    "color_strength": _Range(0),
+    "crop_min_area": _Range(0, 1, lowest_open=True),
+}
+
+
+def _require_in_range(name: str, value: float, allowed: _Range) -> None:
+    if not abs(value) <= _LARGEST_FLOAT32:
+        raise UserError(f"{name} must be a finite number, got {value!r}.")
+    if not allowed.holds(value):
+        raise UserError(f"{name} must be {allowed}, got {value!r}.")
 
 
 def _setting(default: Any, text: str, choices: tuple[str, ...] = ()) -> Any:
@@ -142,6 +156,15 @@ class Recipe:
         None, "width of the head's hidden layers; the encoder's width by default"
     )
     head_out_dim: int = _setting(128, "width of the projections")
+    views: Optional[str] = _setting(
+        None,
+        "what makes a view of an image, layers in their order, with numbers in "
+        "brackets: crop(least area), flip(probability), jitter(strength, probability), "
+        "gray(probability), blur(probability), solarize(probability, threshold), "
+        "turn(probability), by quarters, vflip(probability); by default what "
+        "crop_min_area, color_strength and blur say, such as "
+        '"crop(0.08)|flip|jitter(1.0)|gray|blur"',
+    )
     color_strength: Optional[float] = _setting(
         None, "strength s of the colour jitter; 0.5 up to 32 px, else 1"
     )
@@ -263,7 +286,27 @@ class Recipe:
             for name, value in defaults.items()
             if getattr(self, name) is None
         }
+        said = [name for name in _SAYING_VIEWS if getattr(self, name) is not None]
+        if self.views is not None and said:
+            raise UserError(
+                f"views says all that makes a view: leave out {', '.join(said)}."
+            )
         return ResolvedRecipe.of(dataclasses.replace(self, **missing))
+
+
+_SAYING_VIEWS = ("color_strength", "blur", "crop_min_area")
+
+
+def _views(recipe: Recipe) -> str | None:
+    """The layers that settings of the paper's recipe describe; None where one is."""
+    if any(getattr(recipe, name) is None for name in _SAYING_VIEWS):
+        return None
+    for name, allowed in _VIEW_RANGES.items():
+        _require_in_range(name, getattr(recipe, name), allowed)
+    layers = [f"crop({recipe.crop_min_area})", "flip"]
+    if recipe.color_strength:
+        layers += [f"jitter({recipe.color_strength})", "gray"]
+    return "|".join([*layers, "blur"] if recipe.blur else layers)
 
 
 # Settings without a default: None says that there is nothing to set.
@@ -273,6 +316,8 @@ _MAY_BE_NONE = ("test_dataset", "eval_dataset", "head_hidden_dim")
 @dataclasses.dataclass(frozen=True)
 class ResolvedRecipe:
     """All settings of a run, each in its range; `Recipe` tells what they mean.
+
+    `views` holds what `color_strength`, `blur` and `crop_min_area` say of a `Recipe`.
 
     `test_dataset` and `eval_dataset` are None where the dataset is measured on itself,
     and `head_hidden_dim` where it is the encoder's width.
@@ -294,9 +339,7 @@ class ResolvedRecipe:
     head_layers: int
     head_hidden_dim: Optional[int]
     head_out_dim: int
-    color_strength: float
-    blur: bool
-    crop_min_area: float
+    views: str
     early_view_size: int
     early_share: float
     temperature: float
@@ -322,6 +365,8 @@ class ResolvedRecipe:
         Raises:
           UserError: where a setting is None that must be known, or out of its range.
         """
+        if recipe.views is None:
+            recipe = dataclasses.replace(recipe, views=_views(recipe))
         settings = {f.name: getattr(recipe, f.name) for f in dataclasses.fields(cls)}
         open_settings = [
             name
@@ -335,12 +380,8 @@ class ResolvedRecipe:
     def __post_init__(self) -> None:
         for name, allowed in _RANGES.items():
             value = getattr(self, name)
-            if value is None:
-                continue
-            if not abs(value) <= _LARGEST_FLOAT32:
-                raise UserError(f"{name} must be a finite number, got {value!r}.")
-            if not allowed.holds(value):
-                raise UserError(f"{name} must be {allowed}, got {value!r}.")
+            if value is not None:
+                _require_in_range(name, value, allowed)
         for field in dataclasses.fields(Recipe):
             name, choices = field.name, field.metadata["choices"]
             if choices and getattr(self, name) not in choices:
@@ -348,6 +389,7 @@ class ResolvedRecipe:
                     f"{name} must be one of {choices}, got {getattr(self, name)!r}."
                 )
         make_evaluators(self.eval)
+        parse_views(self.views, self.image_size)
         if self.warmup_epochs > self.epochs:
             raise UserError(
                 f"warmup_epochs must be at most epochs, {self.epochs}, got "

@@ -13,6 +13,8 @@ _LAYERS = {
     "RandomHorizontalFlip": {"probability": 0.4},
     "RandomColorJitter": {"strength": 0.7, "brightness_rule": "additive"},
     "RandomGrayscale": {"probability": 0.5},
+    "RandomSolarize": {"probability": 0.5},
+    "RandomVerticalFlip": {"probability": 0.4},
     "RandomGaussianBlur": {"kernel_size": 5, "sigma": (0.2, 1.0)},
     "SimCLRAugmenter": {"image_size": 20, "color_strength": 0.5},
 }

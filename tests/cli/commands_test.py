@@ -207,7 +207,7 @@ def test_preview_draws_images_and_views(photos, tmp_path, capsys):
     status = main(
         [
             *("preview", f"--dataset=folder:{photos / 'test'}"),
-            *("--image_size=64", "--images=3", "--views=5", f"--output={output}"),
+            *("--image_size=64", "--images=3", "--columns=5", f"--output={output}"),
         ]
     )
     assert status == 0

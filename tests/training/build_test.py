@@ -60,11 +60,11 @@ def test_weights_are_a_function_of_the_seed(encoder):
 
 
 def test_views_follow_the_recipe_and_the_size_asked_for():
-    blurred = dataclasses.replace(RECIPE, blur=True)
-    settings = build_augmenter(blurred, 12).get_config()
-    assert settings["color_strength"] == 0.3
-    assert tuple(settings["crop_area"]) == (0.4, 1.0)
-    assert settings["blur"]
+    assert RECIPE.views == "crop(0.4)|flip|jitter(0.3)|gray"
+    blurred = dataclasses.replace(RECIPE, views=f"{RECIPE.views}|blur(0.7)")
+    crop, _, jitter, _, blur = build_augmenter(blurred, 12).keyed_layers().values()
+    assert (crop.height, crop.area) == (12, (0.4, 1.0))
+    assert (jitter.strength, blur.probability) == (0.3, 0.7)
     images = np.zeros([3, 20, 20, 3], np.uint8)
     assert build_augmenter(RECIPE)(images).shape == [3, 16, 16, 3]
     assert build_augmenter(RECIPE, 12)(images).shape == [3, 12, 12, 3]

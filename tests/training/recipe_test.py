@@ -12,9 +12,7 @@ from simclr_tf.training import Recipe, ResolvedRecipe
 _SMALL = {
     "encoder": "resnet18x0.25",
     "head_layers": 2,
-    "color_strength": 0.5,
-    "blur": False,
-    "crop_min_area": 0.2,
+    "views": "crop(0.2)|flip|jitter(0.5)|gray",
     "early_share": 0.75,
     "temperature": 0.2,
     "optimizer": "sgd",
@@ -26,9 +24,7 @@ _SMALL = {
 _LARGE = {
     "encoder": "resnet50",
     "head_layers": 3,
-    "color_strength": 1.0,
-    "blur": True,
-    "crop_min_area": 0.08,
+    "views": "crop(0.08)|flip|jitter(1.0)|gray|blur",
     "early_share": 0.0,
     "temperature": 0.1,
     "optimizer": "lars",
@@ -81,10 +77,11 @@ def test_the_types_of_what_is_resolved_say_the_same():
     """`None` is in the types of just those settings that may be None."""
     said = typing.get_type_hints(Recipe)
     resolved = typing.get_type_hints(ResolvedRecipe)
-    assert list(resolved) == list(said)
+    shortcuts = ("color_strength", "blur", "crop_min_area")  # of "views"
+    assert list(resolved) == [name for name in said if name not in shortcuts]
     for name, kind in resolved.items():
         wanted = {*(typing.get_args(said[name]) or (said[name],))}
-        if name not in ("test_dataset", "head_hidden_dim"):
+        if name not in ("test_dataset", "eval_dataset", "head_hidden_dim"):
             wanted -= {type(None)}
         assert {*(typing.get_args(kind) or (kind,))} == wanted, name
 
@@ -108,8 +105,7 @@ def test_what_is_said_is_kept_and_changes_no_other_default(size):
         "head_layers": 1,
         "head_hidden_dim": 7,
         "head_out_dim": 9,
-        "color_strength": 0.0,
-        "crop_min_area": 0.0,
+        "views": "crop(0.5)|jitter(0.2)|jitter(0.3)|solarize(0.1)",
         "early_view_size": 11,
         "early_share": 0.5,
         "temperature": 0.7,
@@ -135,10 +131,26 @@ def test_what_is_said_is_kept_and_changes_no_other_default(size):
     for name, value in said.items():
         resolved = Recipe(image_size=size, **{name: value}).resolve()
         assert dataclasses.asdict(resolved) == {**plain, name: value}, name
-    for blur in (False, True):
-        assert Recipe(image_size=size, blur=blur).resolve().blur is blur
     untried = {field.name for field in dataclasses.fields(Recipe)} - set(said)
-    assert untried == {"image_size", "blur", "epochs"}
+    assert untried == {
+        *("image_size", "epochs"),
+        *("blur", "color_strength", "crop_min_area"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("said", "views"),
+    [
+        ({"blur": True}, "crop(0.2)|flip|jitter(0.5)|gray|blur"),
+        ({"color_strength": 0.0}, "crop(0.2)|flip"),
+        (
+            {"crop_min_area": 0.3, "color_strength": 2.0},
+            "crop(0.3)|flip|jitter(2.0)|gray",
+        ),
+    ],
+)
+def test_settings_of_the_papers_recipe_are_views(said, views):
+    assert Recipe(image_size=32, **said).resolve().views == views
 
 
 def test_a_method_that_learns_from_labels_is_not_told_to_do_without():
@@ -186,7 +198,16 @@ def test_encoders_of_one_image_size_have_no_early_views():
         ({"head_layers": -1}, "head_layers must be 0 to 3, got -1"),
         ({"head_out_dim": 0}, "head_out_dim must be 1 or more, got 0"),
         ({"color_strength": -0.1}, "color_strength must be 0 or more"),
-        ({"crop_min_area": 1.5}, r"crop_min_area must be 0 to 1, got 1\.5"),
+        ({"crop_min_area": 1.5}, "crop_min_area must be above 0 and at most 1"),
+        ({"crop_min_area": 0.0}, r"crop_min_area must be above 0 .*, got 0\.0"),
+        ({"views": "flip|crop"}, "views must begin with crop, .*got 'flip'"),
+        ({"views": "crop|sharpen"}, "views must be layers of crop, .*got 'sharpen'"),
+        ({"views": "crop|jitter(a)"}, r"views: 'jitter\(a\)' must hold numbers"),
+        ({"views": "crop|gray(1,2,3)"}, "as many as gray takes"),
+        ({"views": "crop|gray(1.5)"}, r"'gray\(1.5\)': probability must lie in"),
+        ({"views": "crop|crop"}, "one crop, the first"),
+        ({"views": ""}, "got ''"),
+        ({"views": "crop", "blur": True}, "views says all .*leave out blur"),
         ({"early_view_size": 7}, "early_view_size must be 8 or more, got 7"),
         ({"early_share": 1.1}, r"early_share must be 0 to 1, got 1\.1"),
         ({"temperature": -0.1}, "temperature must be above 0"),
@@ -238,7 +259,7 @@ def test_a_number_out_of_its_range_is_named(change, message):
         {"image_size": 8},
         {"head_layers": 0},
         {"head_layers": 3},
-        {"crop_min_area": 1.0},
+        {"views": "crop(1.0)|flip(1.0)|gray(0.0)"},
         {"early_share": 1.0},
         {"warmup_epochs": 100.0},
         {"batch_size": 2},

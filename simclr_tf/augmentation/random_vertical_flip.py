@@ -1,0 +1,47 @@
+"""Random vertical flip."""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+from simclr_tf import randomness
+from simclr_tf.augmentation.base import (
+    StatelessAugmentation,
+    Transformations,
+    per_image,
+    require_probability,
+)
+
+
+@tf.keras.utils.register_keras_serializable(package="simclr_tf")
+class RandomVerticalFlip(StatelessAugmentation):
+    """Mirrors each image top to bottom with a given probability.
+
+    For images without an up and down, such as those of microscopes and satellites.
+
+    Args:
+      probability: share of images mirrored, in [0, 1].
+      seed: see `StatelessAugmentation`.
+      **kwargs: of `StatelessAugmentation`.
+    """
+
+    def __init__(
+        self, probability: float = 0.5, *, seed: int | None = None, **kwargs
+    ) -> None:
+        super().__init__(seed=seed, **kwargs)
+        self.probability = require_probability("probability", probability)
+
+    def sample(self, seeds: tf.Tensor, sizes: tf.Tensor) -> Transformations:
+        """`{"flip": bool [B]}`."""
+        draw = randomness.uniform(seeds, self.stream, 1)[:, 0]
+        return {"flip": draw < self.probability}
+
+    def augment_images(
+        self, images: tf.Tensor, transformations: Transformations, **_: object
+    ) -> tf.Tensor:
+        """Images `[B, H, W, C]` to the same shape."""
+        flip = per_image(transformations["flip"])
+        return tf.where(flip, tf.reverse(images, axis=[1]), images)
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), "probability": self.probability}

@@ -1,0 +1,89 @@
+"""Views as a string: layers by name, in their order."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from simclr_tf.augmentation.base import StatelessAugmentation
+from simclr_tf.augmentation.random_color_jitter import RandomColorJitter
+from simclr_tf.augmentation.random_gaussian_blur import RandomGaussianBlur
+from simclr_tf.augmentation.random_grayscale import RandomGrayscale
+from simclr_tf.augmentation.random_horizontal_flip import RandomHorizontalFlip
+from simclr_tf.augmentation.random_quarter_turn import RandomQuarterTurn
+from simclr_tf.augmentation.random_resized_crop import RandomResizedCrop
+from simclr_tf.augmentation.random_solarize import RandomSolarize
+from simclr_tf.augmentation.random_vertical_flip import RandomVerticalFlip
+from simclr_tf.errors import UserError
+
+
+def _crop(size: int, least: float = 0.08, most: float = 1.0) -> RandomResizedCrop:
+    return RandomResizedCrop(size, area=(least, most))
+
+
+def _jitter(
+    size: int, strength: float = 1.0, probability: float = 0.8
+) -> RandomColorJitter:
+    return RandomColorJitter(strength, probability=probability)
+
+
+def _blur(size: int, probability: float = 0.5) -> RandomGaussianBlur:
+    return RandomGaussianBlur(probability=probability)
+
+
+# From the side of the views and the numbers in brackets to a layer.
+_LAYERS: dict[str, Callable[..., StatelessAugmentation]] = {
+    "crop": _crop,  # least and greatest area
+    "flip": lambda size, *p: RandomHorizontalFlip(*p),  # probability
+    "jitter": _jitter,  # strength, probability
+    "gray": lambda size, *p: RandomGrayscale(*p),  # probability
+    "blur": _blur,  # probability
+    "solarize": lambda size, *p: RandomSolarize(*p),  # probability, threshold
+    "turn": lambda size, *p: RandomQuarterTurn(*p),  # probability
+    "vflip": lambda size, *p: RandomVerticalFlip(*p),  # probability
+}
+
+
+def parse_views(views: str, image_size: int) -> list[StatelessAugmentation]:
+    """The layers of a string such as "crop(0.08)|flip|jitter(0.5)|gray(0.2)".
+
+    Each name may be followed by numbers in brackets: `crop(least area, greatest
+    area)`, `flip(probability)`, `jitter(strength, probability)`, `gray(probability)`,
+    `blur(probability)`, `solarize(probability, threshold)`, `turn(probability)`, by
+    quarters, `vflip(probability)`, top to bottom; those left out are the layers' own.
+
+    Args:
+      views: begins with crop; a name may come twice.
+      image_size: side of the views in pixels.
+
+    Raises:
+      UserError: where it cannot be read, a name is unknown, or a number is out of its
+        range.
+    """
+    parts = [part.strip() for part in views.split("|")]
+    layers = [_layer(part, image_size) for part in parts]
+    if not isinstance(layers[0], RandomResizedCrop):
+        raise UserError(
+            f"views must begin with crop, which gives them a size, got {parts[0]!r}."
+        )
+    if any(isinstance(layer, RandomResizedCrop) for layer in layers[1:]):
+        raise UserError(f"views may hold one crop, the first, got {views!r}.")
+    return layers
+
+
+def _layer(part: str, image_size: int) -> StatelessAugmentation:
+    found = re.fullmatch(r"(\w+)(?:\(([^()]*)\))?", part)
+    if not found or found[1] not in _LAYERS:
+        raise UserError(
+            f"views must be layers of {', '.join(_LAYERS)} with | between them, such "
+            f'as "crop(0.08)|flip|jitter(0.5)", got {part!r}.'
+        )
+    numbers = found[2].split(",") if found[2] else []
+    try:
+        return _LAYERS[found[1]](image_size, *map(float, numbers))
+    except UserError as error:
+        raise UserError(f"views: {part!r}: {error}") from None
+    except (TypeError, ValueError):
+        raise UserError(
+            f"views: {part!r} must hold numbers, and as many as {found[1]} takes."
+        ) from None
