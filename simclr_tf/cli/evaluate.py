@@ -92,7 +92,8 @@ def was_learned_from(recipe: ResolvedRecipe | None, test: Source) -> bool:
         return False
     if test.split != HELD_OUT:
         return test.split == "train"
-    held_out = recipe.labels and recipe.test_dataset is None
+    elsewhere = recipe.test_dataset is not None or recipe.eval_dataset is not None
+    held_out = recipe.labels and not elsewhere
     return recipe.pretrain_on_all or not held_out
 
 

@@ -66,7 +66,12 @@ def load_for_pretraining(
 
     whole = load_split(dataset, "train")
     if eval_dataset is not None:
-        bank, queries = load_train_and_test(eval_dataset, image_size=image_size)
+        try:
+            bank, queries = load_train_and_test(eval_dataset, image_size=image_size)
+        except MissingSplit as error:
+            raise DataError(f"{eval_dataset} cannot be measured on: {error}") from None
+        if bank.num_classes is None or queries.num_classes is None:
+            raise DataError(f"eval_dataset must have labels, and {bank} has none.")
         return PretrainingData(whole, bank, queries, f"Measured on {bank}.")
     if whole.num_classes is None:
         return PretrainingData(whole, None, None, "")

@@ -1,7 +1,7 @@
 """What an encoder is worth: its features, probes, neighbours, and their geometry."""
 
 from simclr_tf.evaluation.features import encode
-from simclr_tf.evaluation.geometry import Geometry, geometry
+from simclr_tf.evaluation.geometry import Geometry, alignment, geometry
 from simclr_tf.evaluation.knn import knn
 from simclr_tf.evaluation.linear_probe import linear_probe
 from simclr_tf.evaluation.result import EvaluationResult
@@ -10,6 +10,7 @@ from simclr_tf.evaluation.ridge_probe import ridge_probe
 __all__ = [
     "EvaluationResult",
     "Geometry",
+    "alignment",
     "encode",
     "geometry",
     "knn",

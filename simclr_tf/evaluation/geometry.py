@@ -20,22 +20,22 @@ class Geometry:
     """What `geometry` finds.
 
     Attributes:
-      alignment: mean squared distance of the unit representations of two views of an
-        image (Wang & Isola 2020, equation 1 with alpha 2), 0 to 4; None without views.
       uniformity: log of the mean Gaussian potential of pairs of unit representations
-        (equation 2 with t 2), -4 to 0; the lower, the more evenly they fill the sphere.
+        (Wang & Isola 2020, equation 2 with t 2), -8 to 0; the lower, the more evenly
+        they fill the sphere.
       effective_rank: exponential of the entropy of the singular values (RankMe, Garrido
         et al. 2023, definition 3.1), 1 to D.
       deviation: mean over directions of the standard deviation of unit representations,
         times the root of D: 1 where they fill the sphere evenly, 0 at a point.
       width: D.
+      images: N.
     """
 
-    alignment: float | None
     uniformity: float
     effective_rank: float
     deviation: float
     width: int
+    images: int
 
     @property
     def collapse(self) -> str:
@@ -45,42 +45,54 @@ class Geometry:
                 "The representations of all images are nearly the same (deviation "
                 f"{self.deviation:.3f} of 1): the encoder has collapsed."
             )
-        if self.effective_rank < max(2.0, _LEAST_RANK * self.width):
+        directions = min(self.width, self.images)
+        if self.effective_rank < min(max(2.0, _LEAST_RANK * directions), directions):
             return (
                 f"The representations lie in about {self.effective_rank:.1f} of "
-                f"{self.width} directions: the encoder has nearly collapsed."
+                f"{directions} directions: the encoder has nearly collapsed."
             )
         return ""
 
 
-def geometry(h: ArrayLike, other_h: ArrayLike | None = None) -> Geometry:
+def geometry(h: ArrayLike) -> Geometry:
     """Measures a set of representations.
 
     Args:
       h: `[N, D]` of two or more different images, finite; some thousands at most,
         since all pairs are compared.
-      other_h: `[N, D]` of other views of the same images, or None.
 
     Raises:
       UserError: for other shapes, or where a number is NaN or infinite.
     """
     h = _checked("h", h)
     unit = _unit(h)
-    alignment = None
-    if other_h is not None:
-        other_h = _checked("other_h", other_h)
-        if other_h.shape != h.shape:
-            raise UserError(
-                f"other_h must have the shape of h, {h.shape}, got {other_h.shape}."
-            )
-        alignment = float(np.mean(np.sum((unit - _unit(other_h)) ** 2, axis=1)))
     return Geometry(
-        alignment=alignment,
         uniformity=_uniformity(unit),
         effective_rank=_effective_rank(h),
         deviation=float(unit.std(axis=0).mean() * np.sqrt(h.shape[1])),
         width=h.shape[1],
+        images=len(h),
     )
+
+
+def alignment(h: ArrayLike, other_h: ArrayLike) -> float:
+    """Mean squared distance of unit representations of two views of each image.
+
+    Wang & Isola 2020, equation 1 with alpha 2; 0 to 4, the lower the more alike.
+
+    Args:
+      h: `[N, D]` of the first views, N at least 2, finite.
+      other_h: `[N, D]` of the second views.
+
+    Raises:
+      UserError: for other shapes, or where a number is NaN or infinite.
+    """
+    h, other_h = _checked("h", h), _checked("other_h", other_h)
+    if other_h.shape != h.shape:
+        raise UserError(
+            f"other_h must have the shape of h, {h.shape}, got {other_h.shape}."
+        )
+    return float(np.mean(np.sum((_unit(h) - _unit(other_h)) ** 2, axis=1)))
 
 
 def _checked(name: str, h: ArrayLike) -> np.ndarray:

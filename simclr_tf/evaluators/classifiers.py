@@ -20,20 +20,21 @@ class _Classifier(Evaluator):
     ) -> float:
         raise NotImplementedError
 
-    def measure(self, encoded: Encoded) -> dict[str, float]:
-        bank_y, query_y = encoded.bank_y, encoded.query_y
-        if bank_y is None or query_y is None or not len(query_y):
-            return {}
-        if len(np.unique(bank_y)) < 2:
-            return {}
+    def measure(self, encoded: Encoded) -> tuple[dict[str, float], str]:
+        bank_h, bank_y = _known(encoded.bank_h, encoded.bank_y)
+        query_h, query_y = _known(encoded.query_h, encoded.query_y)
+        if not len(query_y) or len(np.unique(bank_y)) < 2:
+            return {}, ""
         # Of many classes, a sample misses some: their queries are never right.
         seen = np.isin(query_y, bank_y)
         right = 0.0
         if seen.any():
-            right = self.accuracy(
-                encoded.bank_h, bank_y, encoded.query_h[seen], query_y[seen]
-            )
-        return {self.measures[0]: right * float(np.mean(seen))}
+            right = self.accuracy(bank_h, bank_y, query_h[seen], query_y[seen])
+        return {self.measures[0]: right * float(np.mean(seen))}, ""
+
+
+def _known(h: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    return h[y >= 0], y[y >= 0]
 
 
 class KnnEvaluator(_Classifier):

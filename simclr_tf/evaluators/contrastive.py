@@ -1,4 +1,4 @@
-"""The contrastive task on images that were not learned from."""
+"""The contrastive task on a sample of images."""
 
 from __future__ import annotations
 
@@ -11,11 +11,17 @@ from simclr_tf.loss import contrast
 
 
 class ContrastiveEvaluator(Evaluator):
-    """Share of views whose other view outranks all views of the other queries."""
+    """Share of views whose other view outranks all views of the other queries.
 
-    measures = ("held_out_contrastive_accuracy",)
-    shown: ClassVar = {"held out": "held_out_contrastive_accuracy"}
+    Queries are images that were not learned from, where there are such.
+    """
 
-    def measure(self, encoded: Encoded) -> dict[str, float]:
+    measures = ("query_contrastive_accuracy",)
+    shown: ClassVar = {"query acc": "query_contrastive_accuracy"}
+    needs_views = True
+
+    def measure(self, encoded: Encoded) -> tuple[dict[str, float], str]:
+        if encoded.views_z is None or len(encoded.query_h) < 2:
+            return {}, ""
         compared = contrast(*map(tf.constant, encoded.views_z))
-        return {self.measures[0]: float(compared.accuracy)}
+        return {self.measures[0]: float(compared.accuracy)}, ""

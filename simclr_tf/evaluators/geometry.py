@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from simclr_tf.evaluation import geometry
+from simclr_tf.evaluation import alignment, geometry
 from simclr_tf.evaluators.evaluator import Encoded, Evaluator
 
 
@@ -15,21 +15,16 @@ class GeometryEvaluator(Evaluator):
 
     measures = ("alignment", "uniformity", "effective_rank", "deviation")
     shown: ClassVar = {"rank": "effective_rank"}
+    needs_views = True
 
-    def measure(self, encoded: Encoded) -> dict[str, float]:
-        views = geometry(*encoded.views_h)
-        images = geometry(_images(encoded))
-        assert views.alignment is not None
-        return {
-            "alignment": views.alignment,
+    def measure(self, encoded: Encoded) -> tuple[dict[str, float], str]:
+        if encoded.views_h is None or len(encoded.query_h) < 2:
+            return {}, ""
+        images = geometry(np.concatenate([encoded.bank_h, encoded.query_h]))
+        values = {
+            "alignment": alignment(*encoded.views_h),
             "uniformity": images.uniformity,
             "effective_rank": images.effective_rank,
             "deviation": images.deviation,
         }
-
-    def warning(self, encoded: Encoded) -> str:
-        return geometry(_images(encoded)).collapse
-
-
-def _images(encoded: Encoded) -> np.ndarray:
-    return np.concatenate([encoded.bank_h, encoded.query_h])
+        return values, images.collapse

@@ -26,8 +26,8 @@ class Monitor:
 
     Args:
       evaluators: what to measure; those that need labels are left out without them.
-      bank: images that classifiers learn from.
-      queries: images to classify, other ones.
+      bank: images that classifiers learn from, or None where there are none.
+      queries: images to measure, other ones.
       image_size: side that the encoder sees, in pixels.
       augmenter: makes two views of each query.
     """
@@ -35,16 +35,22 @@ class Monitor:
     def __init__(
         self,
         evaluators: Sequence[Evaluator],
-        bank: Source,
+        bank: Source | None,
         queries: Source,
         image_size: int,
         augmenter: SimCLRAugmenter,
     ) -> None:
-        labelled = bank.num_classes is not None and queries.num_classes is not None
+        labelled = bank is not None and None not in (
+            *(bank.num_classes, queries.num_classes),
+        )
         self.evaluators = [e for e in evaluators if labelled or not e.needs_labels]
-        self._bank = _sample(bank, BANK_SIZE, image_size)
+        self._bank = None
+        if bank is not None:
+            self._bank = _sample(bank, BANK_SIZE, image_size)
         self._queries = _sample(queries, QUERIES, image_size)
-        self._views = [_view(self._queries, augmenter, place) for place in (0, 1)]
+        self._views = []
+        if any(evaluator.needs_views for evaluator in self.evaluators):
+            self._views = [_view(self._queries, augmenter, place) for place in (0, 1)]
 
     @property
     def shown(self) -> Mapping[str, str]:
@@ -59,28 +65,31 @@ class Monitor:
         """
         if not self.evaluators:
             return {}, []
-        bank_h, bank_y = _labelled(*encode(model, self._bank))
-        query_h, query_y = _labelled(*encode(model, self._queries))
-        views_h = np.stack([encode(model, views)[0] for views in self._views])
-        if not all(np.isfinite(h).all() for h in (bank_h, query_h, views_h)):
+        query_h, query_y = _encode(model, self._queries)
+        bank_h, bank_y = query_h[:0], query_y[:0]
+        if self._bank is not None:
+            bank_h, bank_y = _encode(model, self._bank)
+        views_h = views_z = None
+        if self._views:
+            views_h = np.stack([_encode(model, views)[0] for views in self._views])
+            views_z = _projections(model, views_h)
+        found = [h for h in (bank_h, query_h, views_h) if h is not None]
+        if not all(np.isfinite(h).all() for h in found):
             return {n: np.nan for e in self.evaluators for n in e.measures}, []
-        encoded = Encoded(
-            bank_h, bank_y, query_h, query_y, views_h, _projections(model, views_h)
-        )
+        encoded = Encoded(bank_h, bank_y, query_h, query_y, views_h, views_z)
         values: dict[str, float] = {}
+        warnings = []
         for evaluator in self.evaluators:
-            values.update(evaluator.measure(encoded))
-        warnings = [evaluator.warning(encoded) for evaluator in self.evaluators]
-        return values, [line for line in warnings if line]
+            own, warning = evaluator.measure(encoded)
+            values.update(own)
+            warnings += [warning] if warning else []
+        return values, warnings
 
 
-def _labelled(
-    h: np.ndarray, labels: np.ndarray | None
-) -> tuple[np.ndarray, np.ndarray | None]:
-    """Without images labelled -1, unless none has a label."""
-    if labels is None or not (labels >= 0).any():
-        return h, None
-    return h[labels >= 0], labels[labels >= 0]
+def _encode(model: Any, batches: tf.data.Dataset) -> tuple[np.ndarray, np.ndarray]:
+    """Representations and labels, -1 where there are none."""
+    h, labels = encode(model, batches)
+    return h, np.full(len(h), -1) if labels is None else labels
 
 
 def _projections(model: Any, views_h: np.ndarray) -> np.ndarray:
@@ -112,4 +121,5 @@ def _view(
         seeds = randomness.fold_in(randomness.example_seeds(0, 0, index), place)
         return {"image": augmenter({"images": images, "seeds": seeds})["images"]}
 
-    return batches.enumerate().map(view, num_parallel_calls=tf.data.AUTOTUNE)
+    # Kept, since making them takes longer than encoding them.
+    return batches.enumerate().map(view, num_parallel_calls=tf.data.AUTOTUNE).cache()

@@ -48,6 +48,8 @@ class JigsawMethod(Pretext):
     measures = ("jigsaw_loss", "jigsaw_accuracy")
     shown: ClassVar = {"loss": "jigsaw_loss", "acc": "jigsaw_accuracy"}
     draws = True
+    resizes = True
+    least_side = 12  # Smaller cells are as large as their pieces.
 
     def __init__(self, permutations: int = 64) -> None:
         if not 2 <= permutations <= 1000:
@@ -71,8 +73,13 @@ class JigsawMethod(Pretext):
 
     def arrange(self, views: tf.Tensor, seeds: tf.Tensor) -> tf.Tensor:
         image, side = views[:, 0], views.shape[2]
+        if side < self.least_side:
+            raise UserError(
+                f"jigsaw needs views of {self.least_side} px or more, for pieces with "
+                f"gaps between them, got {side}."
+            )
         cell = side // _GRID
-        piece = max(round(cell * _SHARE_OF_CELL), 1)
+        piece = round(cell * _SHARE_OF_CELL)
         shift = _draw(seeds, _PLACES, 2 * _PIECES, cell - piece + 1)
         shift = tf.reshape(shift, [-1, _PIECES, 2])
         pieces = []
@@ -106,7 +113,7 @@ class JigsawMethod(Pretext):
         self, projections: tf.Tensor, labels: tf.Tensor | None, seeds: tf.Tensor | None
     ) -> dict[str, tf.Tensor]:
         assert seeds is not None
-        return self.told(projections, self._drawn(seeds))
+        return self.classification(projections, self._drawn(seeds))
 
     def get_config(self) -> dict[str, Any]:
         return {"permutations": self.permutations}
@@ -122,9 +129,10 @@ def _draw(seeds: tf.Tensor, stream: int, count: int, below: int) -> tf.Tensor:
 
 
 def _normalized(pieces: tf.Tensor) -> tf.Tensor:
-    """Each piece and channel with mean 0.5 and deviation 0.25."""
+    """Each piece and channel with mean 0.5 and deviation 0.25, as an image."""
     mean, variance = tf.nn.moments(pieces, axes=[2, 3], keepdims=True)
-    return 0.5 + 0.25 * (pieces - mean) * tf.math.rsqrt(variance + 1e-5)
+    pieces = 0.5 + 0.25 * (pieces - mean) * tf.math.rsqrt(variance + 1e-5)
+    return tf.clip_by_value(pieces, -0.5, 1.5)  # What passes for an image's values.
 
 
 @functools.lru_cache

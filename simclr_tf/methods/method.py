@@ -26,6 +26,8 @@ class Method:
         an exported encoder then gives too.
       compares_images: whether a batch of one image teaches nothing.
       learns_from_labels: whether `objective` needs labels.
+      resizes: whether `arrange` gives views of another size than those drawn.
+      least_side: least side of the views drawn, in pixels.
     """
 
     drawn: int = 2
@@ -36,6 +38,14 @@ class Method:
     projects: bool = False
     compares_images: bool = True
     learns_from_labels: bool = False
+    resizes: bool = False
+    least_side: int = 1
+
+    @property
+    def summary(self) -> str:
+        """Its settings in a few words, for a person."""
+        settings = (f"{k} {v:g}" for k, v in self.get_config().items() if v is not None)
+        return ", ".join(settings)
 
     def make_head(self, *, layers: int, hidden_dim: int | None, out_dim: int) -> Any:
         """The Keras layer between representations and objective."""

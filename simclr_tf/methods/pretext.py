@@ -15,7 +15,9 @@ class Pretext(Method):
 
     compares_images = False
 
-    def told(self, logits: tf.Tensor, classes: tf.Tensor) -> dict[str, tf.Tensor]:
+    def classification(
+        self, logits: tf.Tensor, classes: tf.Tensor
+    ) -> dict[str, tf.Tensor]:
         """Cross entropy of logits `[m, K]` and classes int32 `[m]`, and accuracy."""
         dtype = tf.float64 if logits.dtype == tf.float64 else tf.float32
         logits = tf.cast(logits, dtype)

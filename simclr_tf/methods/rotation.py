@@ -48,4 +48,4 @@ class RotationMethod(Pretext):
         self, projections: tf.Tensor, labels: tf.Tensor | None, seeds: tf.Tensor | None
     ) -> dict[str, tf.Tensor]:
         images = (projections.shape[0] or tf.shape(projections)[0]) // _TURNS
-        return self.told(projections, tf.repeat(tf.range(_TURNS), images))
+        return self.classification(projections, tf.repeat(tf.range(_TURNS), images))

@@ -333,6 +333,11 @@ class Learner(tf.keras.Model):
                 "augmenter. Pass augmenter=SimCLRAugmenter(image_size), or data with "
                 f'{{"views": [B, {self.method.num_views}, H, W, C]}}.'
             )
+        if batch.views is not None and draws and batch.seeds is None:
+            raise UserError(
+                f'{type(self.method).__name__} needs "seeds" beside "views": those '
+                "that arrange() was given."
+            )
         if batch.seeds is not None or (batch.views is not None and not draws):
             return batch
         local = tf.shape(batch.inputs)[0]
@@ -364,15 +369,16 @@ class Learner(tf.keras.Model):
         """Representations `[V * n, D]`: first all first views, then all second."""
         views = batch.views
         if views is None:
-            views = self.augmenter.views(
-                batch.images,
-                batch.seeds,
-                sizes=batch.sizes,
-                count=self.method.drawn,
-            )
+            views = self._drawn_views(batch)
             views = self.method.arrange(views, batch.seeds)
         images = tf.concat(tf.unstack(views, self.method.num_views, axis=1), axis=0)
         return self(images, training=training)
+
+    def _drawn_views(self, batch: Batch) -> tf.Tensor:
+        given = batch.images, batch.seeds
+        if self.method.drawn == 2:  # An augmenter of the user's may know no more.
+            return self.augmenter.two_views(*given, sizes=batch.sizes)
+        return self.augmenter.views(*given, sizes=batch.sizes, count=self.method.drawn)
 
     def _compare(self, batch: Batch, training: bool) -> dict[str, tf.Tensor]:
         """Losses and metrics of this replica's views; `loss` is what is minimised."""

@@ -64,7 +64,9 @@ class Measures:
             compared = tf.where(images * num_replicas() > 1, images, 0)
         for mean in self.means:
             weight = labelled if mean.name.startswith("probe_") else compared
-            mean.update_state(values[mean.name], sample_weight=weight)
+            # Without negatives a loss may be infinite, and times 0 no number.
+            value = tf.where(weight > 0, values[mean.name], 0)
+            mean.update_state(value, sample_weight=weight)
 
     def count_evaluated(self, images: tf.Tensor) -> None:
         """Counts a batch of evaluation with `images` images on each replica."""

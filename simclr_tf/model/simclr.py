@@ -83,13 +83,25 @@ class SimCLR(Learner):
     def temperature(self) -> float:
         return self.method.temperature
 
+    @temperature.setter
+    def temperature(self, value: float) -> None:
+        self.method.temperature = value
+
     @property
     def loss_scale(self) -> float:
         return self.method.loss_scale
 
+    @loss_scale.setter
+    def loss_scale(self, value: float) -> None:
+        self.method.loss_scale = value
+
     @property
     def block_size(self) -> int | None:
         return self.method.block_size
+
+    @block_size.setter
+    def block_size(self, value: int | None) -> None:
+        self.method.block_size = value
 
     def get_config(self) -> dict:
         config = super().get_config()

@@ -126,7 +126,7 @@ def recipe_program(
         )
     local_batch = recipe.batch_size // replicas
     specs = step_inputs(recipe, local_batch, input_size)
-    if num_classes is not None:
+    if num_classes is not None or build_method(recipe).learns_from_labels:
         specs["label"] = tf.TensorSpec([local_batch], tf.int32)
     strategy = tpu_strategy(replicas)
     with strategy.scope():

@@ -25,6 +25,7 @@ from simclr_tf.data import (
 from simclr_tf.distribution.crew import Crew
 from simclr_tf.errors import UserError
 from simclr_tf.evaluators import Monitor, make_evaluators
+from simclr_tf.methods import method_class
 from simclr_tf.model import Learner
 from simclr_tf.progress import duration
 from simclr_tf.training import run_files
@@ -161,6 +162,11 @@ def _load(
         # Hosts know themselves alone, and must come to one default.
         fast_bfloat16=crew.count == 1 and has_fast_bfloat16(strategy),
     )
+    kind = method_class(settings.method)
+    if kind.learns_from_labels and data.train.num_classes is None:
+        raise UserError(
+            f"--method={settings.method} learns from labels, and {data.train} has none."
+        )
     return data, settings
 
 
@@ -271,8 +277,8 @@ def _monitor(recipe: ResolvedRecipe, data: PretrainingData, model: Learner) -> M
     """What measures the encoder as it trains; the images learned from, if no others."""
     return Monitor(
         make_evaluators(recipe.eval),
-        data.bank or data.train,
-        data.queries or data.train,
+        data.bank,
+        data.train if data.queries is None else data.queries,
         recipe.image_size,
         model.augmenter,
     )
@@ -320,8 +326,8 @@ def _announce(
         f"{recipe.precision}, {views}",
         f"Training: {recipe.epochs} epochs of {calendar.steps_per_epoch:,} steps of "
         f"{recipe.batch_size:,} images, {recipe.optimizer}, learning rate "
-        f"{recipe.learning_rate:g} ({recipe.learning_rate_scaling}), temperature "
-        f"{recipe.temperature:g}",
+        f"{recipe.learning_rate:g} ({recipe.learning_rate_scaling})",
+        f"Method: {recipe.method}, {model.method.summary}; views {recipe.views}",
     ]
     if step:
         lines.append(f"Resuming after step {step:,}.")

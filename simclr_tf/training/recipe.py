@@ -400,9 +400,16 @@ class ResolvedRecipe:
                 f"batch_size {self.batch_size} must be a multiple of micro_batches, "
                 f"got {self.micro_batches}."
             )
-        if method_class(self.method).learns_from_labels and not self.labels:
+        self._require_fit_for_method()
+        if self.eval_dataset is not None and self.test_dataset is not None:
             raise UserError(
-                f"method {self.method} learns from labels: leave out --nolabels."
+                "test_dataset and eval_dataset both say what is measured on: leave out "
+                "one."
+            )
+        if self.eval_dataset == self.dataset:
+            raise UserError(
+                "eval_dataset is the dataset that is learned from: leave it out, and a "
+                "part is held out to measure on."
             )
         if self.rematerialize:
             require_rematerializable(self.encoder)
@@ -411,6 +418,27 @@ class ResolvedRecipe:
                 f"early_share must be 0 with {self.encoder}, which takes images of one "
                 f"size, got {self.early_share:g}."
             )
+
+    def _require_fit_for_method(self) -> None:
+        method = method_class(self.method)
+        if method.learns_from_labels and not self.labels:
+            raise UserError(
+                f"method {self.method} learns from labels: leave out --nolabels."
+            )
+        if method.resizes and not takes_any_size(self.encoder):
+            raise UserError(
+                f"method {self.method} shows pieces of views to the encoder, and "
+                f"{self.encoder} takes images of one size: choose a resnet."
+            )
+        for name, used in (
+            ("image_size", True),
+            ("early_view_size", self.early_epochs),
+        ):
+            if used and getattr(self, name) < method.least_side:
+                raise UserError(
+                    f"{name} must be {method.least_side} or more for method "
+                    f"{self.method}, got {getattr(self, name)}."
+                )
 
     @property
     def early_epochs(self) -> int:

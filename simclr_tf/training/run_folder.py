@@ -32,7 +32,7 @@ from simclr_tf.training.run_files import RunFolderError
 # same.
 _FREE = {
     *("rematerialize", "augment_on", "steps_per_execution"),
-    *("eval", "eval_every", "eval_dataset"),
+    *("eval", "eval_every"),
 }
 
 

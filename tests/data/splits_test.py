@@ -283,3 +283,5 @@ def test_another_dataset_judges_what_is_learned_from_unlabelled_images(
     own = load_for_pretraining(one_split, None, "shapes", image_size=8, labels=True)
     assert len(own.train) == 50
     assert own.queries.spec == "shapes"
+    with pytest.raises(DataError, match="eval_dataset must have labels"):
+        load_for_pretraining(one_split, None, bare, image_size=None, labels=True)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from simclr_tf.errors import UserError
-from simclr_tf.evaluation import geometry
+from simclr_tf.evaluation import alignment, geometry
 
 
 def _sphere(count, width, seed=0):
@@ -20,16 +20,15 @@ def test_an_even_sphere_is_uniform_of_full_rank_and_deviation_one():
     assert found.uniformity == pytest.approx(expected, abs=0.01)
     assert found.effective_rank == pytest.approx(16.0, rel=0.01)
     assert found.deviation == pytest.approx(1.0, abs=0.01)
-    assert found.alignment is None
     assert found.collapse == ""
 
 
 def test_alignment_is_the_mean_squared_distance_of_views():
     """At right angles two units lie the root of two apart, at the opposite two."""
     h = np.array([[3.0, 0.0], [0.0, 2.0]])
-    assert geometry(h, h).alignment == 0.0
-    assert geometry(h, 5.0 * h[:, ::-1]).alignment == pytest.approx(2.0)
-    assert geometry(h, -h).alignment == pytest.approx(4.0)
+    assert alignment(h, h) == 0.0
+    assert alignment(h, 5.0 * h[:, ::-1]) == pytest.approx(2.0)
+    assert alignment(h, -h) == pytest.approx(4.0)
 
 
 def test_a_few_directions_and_a_point_are_told():
@@ -65,4 +64,9 @@ def test_rank_is_that_of_the_singular_values_entropy():
 )
 def test_what_is_no_set_of_representations_is_refused(h, other, told):
     with pytest.raises(UserError, match=told):
-        geometry(h, other)
+        geometry(h) if other is None else alignment(h, other)
+
+
+def test_few_images_of_many_directions_have_not_collapsed():
+    assert geometry(_sphere(3, 2048)).collapse == ""
+    assert geometry(_sphere(20, 2048)).collapse == ""

@@ -75,8 +75,8 @@ def test_of_large_datasets_it_takes_the_same_sample_each_time(monkeypatch, tmp_p
     for _ in range(2):
         monitor = _monitor(tmp_path / "a.npz", (images, labels), (images, labels))
         monitor.run(recorded)
-    assert [len(batch) for batch in seen] == [60, 40, 40, 40] * 2
-    for first, second in zip(seen[:4], seen[4:]):
+    assert [len(batch) for batch in seen] == [40, 60] * 2
+    for first, second in zip(seen[:2], seen[2:]):
         np.testing.assert_array_equal(first, second)
 
 
@@ -131,7 +131,7 @@ def test_without_labels_the_geometry_is_told_and_a_collapse_said(tmp_path):
     values, warnings = monitor.run(_pixels)
     assert set(values) == {
         *("alignment", "uniformity", "effective_rank", "deviation"),
-        "held_out_contrastive_accuracy",
+        "query_contrastive_accuracy",
     }
     assert warnings == []
     assert set(monitor.shown.values()) <= set(values)
@@ -140,17 +140,30 @@ def test_without_labels_the_geometry_is_told_and_a_collapse_said(tmp_path):
     assert ["nearly the same" in line for line in warnings] == [True]
 
 
+def test_images_that_few_labels_name_are_all_part_of_the_geometry(tmp_path):
+    """And one image alone has none."""
+    labels = np.where(np.arange(40) < 4, np.arange(40) % 2, -1)
+    part = _noise(40), labels
+    monitor = _monitor(tmp_path / "a.npz", part, part, "geometry")
+    values, warnings = monitor.run(_pixels)
+    assert values["effective_rank"] > 10
+    assert warnings == []
+    one = _noise(1), np.zeros(1, int)
+    monitor = _monitor(tmp_path / "b.npz", part, one, "knn,geometry,contrastive")
+    assert set(monitor.run(_pixels)[0]) == {"knn_accuracy"}
+
+
 def test_a_user_adds_an_evaluator_of_their_own(tmp_path):
     class Largest(Evaluator):
         measures = ("largest",)
 
         def measure(self, encoded):
-            return {"largest": float(encoded.query_h.max())}
+            return {"largest": float(encoded.query_h.max())}, ""
 
     images = _noise(20)
     np.savez(tmp_path / "a.npz", x_train=images)
     source = load(f"npz:{tmp_path / 'a.npz'}", "train")
-    values, _ = Monitor([Largest()], source, source, 8, _AUGMENTER).run(_pixels)
+    values, _ = Monitor([Largest()], None, source, 8, _AUGMENTER).run(_pixels)
     assert values == {"largest": pytest.approx(images.max() / 255.0)}
 
 

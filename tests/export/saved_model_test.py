@@ -14,7 +14,9 @@ import tensorflow as tf
 from simclr_tf.augmentation import evaluation_view
 from simclr_tf.errors import UserError
 from simclr_tf.export import export_encoder
-from simclr_tf.model import SimCLR
+from simclr_tf.methods import method_class
+from simclr_tf.model import Learner, SimCLR
+from tests import tiny
 
 SIDE = 40
 SIZES = [(40, 40), (61, 47), (24, 90)]
@@ -600,3 +602,19 @@ def test_refuses_a_model_that_is_not_built(tmp_path):
 def test_refuses_an_image_size_out_of_range(model, tmp_path):
     with pytest.raises(ValueError, match=r"image_size must be 1 or more, .* got 0"):
         export_encoder(model, tmp_path / "encoder", image_size=0)
+
+
+def test_a_method_without_projections_exports_features_alone(tmp_path):
+    method = method_class("rotation")()
+    head = method.make_head(layers=1, hidden_dim=None, out_dim=8)
+    model = Learner(tiny.encoder(), head, method)
+    model.build([None, SIDE, SIDE, 3])
+    export_encoder(model, tmp_path / "encoder", image_size=SIDE)
+    loaded = tf.saved_model.load(str(tmp_path / "encoder"))
+    images = photographs(SIDE, SIDE)
+    answer = loaded.signatures["serving_uint8"](images=images)
+    assert set(answer) == {"features"}
+    features = model(evaluation_view(images, SIDE))
+    np.testing.assert_allclose(answer["features"], features, atol=1e-5)
+    told = json.loads((tmp_path / "encoder" / "simclr.json").read_text())
+    assert told["projection_dim"] is None

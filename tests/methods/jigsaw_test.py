@@ -62,6 +62,12 @@ def test_permutations_differ_in_most_places():
     assert distance[np.triu_indices(64, 1)].mean() > 8.1
 
 
+def test_views_too_small_for_gaps_are_refused():
+    with pytest.raises(UserError, match=r"views of 12 px or more.*got 11"):
+        _METHOD.arrange(tf.zeros([2, 1, 11, 11, 3]), _SEEDS[:2])
+    assert _METHOD.arrange(tf.zeros([2, 1, 12, 12, 3]), _SEEDS[:2]).shape[2:4] == (3, 3)
+
+
 def test_as_many_permutations_as_there_may_be():
     with pytest.raises(UserError, match="2 to 1,000, got 1"):
         method_class("jigsaw")(permutations=1)

@@ -11,11 +11,20 @@ from simclr_tf.model import Learner
 from tests import tiny
 
 
-def _learner(name, **settings):
+def _plain_encoder():
+    return tf.keras.Sequential(
+        [
+            tf.keras.layers.Conv2D(8, 3, 2, padding="same", activation="relu"),
+            tf.keras.layers.GlobalAveragePooling2D(),
+        ]
+    )
+
+
+def _learner(name, *, plain=False, **settings):
     tf.keras.utils.set_random_seed(0)
     method = method_class(name)()
     learner = Learner(
-        tiny.encoder(),
+        _plain_encoder() if plain else tiny.encoder(),
         method.make_head(layers=1, hidden_dim=None, out_dim=8),
         method,
         augmenter=simclr_tf.augmentation.SimCLRAugmenter(
@@ -66,6 +75,34 @@ def test_an_image_alone_teaches_a_pretext_task_and_no_comparison():
     assert _learner("rotation").fit(image, batch_size=1, verbose=0).history["loss"]
     with pytest.raises(UserError, match="one image has no negatives"):
         _learner("dcl").fit(image, batch_size=1, verbose=0)
+
+
+def test_pieces_that_come_without_their_seeds_are_refused():
+    views = np.full([4, 9, 6, 6, 3], 0.5, np.float32)
+    learner = _learner("jigsaw")
+    with pytest.raises(UserError, match='needs "seeds" beside "views"'):
+        learner.train_step({"views": tf.constant(views)})
+
+
+def test_a_last_batch_of_one_image_leaves_evaluation_a_number():
+    images = np.random.default_rng(0).integers(0, 256, [5, 24, 24, 3], np.uint8)
+    with pytest.warns(UserWarning, match="1 of the batches"):
+        loss = _learner("dcl").evaluate(images, batch_size=4, verbose=0)
+    assert np.isfinite(loss).all()
+
+
+@pytest.mark.parametrize("name", ["supcon", "jigsaw"])
+def test_in_micro_batches_the_step_is_that_of_the_whole_batch(name):
+    """Of an encoder without batch norm."""
+    tf.keras.backend.set_floatx("float64")
+    images = np.random.default_rng(0).integers(0, 256, [8, 24, 24, 3], np.uint8)
+    labels, found = np.arange(8) % 3, []
+    for micro_batches in (1, 4):
+        learner = _learner(name, micro_batches=micro_batches, plain=True)
+        learner.fit(images, labels, batch_size=8, verbose=0, shuffle=False)
+        found.append([v.numpy() for v in learner.trainable_variables])
+    for whole, pieces in zip(*found):
+        np.testing.assert_allclose(pieces, whole, rtol=0, atol=1e-12)
 
 
 def test_a_method_that_is_none_is_named():

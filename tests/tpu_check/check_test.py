@@ -138,6 +138,24 @@ def test_a_step_that_no_tpu_runs_is_refused(compiler, head, words):
 
 
 @pytest.mark.exhaustive
+@pytest.mark.parametrize(
+    ("method", "views", "side", "more"),
+    [
+        ("supcon", 2, 32, 4),
+        ("dcl", 2, 32, 0),
+        ("rotation", 4, 32, 0),
+        ("jigsaw", 9, 9, 8),
+    ],
+)
+def test_the_step_of_every_method_compiles(compiler, method, views, side, more):
+    """Fed views, and what else the method learns from: labels or seeds."""
+    recipe = dataclasses.replace(TINY, method=method, augment_on="host")
+    found = tpu_check(recipe, "v3:2x2", compiler_python=compiler)
+    assert found.flops > 1e6
+    assert found.feed_bytes == 8 * (views * side * side * 3 * 4 + more)
+
+
+@pytest.mark.exhaustive
 def test_a_step_beyond_a_cores_memory_is_refused_with_both_sizes(compiler):
     recipe = dataclasses.replace(RECIPE, batch_size=2**20)
     words = r"131072 images: it needs [\d.]+G of 15.48G"

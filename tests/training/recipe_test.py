@@ -125,7 +125,7 @@ def test_what_is_said_is_kept_and_changes_no_other_default(size):
         "method": "supcon",
         "eval": "",
         "eval_every": 7,
-        "eval_dataset": "shapes",
+        "eval_dataset": "npz:others",
     }
     plain = dataclasses.asdict(Recipe(image_size=size).resolve())
     for name, value in said.items():
@@ -207,6 +207,16 @@ def test_encoders_of_one_image_size_have_no_early_views():
         ({"views": "crop|gray(1.5)"}, r"'gray\(1.5\)': probability must lie in"),
         ({"views": "crop|crop"}, "one crop, the first"),
         ({"views": ""}, "got ''"),
+        ({"eval": "knn,loss"}, "eval must be names of knn, .*, got 'loss'"),
+        ({"eval_every": 0}, "eval_every must be 1 or more"),
+        (
+            {"eval_dataset": "shapes"},
+            "eval_dataset is the dataset that is learned from",
+        ),
+        ({"eval_dataset": "npz:a", "test_dataset": "npz:b"}, "leave out one"),
+        ({"method": "jigsaw", "image_size": 10}, "image_size must be 12 or more"),
+        ({"method": "jigsaw", "image_size": 16}, "early_view_size must be 12 or more"),
+        ({"method": "jigsaw", "encoder": "EfficientNetB0"}, "takes images of one size"),
         ({"views": "crop", "blur": True}, "views says all .*leave out blur"),
         ({"early_view_size": 7}, "early_view_size must be 8 or more, got 7"),
         ({"early_share": 1.1}, r"early_share must be 0 to 1, got 1\.1"),

@@ -10,6 +10,7 @@ import pytest
 import tensorflow as tf
 
 from simclr_tf.checkpoints.files import checkpoint_steps, prefix_of, readable
+from simclr_tf.errors import UserError
 from simclr_tf.progress import Progress
 from simclr_tf.training import (
     Diverged,
@@ -160,6 +161,43 @@ def test_killed_stopped_and_crashed_in_a_folder_named_like_a_pattern(
     # What knn, embed and export ask.
     RunFolder(str(run)).load_model()
     assert "All 6 steps were taken before" in _train(recipe, run)
+
+
+@pytest.mark.parametrize(
+    "method",
+    [
+        "jigsaw",
+        pytest.param("supcon", marks=pytest.mark.exhaustive),
+        pytest.param("dcl", marks=pytest.mark.exhaustive),
+        pytest.param("rotation", marks=pytest.mark.exhaustive),
+    ],
+)
+def test_every_method_goes_on_as_if_never_stopped(recipe, tmp_path, method):
+    """With views made on the host, and the seeds of pieces beside them."""
+    recipe = dataclasses.replace(
+        recipe, method=method, labels=method == "supcon", augment_on="host", eval=""
+    )
+    whole, run = tmp_path / "whole", tmp_path / "run"
+    said = _train(recipe, whole)
+    assert f"Method: {method}" in said
+    with _after(4, _signal), pytest.raises(Stopped, match="after step 4 of 6"):
+        _train(recipe, run)
+    _train(recipe, run)
+    _assert_same(run, whole)
+
+
+def test_labels_that_are_learned_from_are_asked_for_before_a_run_is_begun(
+    recipe, tmp_path
+):
+    path = tmp_path / "bare.npz"
+    with np.load(recipe.dataset.partition(":")[2]) as arrays:
+        np.savez(path, images=arrays["x_train"])
+    bare = dataclasses.replace(
+        recipe, dataset=f"npz:{path}", method="supcon", labels=True
+    )
+    with pytest.raises(UserError, match="--method=supcon learns from labels, and npz:"):
+        _train(bare, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
 def _crash(self, step, seconds):
