@@ -135,13 +135,14 @@ class Training:
         row = {"step": self.step, "epoch": epoch + 1, **_results(self.model)}
         row["images_per_second"] = images_per_second
         self._progress.clear()
+        self._require_finite(row, epoch)
+        self._require_finite_weights(epoch)
         done = epoch + 1
         warnings: list[str] = []
         if done % self.recipe.eval_every == 0 or done == self.recipe.epochs:
             values, warnings = self.monitor.run(self.model)
+            self._require_finite(values, epoch)
             row.update(values)
-        self._require_finite(row, epoch)
-        self._require_finite_weights(epoch)
         left = self._progress.left(self.step * self.recipe.batch_size)
         self.say(
             f"epoch {epoch + 1}/{self.recipe.epochs}  {_text(self._shown(row))}  "
