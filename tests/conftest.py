@@ -105,18 +105,31 @@ def _indexes_of_records(tmp_path_factory):
         yield
 
 
-# Whose tests take half a minute together: `sh tests/run.sh quick` leaves them out.
+# Whose tests take long together: `sh tests/run.sh quick` leaves them out.
 _SLOW_FILES = {
     "augmentation/conformance_test.py",
     "augmentation/host_views_test.py",
+    "augmentation/registry_test.py",
+    "benchmark/benchmark_test.py",
     "benchmark/peers_test.py",
     "checkpoints/published_test.py",
+    "data/batches_test.py",
+    "data/shapes_test.py",
+    "data/tfds_test.py",
+    "data/tfrecord_test.py",
+    "encoder/registry_test.py",
     "encoder/rematerialize_test.py",
     "encoder/resnet_test.py",
+    "evaluators/monitor_test.py",
     "export/saved_model_test.py",
+    "legacy_keras_test.py",
+    "methods/registry_test.py",
     "model/gradient_cache_test.py",
+    "model/random_layers_test.py",
+    "model/replicas_test.py",
     "model/simclr_test.py",
     "tpu_check/fake_tpu_test.py",
+    "training/checkpoints_test.py",
 }
 
 
