@@ -40,9 +40,8 @@ class Monitor:
         image_size: int,
         augmenter: SimCLRAugmenter,
     ) -> None:
-        labelled = bank is not None and None not in (
-            *(bank.num_classes, queries.num_classes),
-        )
+        sources = [bank, queries]
+        labelled = all(each is not None and each.num_classes for each in sources)
         self.evaluators = [e for e in evaluators if labelled or not e.needs_labels]
         self._bank = None
         if bank is not None:

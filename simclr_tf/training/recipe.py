@@ -126,7 +126,7 @@ class Recipe:
         "what is measured of the encoder as it trains, with commas: knn and ridge, "
         "accuracies of two quick classifiers; geometry, how evenly representations "
         "lie, with a warning where they collapse; contrastive, the contrastive task on "
-        "images held out",
+        "a sample of images, held-out ones where there are such",
     )
     eval_every: int = _setting(1, "epochs from one such measurement to the next")
     eval_dataset: Optional[str] = _setting(
