@@ -316,6 +316,7 @@ def _announce(
     say: Callable[[str], None],
 ) -> None:
     """Says what is trained, on what, and how."""
+    method = ", ".join(filter(None, [recipe.method, model.method.summary]))
     views = f"views of {recipe.image_size} px"
     if recipe.early_epochs:
         views += f" (first {recipe.early_epochs} epochs {recipe.early_view_size} px)"
@@ -327,7 +328,7 @@ def _announce(
         f"Training: {recipe.epochs} epochs of {calendar.steps_per_epoch:,} steps of "
         f"{recipe.batch_size:,} images, {recipe.optimizer}, learning rate "
         f"{recipe.learning_rate:g} ({recipe.learning_rate_scaling})",
-        f"Method: {recipe.method}, {model.method.summary}; views {recipe.views}",
+        f"Method: {method}; views {recipe.views}",
     ]
     if step:
         lines.append(f"Resuming after step {step:,}.")

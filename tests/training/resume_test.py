@@ -179,7 +179,9 @@ def test_every_method_goes_on_as_if_never_stopped(recipe, tmp_path, method):
     )
     whole, run = tmp_path / "whole", tmp_path / "run"
     said = _train(recipe, whole)
-    assert f"Method: {method}" in said
+    settings = {"jigsaw": ", permutations 64", "rotation": ""}
+    assert f"Method: {method}{settings.get(method, ', temperature 0.2')}" in said
+    assert ", ;" not in said
     with _after(4, _signal), pytest.raises(Stopped, match="after step 4 of 6"):
         _train(recipe, run)
     _train(recipe, run)
