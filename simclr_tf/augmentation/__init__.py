@@ -1,16 +1,18 @@
 """Views: the paper's augmentations as batched, stateless keras-cv layers."""
 
 from simclr_tf.augmentation.base import StatelessAugmentation, to_unit_range
-from simclr_tf.augmentation.evaluation_view import evaluation_view
+from simclr_tf.augmentation.center_crop import evaluation_view
 from simclr_tf.augmentation.host_views import views_on_host
 from simclr_tf.augmentation.random_color_jitter import RandomColorJitter
+from simclr_tf.augmentation.random_flip import (
+    RandomHorizontalFlip,
+    RandomVerticalFlip,
+)
 from simclr_tf.augmentation.random_gaussian_blur import RandomGaussianBlur
 from simclr_tf.augmentation.random_grayscale import RandomGrayscale
-from simclr_tf.augmentation.random_horizontal_flip import RandomHorizontalFlip
 from simclr_tf.augmentation.random_quarter_turn import RandomQuarterTurn
 from simclr_tf.augmentation.random_resized_crop import RandomResizedCrop
 from simclr_tf.augmentation.random_solarize import RandomSolarize
-from simclr_tf.augmentation.random_vertical_flip import RandomVerticalFlip
 from simclr_tf.augmentation.registry import parse_views
 from simclr_tf.augmentation.simclr_augmenter import SimCLRAugmenter
 

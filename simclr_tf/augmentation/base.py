@@ -78,8 +78,13 @@ class StatelessAugmentation(keras_cv.layers.VectorizedBaseImageAugmentationLayer
     stream: Any = None
     moves_pixels = True
 
-    def __init_subclass__(cls, **kwargs: Any) -> None:
+    def __init_subclass__(cls, *, abstract: bool = False, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
+        if "augment_images" in vars(cls) and "augment_one" not in vars(cls):
+            # A parent's `augment_one` would not do what this class does.
+            cls.augment_one = StatelessAugmentation.augment_one  # type: ignore[method-assign]
+        if abstract:  # Each of its subclasses has a stream of its own.
+            return
         own = cls.__mro__[: cls.__mro__.index(StatelessAugmentation)]
         if not any("stream" in vars(base) for base in own):
             # Streams below 2^31 are for classes that name their own.

@@ -2,17 +2,44 @@
 
 from __future__ import annotations
 
+from typing import Any, Protocol
+
 import tensorflow as tf
 
-from simclr_tf.augmentation.base import require_rgb
+from simclr_tf.augmentation.base import (
+    StatelessAugmentation,
+    Transformations,
+    require_rgb,
+)
 from simclr_tf.augmentation.loops import one_by_one, row_at, single_threaded
-from simclr_tf.augmentation.resize import crop_taps
-from simclr_tf.augmentation.simclr_augmenter import SimCLRAugmenter
+from simclr_tf.augmentation.resize import CropTaps, crop_taps
 from simclr_tf.augmentation.value_range import require_image_values
 
 
+class HostAugmenter(Protocol):
+    """What of a `SimCLRAugmenter` serves here."""
+
+    image_size: int
+    flip: Any
+    compute_dtype: Any
+
+    def keyed_layers(self) -> dict[str, StatelessAugmentation]: ...
+
+    def sample_views(
+        self,
+        seeds: tf.Tensor,
+        images: tf.Tensor,
+        sizes: tf.Tensor | None = None,
+        count: int = 2,
+    ) -> Transformations: ...
+
+    def view_of_one(
+        self, image: tf.Tensor, taps: CropTaps, transformations: Transformations
+    ) -> tf.Tensor: ...
+
+
 def views_on_host(
-    augmenter: SimCLRAugmenter,
+    augmenter: HostAugmenter,
     images: tf.Tensor,
     seeds: tf.Tensor,
     *,

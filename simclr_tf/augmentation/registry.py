@@ -7,13 +7,15 @@ from collections.abc import Callable
 
 from simclr_tf.augmentation.base import StatelessAugmentation
 from simclr_tf.augmentation.random_color_jitter import RandomColorJitter
+from simclr_tf.augmentation.random_flip import (
+    RandomHorizontalFlip,
+    RandomVerticalFlip,
+)
 from simclr_tf.augmentation.random_gaussian_blur import RandomGaussianBlur
 from simclr_tf.augmentation.random_grayscale import RandomGrayscale
-from simclr_tf.augmentation.random_horizontal_flip import RandomHorizontalFlip
 from simclr_tf.augmentation.random_quarter_turn import RandomQuarterTurn
 from simclr_tf.augmentation.random_resized_crop import RandomResizedCrop
 from simclr_tf.augmentation.random_solarize import RandomSolarize
-from simclr_tf.augmentation.random_vertical_flip import RandomVerticalFlip
 from simclr_tf.errors import UserError
 
 

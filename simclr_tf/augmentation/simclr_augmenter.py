@@ -15,10 +15,15 @@ from simclr_tf.augmentation.base import (
     image_sizes,
     to_unit_range,
 )
+from simclr_tf.augmentation.pipeline_views import (
+    has_form_for_one,
+    in_tf_data,
+    views_in_tf_data,
+)
 from simclr_tf.augmentation.random_color_jitter import RandomColorJitter
+from simclr_tf.augmentation.random_flip import RandomHorizontalFlip
 from simclr_tf.augmentation.random_gaussian_blur import RandomGaussianBlur
 from simclr_tf.augmentation.random_grayscale import RandomGrayscale
-from simclr_tf.augmentation.random_horizontal_flip import RandomHorizontalFlip
 from simclr_tf.augmentation.random_resized_crop import RandomResizedCrop
 from simclr_tf.augmentation.resize import CropTaps, crop_and_resize_one, scale_boxes
 from simclr_tf.errors import UserError
@@ -28,9 +33,8 @@ from simclr_tf.errors import UserError
 class SimCLRAugmenter(StatelessAugmentation):
     """The paper's augmentations in its order (SimCLR, appendix A).
 
-    Random resized crop, horizontal flip, colour jitter with probability 0.8,
-    greyscale with probability 0.2, Gaussian blur with probability 0.5, clip to
-    [0, 1]. `augmenter(images)` gives one view of each image,
+    Random resized crop, horizontal flip, colour jitter, greyscale, Gaussian blur, clip
+    to [0, 1]. `augmenter(images)` gives one view of each image,
     `augmenter.two_views(images)` two. `layers` makes another list of them; the
     attributes `crop`, `flip` (None where the second layer is no flip) and `after_flip`,
     a list, hold them and may be changed. The config keeps such layers, and to load it
@@ -47,6 +51,10 @@ class SimCLRAugmenter(StatelessAugmentation):
       crop_area: least and greatest share of the image's area a crop covers; with
         the default, the published one, at least a tenth, see `RandomResizedCrop`.
       brightness_rule: "multiplicative" (v2) or "additive" (v1).
+      flip_probability: share of views mirrored left to right, in [0, 1].
+      jitter_probability: share of views whose colours are jittered.
+      gray_probability: share of views made grey.
+      blur_probability: share of views blurred, where `blur` is true.
       seed: see `StatelessAugmentation`.
       **kwargs: of `tf.keras.layers.Layer`.
 
@@ -65,6 +73,10 @@ class SimCLRAugmenter(StatelessAugmentation):
         blur: bool = True,
         crop_area: tuple[float, float] = (0.08, 1.0),
         brightness_rule: str = "multiplicative",
+        flip_probability: float = 0.5,
+        jitter_probability: float = 0.8,
+        gray_probability: float = 0.2,
+        blur_probability: float = 0.5,
         seed: int | None = None,
         **kwargs,
     ) -> None:
@@ -74,6 +86,10 @@ class SimCLRAugmenter(StatelessAugmentation):
         self.blur = bool(blur)
         self.crop_area = (crop_area[0], crop_area[1])
         self.brightness_rule = brightness_rule
+        self.flip_probability = flip_probability
+        self.jitter_probability = jitter_probability
+        self.gray_probability = gray_probability
+        self.blur_probability = blur_probability
         self._set_layers(self._recipe_layers() if layers is None else layers)
 
     def _set_layers(self, layers: Sequence[StatelessAugmentation]) -> None:
@@ -94,18 +110,20 @@ class SimCLRAugmenter(StatelessAugmentation):
         crop = RandomResizedCrop(
             self.image_size, area=self.crop_area, dtype=dtype, name="crop"
         )
-        layers = [crop, RandomHorizontalFlip(dtype=dtype, name="flip")]
+        flip = RandomHorizontalFlip(self.flip_probability, dtype=dtype, name="flip")
         jitter = RandomColorJitter(
             self.color_strength,
+            probability=self.jitter_probability,
             brightness_rule=self.brightness_rule,
             dtype=dtype,
             name="color_jitter",
         )
-        if self.color_strength > 0.0:
-            layers += [jitter, RandomGrayscale(dtype=dtype, name="grayscale")]
-        if self.blur:
-            layers.append(RandomGaussianBlur(dtype=dtype, name="gaussian_blur"))
-        return layers
+        gray = RandomGrayscale(self.gray_probability, dtype=dtype, name="grayscale")
+        blur = RandomGaussianBlur(
+            probability=self.blur_probability, dtype=dtype, name="gaussian_blur"
+        )
+        colors = [jitter, gray] if self.color_strength > 0.0 else []
+        return [crop, flip, *colors, *([blur] if self.blur else [])]
 
     def keyed_layers(self) -> dict[str, StatelessAugmentation]:
         """The layers in their order; a key is the layer's position and name."""
@@ -190,6 +208,10 @@ class SimCLRAugmenter(StatelessAugmentation):
         With `seeds` a pure function: the same image and seeds give the same
         views whatever the batch, the replica or the machine.
 
+        In a function that `tf.data` maps over batches of images of one size, they are
+        made image by image, which is several times as fast on a CPU; see
+        `pipeline_views`.
+
         Args:
           images: `[B, H, W, 3]`, uint8 or floating point in [0, 1].
           seeds: integer `[B, 2]`; drawn anew where None.
@@ -201,7 +223,22 @@ class SimCLRAugmenter(StatelessAugmentation):
         Returns:
           float32 (Keras' `floatx`) `[B, V, image_size, image_size, 3]` in
           [0, 1].
+
+        Raises:
+          UserError: where images are no batch, or not of a dtype and range that images
+            may have.
         """
+        self._require_dense(images)
+        images = tf.convert_to_tensor(images)
+        if images.shape.rank not in (4, None):
+            raise UserError(
+                f"{type(self).__name__} makes views of a batch [B, H, W, C], got shape "
+                f"{images.shape}: batch the images first."
+            )
+        if in_tf_data() and has_form_for_one(self, images):
+            if seeds is None:
+                seeds = self.fresh_seeds(tf.shape(images)[0])
+            return views_in_tf_data(self, images, seeds, sizes=sizes, count=count)
         images = to_unit_range(images, self.compute_dtype)
         if seeds is None:
             seeds = self.fresh_seeds(tf.shape(images)[0])
@@ -246,6 +283,10 @@ class SimCLRAugmenter(StatelessAugmentation):
             "blur": self.blur,
             "crop_area": list(self.crop_area),
             "brightness_rule": self.brightness_rule,
+            "flip_probability": self.flip_probability,
+            "jitter_probability": self.jitter_probability,
+            "gray_probability": self.gray_probability,
+            "blur_probability": self.blur_probability,
             # None lets the other settings describe the layers.
             "layers": [serialize(layer) for layer in layers] if changed else None,
         }

@@ -45,6 +45,17 @@ def test_numbers_are_the_layers_settings():
 
 
 @pytest.mark.parametrize(
+    "layer",
+    [
+        *("flip(0.3)", "jitter(1.0, 0.3)", "gray(0.3)", "blur(0.3)"),
+        *("solarize(0.3)", "turn(0.3)", "vflip(0.3)"),
+    ],
+)
+def test_every_layers_probability_can_be_said(layer):
+    assert parse_views(f"crop|{layer}", 16)[1].probability == 0.3
+
+
+@pytest.mark.parametrize(
     "views",
     ["crop", "crop|vflip(1.0)|turn", "crop(0.5)|solarize(1.0)|flip|solarize(1.0)"],
 )

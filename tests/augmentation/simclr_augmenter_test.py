@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+import pytest
 import tensorflow as tf
 
 from simclr_tf import randomness
@@ -12,6 +13,7 @@ from simclr_tf.augmentation import (
     SimCLRAugmenter,
     views_on_host,
 )
+from simclr_tf.errors import UserError
 
 
 def _images(count, height=24, width=31):
@@ -69,6 +71,29 @@ def test_a_flag_leaves_its_operation_out():
         "3_grayscale",
         "4_gaussian_blur",
     ]
+
+
+_PROBABILITIES = {
+    "flip_probability": 0.1,
+    "jitter_probability": 0.2,
+    "gray_probability": 0.3,
+    "blur_probability": 0.4,
+}
+
+
+def test_every_probability_of_the_recipe_can_be_set_and_is_kept():
+    augmenter = SimCLRAugmenter(20, **_PROBABILITIES)
+    again = SimCLRAugmenter.from_config(augmenter.get_config())
+    for each in (augmenter, again):
+        layers = list(each.keyed_layers().values())[1:]
+        assert [layer.probability for layer in layers] == [0.1, 0.2, 0.3, 0.4]
+    assert augmenter.get_config()["layers"] is None
+
+
+@pytest.mark.parametrize("name", _PROBABILITIES)
+def test_a_probability_out_of_its_range_is_refused(name):
+    with pytest.raises(UserError, match=r"probability must lie in .*got 1\.5"):
+        SimCLRAugmenter(20, **{name: 1.5})
 
 
 def test_two_layers_of_one_class_draw_apart_and_with_their_own_settings():

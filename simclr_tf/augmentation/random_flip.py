@@ -1,6 +1,8 @@
-"""Random horizontal flip."""
+"""Random flips: left to right, and top to bottom."""
 
 from __future__ import annotations
+
+from typing import ClassVar
 
 import tensorflow as tf
 
@@ -13,17 +15,18 @@ from simclr_tf.augmentation.base import (
 )
 
 
-@tf.keras.utils.register_keras_serializable(package="simclr_tf")
-class RandomHorizontalFlip(StatelessAugmentation):
-    """Mirrors each image left to right with a given probability.
+class RandomFlip(StatelessAugmentation, abstract=True):
+    """Mirrors each image along one axis with a given probability.
+
+    A subclass says which axis of images `[B, H, W, C]` it reverses.
 
     Args:
       probability: share of images mirrored, in [0, 1].
       seed: see `StatelessAugmentation`.
-      **kwargs: of `tf.keras.layers.Layer`.
+      **kwargs: of `StatelessAugmentation`.
     """
 
-    stream = 1
+    axis: ClassVar[int]
 
     def __init__(
         self, probability: float = 0.5, *, seed: int | None = None, **kwargs
@@ -41,7 +44,25 @@ class RandomHorizontalFlip(StatelessAugmentation):
     ) -> tf.Tensor:
         """Images `[B, H, W, C]` to the same shape."""
         flip = per_image(transformations["flip"])
-        return tf.where(flip, tf.reverse(images, axis=[2]), images)
+        return tf.where(flip, tf.reverse(images, axis=[self.axis]), images)
 
     def get_config(self) -> dict:
         return {**super().get_config(), "probability": self.probability}
+
+
+@tf.keras.utils.register_keras_serializable(package="simclr_tf")
+class RandomHorizontalFlip(RandomFlip):
+    """Mirrors each image left to right with a given probability; see `RandomFlip`."""
+
+    stream = 1
+    axis = 2
+
+
+@tf.keras.utils.register_keras_serializable(package="simclr_tf")
+class RandomVerticalFlip(RandomFlip):
+    """Mirrors each image top to bottom with a given probability; see `RandomFlip`.
+
+    For images without an up and down, such as those of microscopes and satellites.
+    """
+
+    axis = 1
