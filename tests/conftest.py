@@ -110,7 +110,7 @@ _SLOW_FILES = {
     "augmentation/conformance_test.py",
     "augmentation/host_views_test.py",
     "augmentation/registry_test.py",
-    "benchmark/benchmark_test.py",
+    "benchmark/parts_test.py",
     "benchmark/peers_test.py",
     "checkpoints/published_test.py",
     "data/batches_test.py",

@@ -1,5 +1,5 @@
 """This machine's speed: views, training, loss, memory, beside stock keras-cv layers."""
 
-from simclr_tf.benchmark.benchmark import PARTS, benchmark
+from simclr_tf.benchmark.parts import PARTS, benchmark
 
 __all__ = ["PARTS", "benchmark"]

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from simclr_tf.data.load import load
+from simclr_tf.data.kinds import load
 from simclr_tf.data.source import DataError, MissingSplit, Source
 from simclr_tf.data.subset import Subset, shuffled_places
 

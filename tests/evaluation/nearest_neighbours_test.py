@@ -52,7 +52,7 @@ def test_agrees_with_a_plain_loop(k, temperature, classes):
 
 
 def test_agrees_with_a_plain_loop_in_float32_over_several_blocks(monkeypatch):
-    module = importlib.import_module("simclr_tf.evaluation.knn")
+    module = importlib.import_module("simclr_tf.evaluation.nearest_neighbours")
     monkeypatch.setattr(module, "_SIMILARITIES_AT_ONCE", 150 * 7)
     train_h, train_y, test_h, test_y = blobs(12, 16, 150, 60)
     result = knn(train_h.astype(np.float32), train_y, test_h.astype(np.float32), test_y)

@@ -3,7 +3,7 @@
 import pytest
 
 from simclr_tf.data import DataError, load
-from simclr_tf.data.load import KINDS
+from simclr_tf.data.kinds import KINDS
 
 _NOTATION = "Use shapes, npz:PATH, folder:PATH, tfrecord:GLOB or tfds:NAME."
 
