@@ -1,4 +1,8 @@
-"""A recipe as a file of flags, which the command line reads too."""
+"""A recipe as a file of flags, which the command line reads too.
+
+Its first line, a comment to the command line, says which version wrote it and in which
+form its settings are. Files of versions before that have no such line.
+"""
 
 from __future__ import annotations
 
@@ -12,10 +16,16 @@ from simclr_tf.training.recipe import Recipe, ResolvedRecipe
 from simclr_tf.training.run_files import RunFolderError
 from simclr_tf.version import __version__
 
+# Raised where a version would misunderstand settings that a later one wrote: a name has
+# another meaning, or what a new name leaves out is no longer what it was. Not where a
+# setting is added whose default is what runs were before.
+FORM = 1
+_FIRST_LINE = "# Settings of simclr_tf {}, form {}."
+
 
 def to_flagfile(recipe: ResolvedRecipe) -> str:
     """A recipe as flags, one a line; settings that are None are left out."""
-    lines = []
+    lines = [_FIRST_LINE.format(__version__, FORM) + "\n"]
     for name, value in dataclasses.asdict(recipe).items():
         if value is None:
             continue
@@ -28,9 +38,10 @@ def from_flagfile(text: str, path: str) -> ResolvedRecipe:
     """The recipe that `to_flagfile` wrote; empty lines and comments are passed over.
 
     Raises:
-      RunFolderError: where a line is not a flag of a recipe, or a flag is missing;
-        it names `path`.
+      RunFolderError: where the settings are of a newer form, a line is not a flag of a
+        recipe, or a flag is missing; it names `path`.
     """
+    _require_known_form(text, path)
     types = typing.get_type_hints(Recipe)
     values: dict[str, Any] = {}
     for line in text.splitlines():
@@ -52,6 +63,17 @@ def from_flagfile(text: str, path: str) -> ResolvedRecipe:
         return ResolvedRecipe.of(Recipe(**values))
     except UserError as error:
         raise RunFolderError(f"{path}: {error}") from None
+
+
+def _require_known_form(text: str, path: str) -> None:
+    pattern = re.escape(_FIRST_LINE).replace(r"\{\}", "(.+)")
+    found = re.search(f"^{pattern}$", text, re.MULTILINE)
+    if found and (not found[2].isdigit() or int(found[2]) > FORM):
+        raise RunFolderError(
+            f"{path} holds settings of form {found[2]}, which simclr_tf {found[1]} "
+            f"wrote; simclr_tf {__version__} knows those up to {FORM}. Use that "
+            "version or a later one."
+        )
 
 
 def _parse(value: str, annotation: Any) -> Any:

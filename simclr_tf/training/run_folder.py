@@ -25,14 +25,13 @@ from simclr_tf.training.checkpoints import newest_state, restore
 from simclr_tf.training.data_record import DataRecord
 from simclr_tf.training.flagfile import from_flagfile, to_flagfile
 from simclr_tf.training.metrics_file import MetricsFile
-from simclr_tf.training.recipe import ResolvedRecipe
+from simclr_tf.training.recipe import Recipe, ResolvedRecipe
 from simclr_tf.training.run_files import RunFolderError
 
-# Settings that say how a step is computed, or what is measured: the training is the
-# same.
-_FREE = {
-    *("rematerialize", "augment_on", "steps_per_execution"),
-    *("eval", "eval_every"),
+_MAY_CHANGE = {
+    field.name
+    for field in dataclasses.fields(Recipe)
+    if not field.metadata["changes_training"]
 }
 
 
@@ -83,6 +82,10 @@ class RunFolder:
     def start(self, recipe: ResolvedRecipe) -> None:
         """Begins a run of a recipe, or checks that the folder holds one of the same.
 
+        Settings that do not change the training may be others, see `Recipe`. Where
+        `test_dataset` or `eval_dataset` changes which images are held out, `DataRecord`
+        tells.
+
         Raises:
           RunFolderError: where the folder holds a run of another recipe, or other
             files.
@@ -99,7 +102,7 @@ class RunFolder:
         changed = [
             f"{name} was {before[name]} and is {now[name]}"
             for name in now
-            if before[name] != now[name] and name not in _FREE
+            if before[name] != now[name] and name not in _MAY_CHANGE
         ]
         if changed:
             raise RunFolderError(

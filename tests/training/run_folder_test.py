@@ -7,8 +7,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from simclr_tf.cli import recipe_flags
+from simclr_tf.cli.main import COMMANDS
 from simclr_tf.training import Recipe, RunFolder, RunFolderError, build_model
-from simclr_tf.training.flagfile import from_flagfile, to_flagfile
+from simclr_tf.training.flagfile import FORM, from_flagfile, to_flagfile
+from simclr_tf.version import __version__
 from tests import tiny
 
 RECIPE = Recipe(
@@ -53,6 +56,40 @@ def test_a_run_of_an_older_version_lacks_newer_settings_and_is_read():
     text = "".join(line for line in lines if not line.startswith(newer))
     assert text.count("\n") == len(lines) - 3
     assert from_flagfile(text, "run/flags.txt") == RECIPE
+
+
+def test_a_run_that_says_no_version_resumes(tmp_path):
+    run = RunFolder(str(tmp_path))
+    run.start(RECIPE)
+    first, *rest = (tmp_path / "flags.txt").read_text().splitlines(keepends=True)
+    assert first == f"# Settings of simclr_tf {__version__}, form {FORM}.\n"
+    (tmp_path / "flags.txt").write_text("".join(rest))
+    run.start(RECIPE)
+    assert run.recipe() == RECIPE
+    # It is the run of that version still.
+    assert (tmp_path / "flags.txt").read_text() == "".join(rest)
+
+
+def test_a_run_of_a_newer_form_is_refused_in_one_line(tmp_path):
+    run = RunFolder(str(tmp_path))
+    run.start(RECIPE)
+    text = (tmp_path / "flags.txt").read_text()
+    first = f"# Settings of simclr_tf 97.1, form {FORM + 1}."
+    newer = "\n".join([first, *text.splitlines()[1:], "--of_later_times=3\n"])
+    (tmp_path / "flags.txt").write_text(newer)
+    told = rf"form {FORM + 1}, which simclr_tf 97.1 wrote; .*knows those up to {FORM}"
+    for attempt in (run.recipe, lambda: run.start(RECIPE)):
+        with pytest.raises(RunFolderError, match=told) as refusal:
+            attempt()
+        assert "\n" not in str(refusal.value)
+    assert (tmp_path / "flags.txt").read_text() == newer
+
+
+def test_the_command_line_reads_the_file_too(tmp_path):
+    run = RunFolder(str(tmp_path))
+    run.start(RECIPE)
+    values = COMMANDS["pretrain"].parse([f"--flagfile={run.flags}"])
+    assert recipe_flags.recipe(values).resolve() == RECIPE
 
 
 def test_a_flagfile_that_lacks_what_has_no_default_is_refused():
@@ -152,12 +189,22 @@ def test_files_are_replaced_whole_or_not_at_all(tmp_path, monkeypatch):
     assert run.read_result() == {"steps": 3}
 
 
-@pytest.mark.parametrize("name", ["rematerialize", "steps_per_execution", "augment_on"])
+_FREE = {
+    "rematerialize": True,
+    "steps_per_execution": 9,
+    "augment_on": "device",
+    "eval": "knn",
+    "eval_every": 7,
+    "eval_dataset": "shapes:9",
+    "test_dataset": "shapes:9",
+}
+
+
+@pytest.mark.parametrize("name", _FREE)
 def test_what_leaves_the_training_the_same_may_change(tmp_path, name):
     run = RunFolder(str(tmp_path))
     run.start(RECIPE)
-    other = {"rematerialize": True, "steps_per_execution": 9, "augment_on": "device"}
-    run.start(dataclasses.replace(RECIPE, **{name: other[name]}))
+    run.start(dataclasses.replace(RECIPE, **{name: _FREE[name]}))
 
 
 def test_start_again_with_the_same_settings_is_welcome(tmp_path):
@@ -192,19 +239,13 @@ def test_other_settings_are_refused_by_name_and_the_run_left_alone(tmp_path):
 _FIXED = [
     field
     for field in dataclasses.fields(Recipe)
-    if hasattr(RECIPE, field.name)
-    and field.name
-    not in (
-        *("rematerialize", "augment_on", "steps_per_execution"),
-        *("eval", "eval_every"),
-    )
+    if hasattr(RECIPE, field.name) and field.name not in _FREE
 ]
 
 
 @pytest.mark.parametrize("field", _FIXED, ids=lambda field: field.name)
 def test_no_setting_may_change_unnoticed(field, tmp_path):
-    judged_by = "eval_dataset" if field.name == "eval_dataset" else "test_dataset"
-    resolved = dataclasses.replace(RECIPE, head_hidden_dim=9, **{judged_by: "shapes:9"})
+    resolved = dataclasses.replace(RECIPE, head_hidden_dim=9)
     value, choices = getattr(resolved, field.name), field.metadata["choices"]
     if choices:
         other = next(choice for choice in reversed(choices) if choice != value)

@@ -1,0 +1,172 @@
+"""Settings of a run as they are: complete, and each in its range."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, Optional
+
+from simclr_tf.augmentation import parse_views
+from simclr_tf.encoder.registry import require_rematerializable, takes_any_size
+from simclr_tf.errors import UserError
+from simclr_tf.evaluators import make_evaluators
+from simclr_tf.methods import method_class
+from simclr_tf.training.ranges import require_allowed
+
+# What `views` is put together from, where it is not said.
+SAYING_VIEWS = ("color_strength", "blur", "crop_min_area")
+# Settings without a default: None says that there is nothing to set.
+_MAY_BE_NONE = ("test_dataset", "eval_dataset", "head_hidden_dim")
+
+
+@dataclasses.dataclass(frozen=True)
+class ResolvedRecipe:
+    """All settings of a run, each in its range; `Recipe` tells what they mean.
+
+    `views` holds what `color_strength`, `blur` and `crop_min_area` say of a `Recipe`.
+
+    `test_dataset` and `eval_dataset` are None where the dataset is measured on itself,
+    and `head_hidden_dim` where it is the encoder's width.
+
+    Raises:
+      UserError: where a setting is out of its range.
+    """
+
+    dataset: str
+    test_dataset: Optional[str]
+    method: str
+    labels: bool
+    eval: str
+    eval_every: int
+    eval_dataset: Optional[str]
+    pretrain_on_all: bool
+    image_size: int
+    encoder: str
+    head_layers: int
+    head_hidden_dim: Optional[int]
+    head_out_dim: int
+    views: str
+    early_view_size: int
+    early_share: float
+    temperature: float
+    optimizer: str
+    learning_rate: float
+    learning_rate_scaling: str
+    momentum: float
+    weight_decay: float
+    batch_size: int
+    micro_batches: int
+    rematerialize: bool
+    epochs: int
+    warmup_epochs: float
+    precision: str
+    augment_on: str
+    steps_per_execution: int
+    seed: int
+
+    @classmethod
+    def of(cls, recipe: Any) -> ResolvedRecipe:
+        """A recipe that leaves nothing open, as one that says so by its type.
+
+        Args:
+          recipe: a `Recipe`, whose module needs this one and is not imported here.
+
+        Raises:
+          UserError: where a setting is None that must be known, or out of its range.
+        """
+        if recipe.views is None:
+            recipe = dataclasses.replace(recipe, views=_views(recipe))
+        settings = {f.name: getattr(recipe, f.name) for f in dataclasses.fields(cls)}
+        open_settings = [
+            name
+            for name, value in settings.items()
+            if value is None and name not in _MAY_BE_NONE
+        ]
+        if open_settings:
+            raise UserError(f"{', '.join(open_settings)} must be set.")
+        return cls(**settings)
+
+    def __post_init__(self) -> None:
+        for name, value in dataclasses.asdict(self).items():
+            if value is not None:
+                require_allowed(name, value)
+        make_evaluators(self.eval)
+        parse_views(self.views, self.image_size)
+        self._require_parts_of_wholes()
+        self._require_fit_for_method()
+        self._require_one_to_measure_on()
+        self._require_fit_for_encoder()
+
+    def _require_parts_of_wholes(self) -> None:
+        if self.warmup_epochs > self.epochs:
+            raise UserError(
+                f"warmup_epochs must be at most epochs, {self.epochs}, got "
+                f"{self.warmup_epochs:g}."
+            )
+        if self.batch_size % self.micro_batches:
+            raise UserError(
+                f"batch_size {self.batch_size} must be a multiple of micro_batches, "
+                f"got {self.micro_batches}."
+            )
+
+    def _require_one_to_measure_on(self) -> None:
+        if self.eval_dataset is not None and self.test_dataset is not None:
+            raise UserError(
+                "test_dataset and eval_dataset both say what is measured on: leave out "
+                "one."
+            )
+        if self.eval_dataset == self.dataset:
+            raise UserError(
+                "eval_dataset is the dataset that is learned from: leave it out, and a "
+                "part is held out to measure on."
+            )
+
+    def _require_fit_for_encoder(self) -> None:
+        if self.rematerialize:
+            require_rematerializable(self.encoder)
+        if self.early_share and not takes_any_size(self.encoder):
+            raise UserError(
+                f"early_share must be 0 with {self.encoder}, which takes images of one "
+                f"size, got {self.early_share:g}."
+            )
+
+    def _require_fit_for_method(self) -> None:
+        method = method_class(self.method)
+        if method.learns_from_labels and not self.labels:
+            raise UserError(
+                f"method {self.method} learns from labels: leave out --nolabels."
+            )
+        if method.resizes and not takes_any_size(self.encoder):
+            raise UserError(
+                f"method {self.method} shows pieces of views to the encoder, and "
+                f"{self.encoder} takes images of one size: choose a resnet."
+            )
+        for name, used in (
+            ("image_size", True),
+            ("early_view_size", self.early_epochs),
+        ):
+            if used and getattr(self, name) < method.least_side:
+                raise UserError(
+                    f"{name} must be {method.least_side} or more for method "
+                    f"{self.method}, got {getattr(self, name)}."
+                )
+
+    @property
+    def early_epochs(self) -> int:
+        """Epochs, from the first, whose views are `early_view_size` wide."""
+        return round(self.early_share * self.epochs)
+
+    def view_size(self, epoch: int) -> int:
+        """Side in pixels of the views of an epoch, the first being 0."""
+        return self.early_view_size if epoch < self.early_epochs else self.image_size
+
+
+def _views(recipe: Any) -> str | None:
+    """The layers that settings of the paper's recipe describe; None where one is."""
+    if any(getattr(recipe, name) is None for name in SAYING_VIEWS):
+        return None
+    for name in SAYING_VIEWS:
+        require_allowed(name, getattr(recipe, name))
+    layers = [f"crop({recipe.crop_min_area})", "flip"]
+    if recipe.color_strength:
+        layers += [f"jitter({recipe.color_strength})", "gray"]
+    return "|".join([*layers, "blur"] if recipe.blur else layers)
