@@ -89,6 +89,22 @@ def require_equal_shares(sizes: tf.Tensor) -> tf.Operation:
     return tf.debugging.Assert(equal, [_UNEQUAL, sizes])
 
 
+def of_equal_shares(rows: tf.Tensor) -> tf.Tensor:
+    """The same rows; an error where replicas hold different numbers of them.
+
+    It costs nothing where their number is static, and a collective of one number of
+    each replica where it is not.
+
+    Args:
+      rows: floating point `[n, ...]`.
+    """
+    if rows.shape[0] is not None or num_replicas() == 1:
+        return rows
+    sizes = gather(tf.cast(tf.shape(rows)[0], rows.dtype))
+    with tf.control_dependencies([require_equal_shares(sizes)]):
+        return tf.identity(rows)
+
+
 def explain_unequal_shares(error: tf.errors.OpError) -> None:
     """Raises UserError, saying what to do, if unequal shares were the cause.
 

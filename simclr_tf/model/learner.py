@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import warnings
-from collections.abc import Iterator
 from typing import Any
 
 import tensorflow as tf
@@ -12,16 +11,16 @@ import tensorflow as tf
 from simclr_tf import randomness
 from simclr_tf.augmentation import SimCLRAugmenter, to_unit_range
 from simclr_tf.distribution.replicas import (
-    explain_unequal_shares,
     gather,
     num_replicas,
+    of_equal_shares,
     replica_index,
 )
 from simclr_tf.encoder.keras_applications import require_unit_range
 from simclr_tf.errors import UserError
 from simclr_tf.methods import Method
 from simclr_tf.model.batch import Batch, unpack
-from simclr_tf.model.checked_data import checked, explain_out_of_range
+from simclr_tf.model.checked_model import CheckedModel
 from simclr_tf.model.gradient_cache import (
     gradients_in_micro_batches,
     represent_in_micro_batches,
@@ -34,7 +33,7 @@ _EVALUATION = -1
 
 
 @tf.keras.utils.register_keras_serializable(package="simclr_tf")
-class Learner(tf.keras.Model):
+class Learner(CheckedModel):
     """Learning of an encoder by a method.
 
     `model(images)` gives representations `h` `[B, D]` in Keras' `floatx`; training
@@ -192,53 +191,13 @@ class Learner(tf.keras.Model):
             features = tf.reduce_mean(features, axis=[1, 2])
         return tf.cast(features, tf.keras.backend.floatx())
 
-    def fit(
-        self,
-        x: Any = None,
-        y: Any = None,
-        batch_size: int | None = None,
-        epochs: int = 1,
-        verbose: str | int = "auto",
-        callbacks: Any = None,
-        validation_split: float = 0.0,
-        validation_data: Any = None,
-        **kwargs: Any,
-    ) -> tf.keras.callbacks.History:
-        """As Keras' own.
-
-        Raises:
-          UserError: where images are not of a dtype and range that the class states,
-            or replicas are given unequal shares.
-        """
-        optimizer: Any = getattr(self, "optimizer", None)
-        if self.built and hasattr(optimizer, "build"):
-            # Otherwise the first step makes its variables, and is traced twice.
-            with self.distribute_strategy.scope():
-                optimizer.build(self.trainable_variables)
-        with self._explaining():
-            return super().fit(
-                checked(x),
-                y,
-                batch_size=batch_size,
-                epochs=epochs,
-                verbose=verbose,
-                callbacks=callbacks,
-                validation_split=validation_split,
-                validation_data=checked(validation_data),
-                **kwargs,
-            )
-
     def evaluate(self, x: Any = None, *args: Any, **kwargs: Any) -> Any:
         """As Keras' own; batches of one image count for the probe alone.
 
         Raises:
           UserError: as `fit`, or where every batch has one image.
         """
-        # Within `fit`, Keras reads the validation data that `fit` has checked.
-        if not kwargs.get("_use_cached_eval_dataset"):
-            x = checked(x)
-        with self._explaining():
-            results = super().evaluate(x, *args, **kwargs)
+        results = super().evaluate(x, *args, **kwargs)
         images, alone = (int(count) for count in self._measures.evaluated.numpy())
         if alone and alone == images:
             raise UserError(
@@ -252,34 +211,6 @@ class Learner(tf.keras.Model):
                 stacklevel=2,
             )
         return results
-
-    def predict(self, x: Any, *args: Any, **kwargs: Any) -> Any:
-        """As Keras' own; UserError where images are out of range."""
-        with self._explaining():
-            return super().predict(checked(x), *args, **kwargs)
-
-    def train_on_batch(self, x: Any, *args: Any, **kwargs: Any) -> Any:
-        """As Keras' own; UserError where images are out of range."""
-        return super().train_on_batch(checked(x), *args, **kwargs)
-
-    def test_on_batch(self, x: Any, *args: Any, **kwargs: Any) -> Any:
-        """As Keras' own; UserError where images are out of range."""
-        return super().test_on_batch(checked(x), *args, **kwargs)
-
-    def predict_on_batch(self, x: Any) -> Any:
-        """As Keras' own; UserError where images are out of range."""
-        return super().predict_on_batch(checked(x))
-
-    @contextlib.contextmanager
-    def _explaining(self) -> Iterator[None]:
-        """Turns errors of TensorFlow that the data caused into a UserError."""
-        try:
-            yield
-        except tf.errors.OpError as error:
-            explain_out_of_range(error)
-            with self.distribute_strategy.scope():
-                explain_unequal_shares(error)
-            raise
 
     def train_step(self, data: Any) -> dict[str, tf.Tensor]:
         """One step on a batch; see the class for what `data` may be."""
@@ -400,6 +331,8 @@ class Learner(tf.keras.Model):
             raise UserError(
                 f"{type(method).__name__} learns from labels, and the data holds none."
             )
+        if training:  # In evaluation each image counts, whatever replica has it.
+            features = of_equal_shares(features)
         projections = method.project(self.projection_head, features, training=training)
         values = method.objective(projections, labels, batch.seeds)
         loss = values.pop("loss")

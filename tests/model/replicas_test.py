@@ -1,4 +1,4 @@
-"""The model on two replicas: labels, saving, data out of range, random layers."""
+"""The model on two replicas: labels, shares, saving, data out of range, draws."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,8 @@ import tensorflow as tf
 
 from simclr_tf.errors import UserError
 from simclr_tf.head import ProjectionHead
-from simclr_tf.model import SimCLR
+from simclr_tf.methods import method_class
+from simclr_tf.model import Learner, SimCLR
 
 pytestmark = pytest.mark.xdist_group("replicas 2")
 
@@ -54,6 +55,48 @@ def test_labels_known_in_unequal_shares_train_as_on_one_device(replicas):
     # Six labels are known, and each has two views.
     share = history["val_probe_accuracy"][0] * 12
     assert share == pytest.approx(round(share), abs=1e-9)
+
+
+def _pretext(name):
+    """A learner whose encoder has no batch norm, which would notice unequal shares."""
+    method = method_class(name)()
+    layers = [tf.keras.layers.Conv2D(4, 3, 2), tf.keras.layers.ReLU()]
+    model = Learner(
+        tf.keras.Sequential(layers),
+        method.make_head(layers=1, hidden_dim=4, out_dim=4),
+        method,
+    )
+    model.build((None, 8, 8, 3))
+    model.compile(tf.keras.optimizers.SGD(0.01))
+    return model
+
+
+def _unequal(strategy, name):
+    with strategy.scope():
+        model = _pretext(name)
+    generator = np.random.default_rng(0)
+    data = {
+        "views": generator.uniform(size=[13, model.method.num_views, 8, 8, 3]),
+        "seeds": generator.integers(0, 2**31, [13, 2]).astype(np.int32),
+    }
+    data = tf.data.Dataset.from_tensor_slices(data)
+    model.fit(data.take(12).batch(8), verbose=0)  # Of four and of two each.
+    whole = model.evaluate(data.batch(8), verbose=0)  # The last: of three and of two.
+    try:
+        model.fit(data.batch(8), verbose=0)
+    except UserError as error:
+        return str(error), whole
+    return "taken", whole
+
+
+@pytest.mark.parametrize("name", ["rotation", "jigsaw"])
+def test_a_pretext_task_refuses_unequal_shares_that_no_batch_norm_notices(
+    replicas, name
+):
+    message, whole = replicas(2).run(_unequal, name=name)
+    assert "equally many images of each batch" in message
+    assert "multiple of their number, 2" in message
+    assert np.isfinite(whole).all()
 
 
 def _saved_and_loaded(strategy, folder):

@@ -1,0 +1,94 @@
+"""A Keras model that refuses data out of range before anything is learned from it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+import tensorflow as tf
+
+from simclr_tf.distribution.replicas import explain_unequal_shares
+from simclr_tf.model.checked_data import checked, explain_out_of_range
+
+
+class CheckedModel(tf.keras.Model):
+    """A model whose `fit`, `evaluate` and `predict` check images, see `checked`.
+
+    Errors of TensorFlow that the data caused are told as a UserError.
+    """
+
+    def fit(
+        self,
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = None,
+        epochs: int = 1,
+        verbose: str | int = "auto",
+        callbacks: Any = None,
+        validation_split: float = 0.0,
+        validation_data: Any = None,
+        **kwargs: Any,
+    ) -> tf.keras.callbacks.History:
+        """As Keras' own.
+
+        Raises:
+          UserError: where images are not of a dtype and range that the class states,
+            or replicas are given unequal shares.
+        """
+        self._build_optimizer()
+        with self._explaining():
+            return super().fit(
+                checked(x),
+                y,
+                batch_size=batch_size,
+                epochs=epochs,
+                verbose=verbose,
+                callbacks=callbacks,
+                validation_split=validation_split,
+                validation_data=checked(validation_data),
+                **kwargs,
+            )
+
+    def evaluate(self, x: Any = None, *args: Any, **kwargs: Any) -> Any:
+        """As Keras' own; UserError as `fit`."""
+        # Within `fit`, Keras reads the validation data that `fit` has checked.
+        if not kwargs.get("_use_cached_eval_dataset"):
+            x = checked(x)
+        with self._explaining():
+            return super().evaluate(x, *args, **kwargs)
+
+    def predict(self, x: Any, *args: Any, **kwargs: Any) -> Any:
+        """As Keras' own; UserError where images are out of range."""
+        with self._explaining():
+            return super().predict(checked(x), *args, **kwargs)
+
+    def train_on_batch(self, x: Any, *args: Any, **kwargs: Any) -> Any:
+        """As Keras' own; UserError where images are out of range."""
+        return super().train_on_batch(checked(x), *args, **kwargs)
+
+    def test_on_batch(self, x: Any, *args: Any, **kwargs: Any) -> Any:
+        """As Keras' own; UserError where images are out of range."""
+        return super().test_on_batch(checked(x), *args, **kwargs)
+
+    def predict_on_batch(self, x: Any) -> Any:
+        """As Keras' own; UserError where images are out of range."""
+        return super().predict_on_batch(checked(x))
+
+    def _build_optimizer(self) -> None:
+        """Makes the optimizer's variables, or the first step would be traced twice."""
+        optimizer: Any = getattr(self, "optimizer", None)
+        if self.built and hasattr(optimizer, "build"):
+            with self.distribute_strategy.scope():
+                optimizer.build(self.trainable_variables)
+
+    @contextlib.contextmanager
+    def _explaining(self) -> Iterator[None]:
+        """Turns errors of TensorFlow that the data caused into a UserError."""
+        try:
+            yield
+        except tf.errors.OpError as error:
+            explain_out_of_range(error)
+            with self.distribute_strategy.scope():
+                explain_unequal_shares(error)
+            raise
