@@ -141,77 +141,84 @@ def _seeded_cv_class(base: Any) -> Any:
     return SeededGenerator
 
 
+# A base whose methods are not known here: those of the class that it stands beside.
+_BESIDE: Any = object
+
+
+class _SeededDraws(_BESIDE):
+    """What makes a subclass of Keras' RandomGenerator obey `drawing_from`."""
+
+    obeys_drawing_from = True
+    place: int
+
+    def make_seed_for_stateless_op(self) -> tf.Tensor | None:
+        draws = _draws()
+        if draws is None:
+            return super().make_seed_for_stateless_op()
+        return draws.next_seed(self.place)
+
+    def random_uniform(
+        self,
+        shape: Any,
+        minval: Any = 0.0,
+        maxval: Any = None,
+        dtype: Any = None,
+        **kwargs: Any,
+    ) -> tf.Tensor:
+        if _draws() is None:
+            return super().random_uniform(shape, minval, maxval, dtype, **kwargs)
+        maxval = 1.0 if maxval is None else maxval
+        return self._draw(tf.random.stateless_uniform, shape, minval, maxval, dtype)
+
+    def random_normal(
+        self,
+        shape: Any,
+        mean: Any = 0.0,
+        stddev: Any = 1.0,
+        dtype: Any = None,
+        **kwargs: Any,
+    ) -> tf.Tensor:
+        if _draws() is None:
+            return super().random_normal(shape, mean, stddev, dtype, **kwargs)
+        return self._draw(tf.random.stateless_normal, shape, mean, stddev, dtype)
+
+    def truncated_normal(
+        self,
+        shape: Any,
+        mean: Any = 0.0,
+        stddev: Any = 1.0,
+        dtype: Any = None,
+        **kwargs: Any,
+    ) -> tf.Tensor:
+        if _draws() is None:
+            return super().truncated_normal(shape, mean, stddev, dtype, **kwargs)
+        draw = tf.random.stateless_truncated_normal
+        return self._draw(draw, shape, mean, stddev, dtype)
+
+    def _draw(
+        self, draw: Any, shape: Any, first: Any, second: Any, dtype: Any
+    ) -> tf.Tensor:
+        """Numbers of the distribution with two parameters that `draw` gives."""
+        seed = self.make_seed_for_stateless_op()
+        dtype = dtype or tf.keras.backend.floatx()
+        return draw(shape, seed, first, second, dtype)
+
+    def dropout(
+        self, inputs: tf.Tensor, rate: float, noise_shape: Any = None
+    ) -> tf.Tensor:
+        if _draws() is None:
+            return super().dropout(inputs, rate, noise_shape=noise_shape)
+        return tf.nn.experimental.stateless_dropout(
+            inputs,
+            rate=rate,
+            seed=self.make_seed_for_stateless_op(),
+            noise_shape=noise_shape,
+        )
+
+
 @functools.cache
 def _seeded_class(base: Any) -> Any:
     """A subclass of Keras' RandomGenerator that obeys `drawing_from`."""
     if getattr(base, "obeys_drawing_from", False):
         return base
-
-    class SeededGenerator(base):
-        obeys_drawing_from = True
-
-        def make_seed_for_stateless_op(self) -> tf.Tensor | None:
-            draws = _draws()
-            if draws is None:
-                return super().make_seed_for_stateless_op()
-            return draws.next_seed(self.place)
-
-        def random_uniform(
-            self,
-            shape: Any,
-            minval: Any = 0.0,
-            maxval: Any = None,
-            dtype: Any = None,
-            **kwargs: Any,
-        ) -> tf.Tensor:
-            if _draws() is None:
-                return super().random_uniform(shape, minval, maxval, dtype, **kwargs)
-            maxval = 1.0 if maxval is None else maxval
-            return self._draw(tf.random.stateless_uniform, shape, minval, maxval, dtype)
-
-        def random_normal(
-            self,
-            shape: Any,
-            mean: Any = 0.0,
-            stddev: Any = 1.0,
-            dtype: Any = None,
-            **kwargs: Any,
-        ) -> tf.Tensor:
-            if _draws() is None:
-                return super().random_normal(shape, mean, stddev, dtype, **kwargs)
-            return self._draw(tf.random.stateless_normal, shape, mean, stddev, dtype)
-
-        def truncated_normal(
-            self,
-            shape: Any,
-            mean: Any = 0.0,
-            stddev: Any = 1.0,
-            dtype: Any = None,
-            **kwargs: Any,
-        ) -> tf.Tensor:
-            if _draws() is None:
-                return super().truncated_normal(shape, mean, stddev, dtype, **kwargs)
-            draw = tf.random.stateless_truncated_normal
-            return self._draw(draw, shape, mean, stddev, dtype)
-
-        def _draw(
-            self, draw: Any, shape: Any, first: Any, second: Any, dtype: Any
-        ) -> tf.Tensor:
-            """Numbers of the distribution with two parameters that `draw` gives."""
-            seed = self.make_seed_for_stateless_op()
-            dtype = dtype or tf.keras.backend.floatx()
-            return draw(shape, seed, first, second, dtype)
-
-        def dropout(
-            self, inputs: tf.Tensor, rate: float, noise_shape: Any = None
-        ) -> tf.Tensor:
-            if _draws() is None:
-                return super().dropout(inputs, rate, noise_shape=noise_shape)
-            return tf.nn.experimental.stateless_dropout(
-                inputs,
-                rate=rate,
-                seed=self.make_seed_for_stateless_op(),
-                noise_shape=noise_shape,
-            )
-
-    return SeededGenerator
+    return type("SeededGenerator", (_SeededDraws, base), {})
