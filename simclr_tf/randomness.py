@@ -9,6 +9,8 @@ machine, and is integer arithmetic that compiles anywhere.
 
 from __future__ import annotations
 
+import functools
+
 import tensorflow as tf
 
 _ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
@@ -33,11 +35,24 @@ def threefry(
     Returns:
       Two uint32 tensors of the broadcast shape.
     """
-    k0, k1 = key
+    words = _rounds(*key, *counter)
+    shape = functools.reduce(
+        tf.broadcast_static_shape, (word.shape for word in (*key, *counter))
+    )
+    for word in words:
+        word.set_shape(shape)
+    return words
+
+
+# Traced once a process, since every draw calls it.
+@tf.function(input_signature=[tf.TensorSpec(None, tf.uint32)] * 4, autograph=False)
+def _rounds(
+    k0: tf.Tensor, k1: tf.Tensor, c0: tf.Tensor, c1: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor]:
     parity = tf.constant(_KEY_PARITY, tf.uint32)
     k2 = tf.bitwise.bitwise_xor(parity, tf.bitwise.bitwise_xor(k0, k1))
     keys = (k0, k1, k2)
-    x0, x1 = counter[0] + k0, counter[1] + k1
+    x0, x1 = c0 + k0, c1 + k1
     for group in range(5):
         for bits in _ROTATIONS[group % 2]:
             x0 = x0 + x1

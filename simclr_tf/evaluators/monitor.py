@@ -47,9 +47,9 @@ class Monitor:
         if bank is not None:
             self._bank = _sample(bank, BANK_SIZE, image_size)
         self._queries = _sample(queries, QUERIES, image_size)
-        self._views = []
+        self._views: list[tf.data.Dataset] = []
         if any(evaluator.needs_views for evaluator in self.evaluators):
-            self._views = [_view(self._queries, augmenter, place) for place in (0, 1)]
+            self._views = _two_views(self._queries, augmenter)
 
     @property
     def shown(self) -> Mapping[str, str]:
@@ -108,17 +108,17 @@ def _sample(source: Source, count: int, image_size: int) -> tf.data.Dataset:
     return batches.cache()
 
 
-def _view(
-    batches: tf.data.Dataset, augmenter: SimCLRAugmenter, place: int
-) -> tf.data.Dataset:
-    """One augmented view of each image, the same each time."""
+def _two_views(
+    batches: tf.data.Dataset, augmenter: SimCLRAugmenter
+) -> list[tf.data.Dataset]:
+    """Two augmented views of each image, the same each time, a dataset of each."""
 
     @tf.autograph.experimental.do_not_convert
-    def view(number: tf.Tensor, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    def views(number: tf.Tensor, batch: dict[str, tf.Tensor]) -> tf.Tensor:
         images = batch["image"]
         index = number * _BATCH + tf.range(tf.shape(images)[0], dtype=tf.int64)
-        seeds = randomness.fold_in(randomness.example_seeds(0, 0, index), place)
-        return {"image": augmenter({"images": images, "seeds": seeds})["images"]}
+        return augmenter.two_views(images, randomness.example_seeds(0, 0, index))
 
     # Kept, since making them takes longer than encoding them.
-    return batches.enumerate().map(view, num_parallel_calls=tf.data.AUTOTUNE).cache()
+    both = batches.enumerate().map(views, num_parallel_calls=tf.data.AUTOTUNE).cache()
+    return [both.map(lambda pair, i=i: {"image": pair[:, i]}) for i in (0, 1)]
