@@ -1,34 +1,56 @@
-"""Mean and range over runs of one experiment, as a Markdown table."""
+"""Mean and range over runs of one experiment, as a Markdown table.
+
+python experiments/table.py RUN_FOLDER …
+python experiments/table.py --row=NAME RUN_FOLDER … --row=NAME RUN_FOLDER …
+"""
 
 from __future__ import annotations
 
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 COLUMNS = ("linear", "20-NN", "training, s", "images/s")
 
 
-def main(runs: Sequence[str]) -> None:
-    """Prints the table of run folders that hold both evaluations."""
-    trained = [
-        (
-            _read(run, "linear_eval")["top1"],
-            _read(run, "knn")["top1"],
-            _read(run, "result")["seconds"],
-            _read(run, "result")["images_per_second"],
-        )
-        for run in runs
-    ]
+def main(arguments: Sequence[str]) -> None:
+    """Prints the table of run folders that hold both evaluations.
+
+    The last row is of the encoders that learned nothing, those of the first row.
+    """
+    rows = _rows(arguments)
+    first = next(iter(rows.values()))
+    print(f"| {len(first)} seeds | {' | '.join(COLUMNS)} |")
+    print(f"|---|{'---|' * len(COLUMNS)}")
+    for name, runs in rows.items():
+        trained = [
+            (
+                _read(run, "linear_eval")["top1"],
+                _read(run, "knn")["top1"],
+                _read(run, "result")["seconds"],
+                _read(run, "result")["images_per_second"],
+            )
+            for run in runs
+        ]
+        print(_row(name, trained))
     random = [
         (_read(run, "linear_eval_random")["top1"], _read(run, "knn_random")["top1"])
-        for run in runs
+        for run in first
     ]
-    print(f"| {len(runs)} seeds | {' | '.join(COLUMNS)} |")
-    print(f"|---|{'---|' * len(COLUMNS)}")
-    print(_row("trained encoder", trained))
     print(_row("random encoder", random))
+
+
+def _rows(arguments: Sequence[str]) -> Mapping[str, Sequence[str]]:
+    """Run folders of each row, by its name."""
+    rows: dict[str, list[str]] = {}
+    name = "trained encoder"
+    for argument in arguments:
+        if argument.startswith("--row="):
+            name = argument.partition("=")[2]
+        else:
+            rows.setdefault(name, []).append(argument)
+    return rows
 
 
 def _row(name: str, values: Sequence[Sequence[float]]) -> str:

@@ -1,4 +1,4 @@
-"""Decoupled contrastive loss (Yeh et al. 2022): NT-Xent without its positive below."""
+"""Decoupled contrastive loss (Yeh et al. 2022): NT-Xent without the positive in the denominator."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""DCL: SimCLR whose positives do not weaken what negatives teach."""
+"""DCL: SimCLR whose loss has no positive in the denominator."""
 
 from __future__ import annotations
 

@@ -26,6 +26,9 @@ class Method:
         an exported encoder then gives too.
       compares_images: whether a batch of one image teaches nothing.
       learns_from_labels: whether `objective` needs labels.
+      classifies: whether the head is a classifier of the dataset's classes. Then
+        `make_head` is given `num_classes` too, and `measures` are means over the
+        labelled images.
       resizes: whether `arrange` gives views of another size than those drawn.
       least_side: least side of the views drawn, in pixels.
     """
@@ -38,6 +41,7 @@ class Method:
     projects: bool = False
     compares_images: bool = True
     learns_from_labels: bool = False
+    classifies: bool = False
     resizes: bool = False
     least_side: int = 1
 
@@ -48,7 +52,10 @@ class Method:
         return ", ".join(settings)
 
     def make_head(self, *, layers: int, hidden_dim: int | None, out_dim: int) -> Any:
-        """The Keras layer between representations and objective."""
+        """The Keras layer between representations and objective.
+
+        A method that `classifies` takes `num_classes: int | None = None` as well.
+        """
         raise NotImplementedError(f"{type(self).__name__} must define make_head().")
 
     def arrange(self, views: tf.Tensor, seeds: tf.Tensor) -> tf.Tensor:

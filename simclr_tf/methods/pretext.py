@@ -1,4 +1,4 @@
-"""What pretext tasks share: a classifier that tells what was done to an image."""
+"""What pretext tasks share: the encoder predicts which transformation was applied."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from simclr_tf.methods.method import Method
 
 
 class Pretext(Method):
-    """The encoder learns by telling from the views which of some things was done.
+    """Prediction, from the views, of which transformation was applied to the image.
 
-    `measures` are its loss and its accuracy, in this order.
+    Two `measures`: the loss of the classifier, then its accuracy.
     """
 
     compares_images = False

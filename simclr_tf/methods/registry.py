@@ -9,6 +9,7 @@ from simclr_tf.methods.method import Method
 from simclr_tf.methods.rotation import RotationMethod
 from simclr_tf.methods.simclr import NTXentMethod
 from simclr_tf.methods.supcon import SupConMethod
+from simclr_tf.methods.supervised import SupervisedMethod
 
 _METHODS: dict[str, type[Method]] = {
     "simclr": NTXentMethod,
@@ -16,6 +17,7 @@ _METHODS: dict[str, type[Method]] = {
     "dcl": DCLMethod,
     "rotation": RotationMethod,
     "jigsaw": JigsawMethod,
+    "supervised": SupervisedMethod,
 }
 
 METHODS = tuple(_METHODS)

@@ -11,13 +11,13 @@ import tensorflow as tf
 from simclr_tf import randomness
 from simclr_tf.augmentation import SimCLRAugmenter, to_unit_range
 from simclr_tf.distribution.replicas import (
-    gather,
     num_replicas,
     of_equal_shares,
     replica_index,
 )
 from simclr_tf.encoder.keras_applications import require_unit_range
 from simclr_tf.errors import UserError
+from simclr_tf.loss.classification import classify
 from simclr_tf.methods import Method
 from simclr_tf.model.batch import Batch, unpack
 from simclr_tf.model.checked_model import CheckedModel
@@ -117,10 +117,13 @@ class Learner(CheckedModel):
                 dtype=tf.keras.backend.floatx(),
                 name="probe",
             )
-        names = ["loss", *method.measures]
+        of_images = ["loss", *([] if method.classifies else method.measures)]
+        of_labels = [*method.measures] if method.classifies else []
         if self.probe is not None:
-            names += ["probe_loss", "probe_accuracy"]
-        self._measures = Measures(names, needs_two=method.compares_images)
+            of_labels += ["probe_loss", "probe_accuracy"]
+        self._measures = Measures(
+            of_images, of_labels, needs_two=method.compares_images
+        )
         # Each replica reads the means of all. Keras would add them up over workers.
         self.distribute_reduction_method = "first"
 
@@ -404,25 +407,12 @@ class Learner(CheckedModel):
         return values
 
     def _probe(self, features: tf.Tensor, labels: tf.Tensor) -> dict[str, tf.Tensor]:
-        """The probe's values on this replica: means over its known labels.
-
-        `share_of_probe_loss` is this replica's share of the loss to minimise: its
-        mean over replicas is the mean over the known labels of all of them.
-        """
-        logits = self.probe(tf.stop_gradient(features))
-        known = tf.cast(labels >= 0, logits.dtype)
-        losses = tf.nn.sparse_softmax_cross_entropy_with_logits(
-            tf.maximum(labels, 0), logits
-        )
-        guess = tf.argmax(logits, axis=1, output_type=labels.dtype)
-        right = tf.cast(guess == labels, logits.dtype)
-        here = tf.reduce_sum(known)
-        everywhere = tf.maximum(tf.reduce_sum(gather(here)), 1.0)
-        total = tf.reduce_sum(known * losses)
+        """The probe's values on this replica, see `Classification`."""
+        found = classify(self.probe(tf.stop_gradient(features)), labels)
         return {
-            "share_of_probe_loss": total * num_replicas() / everywhere,
-            "probe_loss": tf.math.divide_no_nan(total, here),
-            "probe_accuracy": tf.math.divide_no_nan(tf.reduce_sum(right), here),
+            "share_of_probe_loss": found.share_of_loss,
+            "probe_loss": found.loss,
+            "probe_accuracy": found.accuracy,
         }
 
     def _update_metrics(self, values: dict[str, tf.Tensor], batch: Batch) -> None:

@@ -32,15 +32,22 @@ class Measures:
     weights.
 
     Args:
-      names: names of the means. Means whose names begin with "probe_" are over
-        labelled images.
+      of_images: names of means over images.
+      of_labels: names of means over labelled images.
       needs_two: whether a batch of one image has no negatives, and counts for the
         probe only.
     """
 
-    def __init__(self, names: Sequence[str], *, needs_two: bool = True) -> None:
+    def __init__(
+        self,
+        of_images: Sequence[str],
+        of_labels: Sequence[str] = (),
+        *,
+        needs_two: bool = True,
+    ) -> None:
         self._needs_two = needs_two
-        self.means = [_Mean(name) for name in names]
+        self._of_labels = frozenset(of_labels)
+        self.means = [_Mean(name) for name in (*of_images, *of_labels)]
         # [images evaluated, batches of a single image among them]
         self.evaluated = tf.Variable(
             tf.zeros([2], tf.int64),
@@ -63,7 +70,7 @@ class Measures:
         if self._needs_two:
             compared = tf.where(images * num_replicas() > 1, images, 0)
         for mean in self.means:
-            weight = labelled if mean.name.startswith("probe_") else compared
+            weight = labelled if mean.name in self._of_labels else compared
             # Without negatives a loss may be infinite, and times 0 no number.
             value = tf.where(weight > 0, values[mean.name], 0)
             mean.update_state(value, sample_weight=weight)

@@ -113,7 +113,8 @@ def recipe_program(
       make_model: makes the model, as `build_model` does from its arguments.
 
     Raises:
-      UserError: where the cores do not divide the batch.
+      UserError: where the cores do not divide the batch, or a method that classifies
+        is not given num_classes.
       StepRefused: where the step holds what no TPU runs.
     """
     parts = replicas * recipe.micro_batches
@@ -124,9 +125,15 @@ def recipe_program(
             f"batch_size {recipe.batch_size} must be a multiple of the {replicas} "
             f"cores{pieces}, such as {below or parts} or {below + parts}."
         )
+    method = build_method(recipe)
+    if method.classifies and num_classes is None:
+        raise UserError(
+            f"method {recipe.method} classifies images: num_classes must say how many "
+            "classes there are."
+        )
     local_batch = recipe.batch_size // replicas
     specs = step_inputs(recipe, local_batch, input_size)
-    if num_classes is not None or build_method(recipe).learns_from_labels:
+    if num_classes is not None or method.learns_from_labels:
         specs["label"] = tf.TensorSpec([local_batch], tf.int32)
     strategy = tpu_strategy(replicas)
     with strategy.scope():

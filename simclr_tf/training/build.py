@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import tensorflow as tf
 
 from simclr_tf.augmentation import SimCLRAugmenter, parse_views
@@ -22,7 +24,8 @@ def build_model(recipe: ResolvedRecipe, *, num_classes: int | None = None) -> Le
 
     Args:
       recipe: all settings, see `Recipe.resolve`.
-      num_classes: classes of the online probe, or None for no probe.
+      num_classes: classes of the online probe, and of the head where the method
+        classifies; None for a model without a probe, which then encodes alone.
 
     Raises:
       ValueError: where a setting is out of its range.
@@ -36,11 +39,7 @@ def build_model(recipe: ResolvedRecipe, *, num_classes: int | None = None) -> Le
                 image_size=recipe.image_size,
                 rematerialize=recipe.rematerialize,
             ),
-            method.make_head(
-                layers=recipe.head_layers,
-                hidden_dim=recipe.head_hidden_dim,
-                out_dim=recipe.head_out_dim,
-            ),
+            _make_head(recipe, method, num_classes),
             method,
             augmenter=build_augmenter(recipe),
             num_classes=num_classes,
@@ -57,6 +56,21 @@ def build_method(recipe: ResolvedRecipe) -> Method:
     if issubclass(kind, Contrastive):
         return kind(temperature=recipe.temperature)
     return kind()
+
+
+def _make_head(
+    recipe: ResolvedRecipe, method: Method, num_classes: int | None
+) -> tf.keras.layers.Layer:
+    settings: dict[str, Any] = {
+        "layers": recipe.head_layers,
+        "hidden_dim": recipe.head_hidden_dim,
+        "out_dim": recipe.head_out_dim,
+    }
+    if method.classifies:
+        if num_classes is None:  # Encoding needs no classifier.
+            return tf.keras.layers.Activation("linear", name="no_head")
+        settings["num_classes"] = num_classes
+    return method.make_head(**settings)
 
 
 def build_augmenter(

@@ -51,7 +51,8 @@ class Recipe:
         "how the encoder learns: simclr, two views of an image against all others; "
         "supcon, all views of a class against all others, by the dataset's labels; "
         "dcl, simclr decoupled, for small batches; rotation, telling quarter turns; "
-        "jigsaw, telling the order of nine shuffled pieces",
+        "jigsaw, telling the order of nine shuffled pieces; supervised, cross entropy "
+        "of the dataset's labels",
         CHOICES["method"],
     )
     labels: bool = _setting(

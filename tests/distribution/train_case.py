@@ -49,6 +49,8 @@ class Case:
     rematerialize: bool = False
     steps_per_execution: int = 1
     micro_batches: int = 1
+    unlabelled: int = 0
+    """Images, the first of each batch, whose labels are unknown."""
     floatx: str = "float64"
     policy: str | None = None
 
@@ -67,9 +69,10 @@ def make_model(case: Case) -> Learner:
         )
     kind = method_class(case.method)
     method = kind(temperature=0.5) if issubclass(kind, Contrastive) else kind()
+    classes = {"num_classes": 10} if method.classifies else {}
     model = Learner(
         encoder,
-        method.make_head(layers=2, hidden_dim=None, out_dim=32),
+        method.make_head(layers=2, hidden_dim=None, out_dim=32, **classes),
         method,
         augmenter=simclr_tf.augmentation.SimCLRAugmenter(
             IMAGE_SIZE, color_strength=0.5, blur=False
@@ -102,7 +105,9 @@ def dataset(case: Case, steps: int) -> tf.data.Dataset:
     with np.load(case.images) as arrays:
         count = steps * GLOBAL_BATCH
         images, labels = arrays["x_train"][:count], arrays["y_train"][:count]
-        data = {"image": images, "label": labels.astype(np.int32)}
+        unknown = np.arange(count) % GLOBAL_BATCH < case.unlabelled
+        labels = np.where(unknown, -1, labels).astype(np.int32)
+        data = {"image": images, "label": labels}
         if "seeds" in arrays:
             data["seeds"] = arrays["seeds"][:count]
         if case.views and "views" in arrays:

@@ -23,9 +23,10 @@ def _plain_encoder():
 def _learner(name, *, plain=False, **settings):
     tf.keras.utils.set_random_seed(0)
     method = method_class(name)()
+    classes = {"num_classes": 3} if method.classifies else {}
     learner = Learner(
         _plain_encoder() if plain else tiny.encoder(),
-        method.make_head(layers=1, hidden_dim=None, out_dim=8),
+        method.make_head(layers=1, hidden_dim=None, out_dim=8, **classes),
         method,
         augmenter=simclr_tf.augmentation.SimCLRAugmenter(
             24, color_strength=0.0, blur=False
@@ -91,12 +92,12 @@ def test_a_last_batch_of_one_image_leaves_evaluation_a_number():
     assert np.isfinite(loss).all()
 
 
-@pytest.mark.parametrize("name", ["supcon", "jigsaw"])
+@pytest.mark.parametrize("name", ["supcon", "jigsaw", "supervised"])
 def test_in_micro_batches_the_step_is_that_of_the_whole_batch(name):
     """Of an encoder without batch norm."""
     tf.keras.backend.set_floatx("float64")
     images = np.random.default_rng(0).integers(0, 256, [8, 24, 24, 3], np.uint8)
-    labels, found = np.arange(8) % 3, []
+    labels, found = np.array([0, 1, 2, 0, 1, -1, -1, -1]), []
     for micro_batches in (1, 4):
         learner = _learner(name, micro_batches=micro_batches, plain=True)
         learner.fit(images, labels, batch_size=8, verbose=0, shuffle=False)

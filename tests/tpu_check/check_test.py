@@ -145,12 +145,14 @@ def test_a_step_that_no_tpu_runs_is_refused(compiler, head, words):
         ("dcl", 2, 32, 0),
         ("rotation", 4, 32, 0),
         ("jigsaw", 9, 9, 8),
+        ("supervised", 1, 32, 4),
     ],
 )
 def test_the_step_of_every_method_compiles(compiler, method, views, side, more):
     """Fed views, and what else the method learns from: labels or seeds."""
     recipe = dataclasses.replace(TINY, method=method, augment_on="host")
-    found = tpu_check(recipe, "v3:2x2", compiler_python=compiler)
+    classes = 3 if method == "supervised" else None
+    found = tpu_check(recipe, "v3:2x2", num_classes=classes, compiler_python=compiler)
     assert found.flops > 1e6
     assert found.feed_bytes == 8 * (views * side * side * 3 * 4 + more)
 

@@ -144,10 +144,12 @@ def test_ten_steps_in_float64_are_those_of_one_device(
 
 
 @pytest.mark.exhaustive
-@pytest.mark.parametrize("method", ["supcon", "dcl", "rotation", "jigsaw"])
+@pytest.mark.parametrize(
+    "method", ["supcon", "dcl", "rotation", "jigsaw", "supervised"]
+)
 def test_ten_steps_of_a_method_are_those_of_one_device(images, compiler, method):
     tf.keras.backend.set_floatx("float64")
-    case = case_of(images, "tiny", method=method)
+    case = case_of(images, "tiny", method=method, unlabelled=5)
     ours, theirs = ten_steps(case, compiler), on_one_device(case)
     assert np.ptp(theirs["loss"]) > 1e-3
     for name, values in ours.items():

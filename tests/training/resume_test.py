@@ -167,6 +167,7 @@ def test_killed_stopped_and_crashed_in_a_folder_named_like_a_pattern(
     "method",
     [
         "jigsaw",
+        "supervised",
         pytest.param("supcon", marks=pytest.mark.exhaustive),
         pytest.param("dcl", marks=pytest.mark.exhaustive),
         pytest.param("rotation", marks=pytest.mark.exhaustive),
@@ -175,29 +176,36 @@ def test_killed_stopped_and_crashed_in_a_folder_named_like_a_pattern(
 def test_every_method_goes_on_as_if_never_stopped(recipe, tmp_path, method):
     """With views made on the host, and the seeds of pieces beside them."""
     recipe = dataclasses.replace(
-        recipe, method=method, labels=method == "supcon", augment_on="host", eval=""
+        recipe,
+        method=method,
+        labels=method in ("supcon", "supervised"),
+        augment_on="host",
+        eval="",
     )
     whole, run = tmp_path / "whole", tmp_path / "run"
     said = _train(recipe, whole)
-    settings = {"jigsaw": ", permutations 64", "rotation": ""}
+    settings = {"jigsaw": ", permutations 64", "rotation": "", "supervised": ""}
     assert f"Method: {method}{settings.get(method, ', temperature 0.2')}" in said
     assert ", ;" not in said
     with _after(4, _signal), pytest.raises(Stopped, match="after step 4 of 6"):
         _train(recipe, run)
     _train(recipe, run)
     _assert_same(run, whole)
+    RunFolder(str(run)).load_model()
 
 
+@pytest.mark.parametrize("method", ["supcon", "supervised"])
 def test_labels_that_are_learned_from_are_asked_for_before_a_run_is_begun(
-    recipe, tmp_path
+    recipe, tmp_path, method
 ):
     path = tmp_path / "bare.npz"
     with np.load(recipe.dataset.partition(":")[2]) as arrays:
         np.savez(path, images=arrays["x_train"])
     bare = dataclasses.replace(
-        recipe, dataset=f"npz:{path}", method="supcon", labels=True
+        recipe, dataset=f"npz:{path}", method=method, labels=True
     )
-    with pytest.raises(UserError, match="--method=supcon learns from labels, and npz:"):
+    told = f"--method={method} learns from labels, and npz:"
+    with pytest.raises(UserError, match=told):
         _train(bare, tmp_path / "run")
     assert not (tmp_path / "run").exists()
 

@@ -1,0 +1,281 @@
+"""Methods compared after equal time, as a Markdown table for each dataset.
+
+  python experiments/methods/run.py RUNS_FOLDER NAME=DATASET … [--flag=value …]
+
+NAME is a flag file beside this script, such as cifar10, and DATASET is what `simclr
+pretrain --dataset=` takes. Other flags go to every pretrain. A short run of each method
+measures its speed first, of which the number of epochs follows. What is finished is not
+run again: the same command goes on where it was stopped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import concurrent.futures
+import json
+import os
+import pathlib
+import queue
+import shlex
+import statistics
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Sequence
+
+METHODS = ("simclr", "dcl", "supcon", "rotation", "jigsaw", "supervised")
+EVALUATIONS = ("linear_eval", "knn")
+# Small views first, as in experiments/cifar10.
+EARLY_SHARE = 0.75
+# Epochs of the short run, and the share of them with small views.
+MEASURED = (4, 0.5)
+HERE = pathlib.Path(__file__).resolve().parent
+
+Launch = Callable[[Sequence[str], pathlib.Path, Sequence[int]], int]
+
+
+def launch(arguments: Sequence[str], log: pathlib.Path, cores: Sequence[int]) -> int:
+    """Runs `simclr` with arguments on some cores; its exit status."""
+    with open(log, "a") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "simclr_tf", *arguments],
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+        # Before TensorFlow is imported, which counts the cores that it has.
+        os.sched_setaffinity(process.pid, cores)
+        return process.wait()
+
+
+class Failed(Exception):
+    """A command failed; the message says which, and where its output is."""
+
+
+class Commands:
+    """Runs commands, several at a time, each on its share of the cores.
+
+    Args:
+      jobs: commands at a time, at most as many as there are cores.
+      launch: runs one.
+    """
+
+    def __init__(self, jobs: int, launch: Launch) -> None:
+        cores = sorted(os.sched_getaffinity(0))
+        if not 1 <= jobs <= len(cores):
+            raise SystemExit(f"--jobs must be 1 to {len(cores)}, the cores, got {jobs}")
+        self._jobs = jobs
+        self._launch = launch
+        self._shares: queue.Queue = queue.Queue()
+        for first in range(jobs):
+            self._shares.put(cores[first::jobs])
+
+    def each(self, sequences: Iterable[tuple[pathlib.Path, list[list[str]]]]) -> None:
+        """Runs sequences of commands, each sequence with a file for its output.
+
+        Raises:
+          SystemExit: where some failed, after the others have ended.
+        """
+        failures = []
+        with concurrent.futures.ThreadPoolExecutor(self._jobs) as executor:
+            futures = [executor.submit(self._run, *each) for each in sequences]
+            try:
+                for future in concurrent.futures.as_completed(futures):
+                    if future.exception() is not None:
+                        failures.append(str(future.exception()))
+                        print(failures[-1], file=sys.stderr, flush=True)
+            except KeyboardInterrupt:
+                executor.shutdown(cancel_futures=True)
+                raise SystemExit("Stopped; the same command goes on.") from None
+        if failures:
+            raise SystemExit("\n".join(failures))
+
+    def _run(self, log: pathlib.Path, commands: list[list[str]]) -> None:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        cores = self._shares.get()
+        try:
+            for arguments in commands:
+                command = shlex.join(["simclr", *arguments])
+                print(command, flush=True)
+                if self._launch(arguments, log, cores):
+                    raise Failed(f"{command} failed: see {log}")
+        finally:
+            self._shares.put(cores)
+
+
+class Comparison:
+    """The runs of one dataset.
+
+    Args:
+      folder: where its runs are.
+      name: of its flag file.
+      dataset: of `simclr pretrain --dataset=`.
+      seconds: that each training should take.
+      options: of the command line.
+      flags: further flags of every pretrain.
+    """
+
+    def __init__(
+        self,
+        folder: pathlib.Path,
+        name: str,
+        dataset: str,
+        options: argparse.Namespace,
+        flags: Sequence[str],
+    ) -> None:
+        flag_file = os.path.relpath(HERE / f"{name}.txt")
+        if not os.path.exists(flag_file):
+            raise SystemExit(f"{name}=: there is no flag file {flag_file}")
+        self.name = name
+        self.methods: Sequence[str] = options.methods
+        self._folder = folder / name
+        self._seeds: Sequence[int] = options.seeds
+        self._seconds = 60.0 * options.minutes
+        self._given = [f"--flagfile={flag_file}", f"--dataset={dataset}", *flags]
+
+    def measure(self, method: str) -> tuple[pathlib.Path, list[list[str]]]:
+        """The short run that measures the speed of a method, if it is not done."""
+        run = self._folder / method / "speed"
+        command = self._pretrain(method, run, 0, *MEASURED)
+        return run.with_suffix(".log"), [] if _result(run) else [command]
+
+    def train(self, method: str, seed: int) -> tuple[pathlib.Path, list[list[str]]]:
+        """The commands of a row and seed that are not done."""
+        run = self._run(method, seed)
+        epochs = self.epochs(method)
+        commands = []
+        if _result(run).get("epochs") != epochs:
+            commands.append(self._pretrain(method, run, seed, epochs, EARLY_SHARE))
+        for evaluation in EVALUATIONS:
+            if not (run / f"{evaluation}.json").exists():
+                commands.append([evaluation, f"--run={run}"])
+            random = method == self.methods[0]
+            if random and not (run / f"{evaluation}_random.json").exists():
+                commands.append([evaluation, f"--run={run}", "--random"])
+        return run.with_suffix(".log"), commands
+
+    def epochs(self, method: str) -> int:
+        """Epochs after which a training has taken its time, by the short run."""
+        run = self._folder / method / "speed"
+        lines = (run / "metrics.jsonl").read_text().splitlines()
+        rows = [json.loads(line) for line in lines]
+        images = rows[0]["step"] * _batch_size(run)
+        half = len(rows) // 2
+        # The first epoch of each size also compiles.
+        early, late = (
+            images / statistics.harmonic_mean(r["images_per_second"] for r in some)
+            for some in (rows[1:half], rows[half + 1 :])
+        )
+        once = _result(run)["seconds"] - half * (early + late)
+
+        def seconds(epochs: int) -> float:
+            small = round(EARLY_SHARE * epochs)
+            return once + small * early + (epochs - small) * late
+
+        most = int(self._seconds / min(early, late)) + 2
+        return min(range(1, most), key=lambda n: abs(seconds(n) - self._seconds))
+
+    def print_table(self) -> None:
+        """Prints means and ranges, and the command of each row."""
+        table = [sys.executable, str(HERE.parent / "table.py")]
+        commands = []
+        for method in self.methods:
+            epochs = self.epochs(method)
+            runs = [self._run(method, seed) for seed in self._seeds]
+            table += [f"--row={method}, {epochs} epochs", *map(str, runs)]
+            commands.append(
+                self._pretrain(method, runs[0], self._seeds[0], epochs, EARLY_SHARE)
+            )
+        print(f"\n## {self.name}\n", flush=True)
+        subprocess.run(table, check=True)
+        print("\n```sh")
+        for command in commands:
+            print(shlex.join(["simclr", *command]))
+        print("```", flush=True)
+        for method in self.methods:
+            taken = [_result(self._run(method, s))["seconds"] for s in self._seeds]
+            share = statistics.mean(taken) / self._seconds
+            if abs(share - 1) > 0.1:
+                print(f"{method} took {share:.2f} times as long as it should.")
+
+    def _run(self, method: str, seed: int) -> pathlib.Path:
+        return self._folder / method / f"seed{seed}"
+
+    def _pretrain(
+        self, method: str, run: pathlib.Path, seed: int, epochs: int, early_share: float
+    ) -> list[str]:
+        return [
+            "pretrain",
+            *self._given,
+            f"--method={method}",
+            f"--epochs={epochs}",
+            f"--early_share={early_share:g}",
+            f"--seed={seed}",
+            f"--run={run}",
+        ]
+
+
+def _result(run: pathlib.Path) -> dict:
+    """What a finished run says of itself; nothing of one that has not finished."""
+    path = run / "result.json"
+    return json.loads(path.read_text()) if path.exists() else {}
+
+
+def _batch_size(run: pathlib.Path) -> int:
+    lines = (run / "flags.txt").read_text().splitlines()
+    flag = "--batch_size="
+    return int(next(line[len(flag) :] for line in lines if line.startswith(flag)))
+
+
+def main(arguments: Sequence[str], launch: Launch = launch) -> None:
+    """Runs what is not done yet, and prints the tables.
+
+    Args:
+      arguments: of the command line.
+      launch: runs `simclr` with arguments.
+    """
+    options, flags = _parse(arguments)
+    folder = pathlib.Path(options.folder)
+    datasets = (each.partition("=")[::2] for each in options.datasets)
+    comparisons = [Comparison(folder, *each, options, flags) for each in datasets]
+    commands = Commands(options.jobs, launch)
+    every = [(each, method) for each in comparisons for method in options.methods]
+    commands.each(each.measure(method) for each, method in every)
+    commands.each(
+        each.train(method, seed) for seed in options.seeds for each, method in every
+    )
+    for each in comparisons:
+        each.print_table()
+
+
+def _parse(arguments: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("folder", metavar="RUNS_FOLDER")
+    parser.add_argument("datasets", metavar="NAME=DATASET", nargs="+")
+    parser.add_argument(
+        "--minutes", type=float, default=3.5, help="that each training should take"
+    )
+    parser.add_argument(
+        "--jobs", type=int, default=2, help="runs at a time, which share the cores"
+    )
+    parser.add_argument("--methods", type=_names, default=METHODS, help="with commas")
+    parser.add_argument("--seeds", type=_numbers, default=(0, 1, 2), help="with commas")
+    options, flags = parser.parse_known_args(arguments)
+    for each in options.datasets:
+        if "=" not in each:
+            parser.error(f"a dataset is NAME=DATASET, got {each}")
+    return options, flags
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(text.split(","))
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    return tuple(int(each) for each in text.split(","))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
