@@ -28,6 +28,7 @@ EVALUATIONS = ("linear_eval", "knn")
 EARLY_SHARE = 0.75
 # Epochs of the short run, and the share of them with small views.
 MEASURED = (4, 0.5)
+PROGRAM = (sys.executable, "-m", "simclr_tf")
 HERE = pathlib.Path(__file__).resolve().parent
 
 Launch = Callable[[Sequence[str], pathlib.Path, Sequence[int]], int]
@@ -37,7 +38,7 @@ def launch(arguments: Sequence[str], log: pathlib.Path, cores: Sequence[int]) ->
     """Runs `simclr` with arguments on some cores; its exit status."""
     with open(log, "a") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "simclr_tf", *arguments],
+            [*PROGRAM, *arguments],
             stdout=output,
             stderr=subprocess.STDOUT,
         )
@@ -184,9 +185,9 @@ class Comparison:
             commands.append(
                 self._pretrain(method, runs[0], self._seeds[0], epochs, EARLY_SHARE)
             )
-        print(f"\n## {self.name}\n", flush=True)
-        subprocess.run(table, check=True)
-        print("\n```sh")
+        print(f"\n## {self.name}\n")
+        shown = subprocess.run(table, check=True, stdout=subprocess.PIPE, text=True)
+        print(f"{shown.stdout}\n```sh")
         for command in commands:
             print(shlex.join(["simclr", *command]))
         print("```", flush=True)

@@ -1,4 +1,4 @@
-"""Decoupled contrastive loss (Yeh et al. 2022): NT-Xent without the positive in the denominator."""
+"""Decoupled contrastive loss (Yeh et al. 2022): positives are in no denominator."""
 
 from __future__ import annotations
 

@@ -6,6 +6,7 @@ import json
 import os
 import pathlib
 import re
+import sys
 
 import numpy as np
 import pytest
@@ -116,8 +117,11 @@ def test_epochs_are_those_whose_small_and_full_views_take_the_time(tmp_path):
     assert comparison.epochs("dcl") == 11
 
 
-def test_commands_run_on_their_share_of_the_cores(tmp_path):
-    core = sorted(os.sched_getaffinity(0))[0]
-    log = tmp_path / "log"
-    assert run.launch(["no-such-command"], log, [core]) == 2
-    assert "no-such-command" in log.read_text()
+def test_a_command_runs_on_its_share_of_the_cores(tmp_path, monkeypatch):
+    program = "import os, sys, time; time.sleep(0.3); print(os.sched_getaffinity(0))"
+    program += "; sys.exit(sys.argv[1] == 'wrong')"
+    monkeypatch.setattr(run, "PROGRAM", (sys.executable, "-c", program))
+    log, core = tmp_path / "log", max(os.sched_getaffinity(0))
+    assert run.launch(["knn"], log, [core]) == 0
+    assert run.launch(["wrong"], log, [core]) == 1
+    assert log.read_text() == 2 * f"{{{core}}}\n"

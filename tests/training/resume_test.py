@@ -167,7 +167,7 @@ def test_killed_stopped_and_crashed_in_a_folder_named_like_a_pattern(
     "method",
     [
         "jigsaw",
-        "supervised",
+        pytest.param("supervised", marks=pytest.mark.exhaustive),
         pytest.param("supcon", marks=pytest.mark.exhaustive),
         pytest.param("dcl", marks=pytest.mark.exhaustive),
         pytest.param("rotation", marks=pytest.mark.exhaustive),
