@@ -10,7 +10,7 @@ import sys
 
 import pytest
 
-from simclr_tf.cli.main import COMMANDS
+from simclr_tf.cli.main import COMMANDS, main
 from tests import sample_images
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -120,3 +120,25 @@ def test_the_snippet_for_user_code_runs(tmp_path, changes, epochs, width):
         "print(f(tf.zeros([2, 80, 100, 3], tf.uint8)).shape)\n"
     )
     assert f"(2, {width})" in loaded.stdout, loaded.stderr
+
+
+@pytest.mark.slow
+def test_the_users_own_parts_are_found(tmp_path, monkeypatch):
+    """As the README names them, on small images."""
+    text = (ROOT / "README.md").read_text()
+    code, command = re.search(
+        r"runs this as my_parts.py. -->\n```python\n(.*?)```\n\n```sh\n(.*?)\n```",
+        text,
+        re.DOTALL,
+    ).groups()
+    (tmp_path / "my_parts.py").write_text(code)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "my_parts", raising=False)
+    command = shlex.split(command)[1:]
+    smaller = {"dataset": "shapes:40", "image_size": 16, "epochs": 1, "batch_size": 32}
+    smaller |= {"run": tmp_path / "run", "eval": "", "precision": "float32"}
+    flags = [f"--{name}={value}" for name, value in smaller.items()]
+    assert main([*command, *flags]) == 0
+    said = (tmp_path / "run" / "flags.txt").read_text()
+    assert "--views=crop|flip|my_parts:Darken(0.4)" in said
+    assert "--encoder=my_parts:encoder" in said

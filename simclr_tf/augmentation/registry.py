@@ -16,6 +16,7 @@ from simclr_tf.augmentation.random_grayscale import RandomGrayscale
 from simclr_tf.augmentation.random_quarter_turn import RandomQuarterTurn
 from simclr_tf.augmentation.random_resized_crop import RandomResizedCrop
 from simclr_tf.augmentation.random_solarize import RandomSolarize
+from simclr_tf.dotted_names import import_class, is_dotted
 from simclr_tf.errors import UserError
 
 
@@ -53,6 +54,8 @@ def parse_views(views: str, image_size: int) -> list[StatelessAugmentation]:
     area)`, `flip(probability)`, `jitter(strength, probability)`, `gray(probability)`,
     `blur(probability)`, `solarize(probability, threshold)`, `turn(probability)`, by
     quarters, `vflip(probability)`, top to bottom; those left out are the layers' own.
+    A layer of your own is `package.module:Class(numbers)`, a `StatelessAugmentation`
+    that is made of the numbers, in their order.
 
     Args:
       views: begins with crop; a name may come twice.
@@ -74,18 +77,25 @@ def parse_views(views: str, image_size: int) -> list[StatelessAugmentation]:
 
 
 def _layer(part: str, image_size: int) -> StatelessAugmentation:
-    found = re.fullmatch(r"(\w+)(?:\(([^()]*)\))?", part)
-    if not found or found[1] not in _LAYERS:
+    found = re.fullmatch(r"([\w.:]+)(?:\(([^()]*)\))?", part)
+    if not found or not (found[1] in _LAYERS or is_dotted(found[1])):
         raise UserError(
-            f"views must be layers of {', '.join(_LAYERS)} with | between them, such "
-            f'as "crop(0.08)|flip|jitter(0.5)", got {part!r}.'
+            f"views must be layers of {', '.join(_LAYERS)}, or package.module:Class of "
+            'your own, with | between them, such as "crop(0.08)|flip|jitter(0.5)", got '
+            f"{part!r}."
         )
+    make = _own_layer(found[1]) if is_dotted(found[1]) else _LAYERS[found[1]]
     numbers = found[2].split(",") if found[2] else []
     try:
-        return _LAYERS[found[1]](image_size, *map(float, numbers))
+        return make(image_size, *map(float, numbers))
     except UserError as error:
         raise UserError(f"views: {part!r}: {error}") from None
     except (TypeError, ValueError):
         raise UserError(
             f"views: {part!r} must hold numbers, and as many as {found[1]} takes."
         ) from None
+
+
+def _own_layer(name: str) -> Callable[..., StatelessAugmentation]:
+    kind: type = import_class("views", name, StatelessAugmentation)
+    return lambda size, *numbers: kind(*numbers)

@@ -85,6 +85,9 @@ def main(arguments: Sequence[str]) -> int:
 
 def run() -> None:
     """Entry point of the `simclr` command."""
+    # Parts of the user's own are found as with `python -m`. Last, so that no file there
+    # hides a module that TensorFlow imports.
+    sys.path.append("")
     try:
         status = main(sys.argv[1:])
     except BrokenPipeError:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import re
+
 from simclr_tf.data.folder import load_folder
 from simclr_tf.data.npz import load_npz
 from simclr_tf.data.shapes import load_shapes
 from simclr_tf.data.source import DataError, Source
 from simclr_tf.data.tfds import load_tfds
 from simclr_tf.data.tfrecord import load_tfrecord
+from simclr_tf.dotted_names import import_dotted
+from simclr_tf.errors import UserError
 
 # A new kind of source is a file with such a function and a line here. Each takes
 # (argument, split, image_size, labels), the argument being what follows the colon.
+# A function of the user's own is the same, and needs no line.
 KINDS = {
     "shapes": load_shapes,
     "npz": load_npz,
@@ -18,7 +23,11 @@ KINDS = {
     "tfrecord": load_tfrecord,
     "tfds": load_tfds,
 }
-_NOTATION = "shapes, npz:PATH, folder:PATH, tfrecord:GLOB or tfds:NAME"
+_NOTATION = (
+    "shapes, npz:PATH, folder:PATH, tfrecord:GLOB, tfds:NAME or "
+    "package.module:function:ARGUMENT of your own"
+)
+_OWN = re.compile(r"(?P<function>[^\W\d][\w.]*:[^\W\d]\w*)(?::(?P<argument>.*))?")
 
 
 def load(
@@ -32,7 +41,9 @@ def load(
 
     Args:
       spec: `shapes` (embedded, needs no file), `npz:PATH`, `folder:PATH`,
-        `tfrecord:GLOB` or `tfds:NAME`.
+        `tfrecord:GLOB` or `tfds:NAME`; or `package.module:function:ARGUMENT`, a
+        function of your own, called with `(ARGUMENT, split, image_size, labels)`,
+        that gives a `Source`, or raises `MissingSplit` or another `DataError`.
       split: "train" or "test"; of tfds, any split it has.
       image_size: side in pixels that the images are meant for: `shapes` are drawn
         at it, images of many sizes are brought to a canvas that suits it.
@@ -47,6 +58,10 @@ def load(
         be; the message says what to do.
     """
     kind, _, argument = spec.partition(":")
+    own = _OWN.fullmatch(spec)
+    if kind not in KINDS and own:
+        argument = own["argument"] or ""
+        return _load_own(spec, own["function"], argument, split, image_size, labels)
     if kind not in KINDS:
         raise DataError(f"Dataset {spec!r} is of no known kind. Use {_NOTATION}.")
     if kind != "shapes" and not argument:
@@ -54,3 +69,26 @@ def load(
             f"Dataset {spec!r} names nothing after {kind}:. Use {_NOTATION}."
         )
     return KINDS[kind](argument, split, image_size, labels)
+
+
+def _load_own(
+    spec: str,
+    name: str,
+    argument: str,
+    split: str,
+    image_size: int | None,
+    labels: bool,
+) -> Source:
+    """What a function of the user's own gives, under the name that was said."""
+    try:
+        function = import_dotted("dataset", name)
+    except UserError as error:
+        raise DataError(f"{error} Or use {_NOTATION}.") from error
+    source = function(argument, split, image_size, labels)
+    if not isinstance(source, Source):
+        raise DataError(
+            f"dataset {spec!r} must give a simclr_tf.data.Source, got a "
+            f"{type(source).__name__}."
+        )
+    source.spec = spec
+    return source

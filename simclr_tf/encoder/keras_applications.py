@@ -6,12 +6,14 @@ model was made for.
 
 from __future__ import annotations
 
+import functools
 import sys
 from collections.abc import Iterator
 
 import numpy as np
 import tensorflow as tf
 
+from simclr_tf.encoder.kind import Capabilities, EncoderKind, NamedEncoder
 from simclr_tf.errors import UserError
 
 # A layer that no other kind of model has, for the kinds that do not bring their own
@@ -179,3 +181,24 @@ class _Rescaled(tf.keras.layers.Layer):
 
     def get_config(self) -> dict:
         return {**super().get_config(), "application": self.application}
+
+
+def _make(
+    name: str, image_size: int, *, rematerialize: bool, cifar_stem: bool | None
+) -> tf.keras.Model:
+    del rematerialize, cifar_stem  # Of encoders that can.
+    return make_application(name, image_size)
+
+
+def _read(name: str) -> NamedEncoder | None:
+    if name not in applications():
+        return None
+    make = functools.partial(_make, name)
+    return NamedEncoder(make, Capabilities(takes_any_size=False))
+
+
+APPLICATION = EncoderKind(
+    "the name of a tf.keras.applications model",
+    names=lambda: list(applications()),
+    read=_read,
+)

@@ -1,26 +1,18 @@
-"""Encoders by name."""
+"""Encoders by name. A new kind is a file, and a line in `_KINDS`."""
 
 from __future__ import annotations
 
 import difflib
-import importlib
-import re
+from typing import Any
 
 import tensorflow as tf
 
-from simclr_tf.encoder.keras_applications import (
-    applications,
-    make_application,
-    wrap_model,
-)
-from simclr_tf.encoder.resnet import DEPTHS, ResNet
+from simclr_tf.dotted_names import import_dotted, is_dotted
+from simclr_tf.encoder.keras_applications import APPLICATION, wrap_model
+from simclr_tf.encoder.kind import Capabilities, EncoderKind, NamedEncoder
+from simclr_tf.encoder.resnet import RESNET
+from simclr_tf.encoder.vit import VIT
 from simclr_tf.errors import UserError
-
-_SMALL_SIDE = 32
-_SK_RATIO = 0.0625  # SimCLR v2, section 2.
-_RESNET = re.compile(
-    r"resnet(?P<depth>\d+)(x(?P<width>\d+(\.\d+)?))?(?P<sk>-sk)?", re.ASCII
-)
 
 
 def make_encoder(
@@ -35,13 +27,16 @@ def make_encoder(
 
     Args:
       name: "resnet50", with a width as in "resnet50x2" or "resnet18x0.25", with
-        selective kernels as in "resnet152x3-sk"; a `tf.keras.applications`
-        model such as "EfficientNetB0"; or "package.module:function", a function of
-        your own, called with `image_size=`, that returns a new encoder. Or a Keras
-        model, such as one of `tf.keras.applications` with pretrained weights.
+        selective kernels as in "resnet152x3-sk"; a vision transformer, "vit_tiny16",
+        "vit_small16" or "vit_base16", where the number is the side of its patches; a
+        `tf.keras.applications` model such as "EfficientNetB0"; or
+        "package.module:function", a function of your own, called with `image_size=`,
+        that returns a new encoder; see `Capabilities`. Or a Keras model, such as one
+        of `tf.keras.applications` with pretrained weights.
       image_size: side of the images it will see, in pixels; needed with a name.
       cifar_stem: of `ResNet`; by default where images have 32 pixels or less.
-      rematerialize: of `ResNet`.
+      rematerialize: of `ResNet` and `VisionTransformer`; a function of your own whose
+        capabilities say that it can is called with `rematerialize=True`.
       image_range: of a Keras model, the values of black and white that it expects,
         such as (0, 255); known for those of `tf.keras.applications`.
 
@@ -51,7 +46,7 @@ def make_encoder(
 
     Raises:
       UserError: where the name is unknown; it names the nearest ones. Where
-        `rematerialize` is asked of another model than a ResNet, or a Keras model's
+        `rematerialize` is asked of an encoder that cannot, or a Keras model's
         range of images is unknown.
     """
     if isinstance(name, tf.keras.Model):
@@ -60,78 +55,69 @@ def make_encoder(
         raise UserError("image_range is for a Keras model, not for a name.")
     if image_size is None:
         raise UserError(f"encoder {name!r} needs image_size, the side in pixels.")
-    if is_function(name):
-        if rematerialize:
-            require_rematerializable(name)
-        return _from_function(name, image_size)
-    match = _RESNET.fullmatch(name)
-    if match and int(match["depth"]) in DEPTHS:
-        if cifar_stem is None:
-            cifar_stem = image_size <= _SMALL_SIDE
-        width = float(match["width"] or 1)
-        return ResNet(
-            int(match["depth"]),
-            width_multiplier=int(width) if width.is_integer() else width,
-            sk_ratio=_SK_RATIO if match["sk"] else 0.0,
-            cifar_stem=cifar_stem,
-            rematerialize=rematerialize,
-            name="encoder",
-        )
-    if name in applications():
-        if rematerialize:
-            require_rematerializable(name)
-        return make_application(name, image_size)
-    known = [f"resnet{depth}" for depth in DEPTHS] + list(applications())
-    close = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
-    hint = f" Did you mean {' or '.join(close)}?" if close else ""
-    raise UserError(
-        f"encoder {name!r} is unknown. Use resnet followed by one of {DEPTHS}, with "
-        "a width as in resnet18x0.25 and selective kernels as in resnet50-sk, the name "
-        "of a tf.keras.applications model, or package.module:function of your "
-        f"own.{hint}"
-    )
+    named = _find(name)
+    if rematerialize:
+        require_rematerializable(name)
+    return named.make(image_size, rematerialize=rematerialize, cifar_stem=cifar_stem)
 
 
-def is_resnet(name: str) -> bool:
-    """Whether an encoder's name asks for a `ResNet`."""
-    return name.startswith("resnet") and not is_function(name)
+def capabilities_of(name: str) -> Capabilities:
+    """What an encoder of this name can do.
 
-
-def is_function(name: str) -> bool:
-    """Whether an encoder's name is that of a function, "package.module:function"."""
-    return ":" in name
-
-
-def takes_any_size(name: str) -> bool:
-    """Whether an encoder of this name may take images of several sizes in one run.
-
-    Of a function's encoder that is for its author to know.
+    Raises:
+      UserError: where the name is unknown.
     """
-    return is_resnet(name) or is_function(name)
+    return _find(name).capabilities
 
 
 def require_rematerializable(name: str) -> None:
     """Raises UserError where `make_encoder` cannot rematerialize."""
-    if not is_resnet(name):
+    if not capabilities_of(name).can_rematerialize:
         raise UserError(
-            f"rematerialize is for resnets, and the encoder is {name}: leave it "
-            "out, or save memory with micro_batches."
+            "rematerialize is for resnets, vision transformers and functions that say "
+            f"they can, and the encoder is {name}: leave it out, or save memory with "
+            "micro_batches."
         )
 
 
-def _from_function(name: str, image_size: int) -> tf.keras.Model:
-    """What the function that `name` names returns."""
-    place, _, attribute = name.partition(":")
-    try:
-        function = getattr(importlib.import_module(place), attribute)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise UserError(
-            f"encoder {name!r} cannot be imported: {error}. It is to be "
-            "package.module:function, found from the folders in PYTHONPATH."
-        ) from error
-    encoder = function(image_size=image_size)
-    if not isinstance(encoder, tf.keras.layers.Layer):
-        raise UserError(
-            f"encoder {name!r} must return a Keras model, got {type(encoder).__name__}."
-        )
-    return encoder
+def _find(name: str) -> NamedEncoder:
+    for kind in _KINDS:
+        named = kind.read(name)
+        if named is not None:
+            return named
+    known = [each for kind in _KINDS for each in kind.names()]
+    close = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+    hint = f" Did you mean {' or '.join(close)}?" if close else ""
+    notations = [kind.notation for kind in _KINDS]
+    raise UserError(
+        f"encoder {name!r} is unknown. Use {'; '.join(notations[:-1])}; or "
+        f"{notations[-1]}.{hint}"
+    )
+
+
+def _read_function(name: str) -> NamedEncoder | None:
+    """A function of the user's own."""
+    if not is_dotted(name):
+        return None
+    function = import_dotted("encoder", name)
+
+    def make(
+        image_size: int, *, rematerialize: bool, cifar_stem: bool | None
+    ) -> tf.keras.Model:
+        del cifar_stem  # Of ResNets alone.
+        options: dict[str, Any] = {"rematerialize": True} if rematerialize else {}
+        encoder = function(image_size=image_size, **options)
+        if not isinstance(encoder, tf.keras.layers.Layer):
+            raise UserError(
+                f"encoder {name!r} must return a Keras model, got "
+                f"{type(encoder).__name__}."
+            )
+        return encoder
+
+    return NamedEncoder(make, getattr(function, "capabilities", Capabilities()))
+
+
+_FUNCTION = EncoderKind(
+    "package.module:function of your own", names=tuple, read=_read_function
+)
+_KINDS = (RESNET, VIT, APPLICATION, _FUNCTION)

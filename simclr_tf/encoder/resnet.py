@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import functools
+import re
 from collections.abc import Sequence
 
 import tensorflow as tf
 
 from simclr_tf.encoder.blocks import BasicBlock, BottleneckBlock
 from simclr_tf.encoder.convolution import BatchNormRelu, Convolution
+from simclr_tf.encoder.kind import Capabilities, EncoderKind, NamedEncoder
 from simclr_tf.errors import UserError
 
 _GROUPS = {
@@ -19,6 +22,11 @@ _GROUPS = {
     200: (BottleneckBlock, (3, 24, 36, 3)),
 }
 DEPTHS = tuple(_GROUPS)
+_SMALL_SIDE = 32  # pixels
+_SK_RATIO = 0.0625  # SimCLR v2, section 2.
+_NAME = re.compile(
+    r"resnet(?P<depth>\d+)(x(?P<width>\d+(\.\d+)?))?(?P<sk>-sk)?", re.ASCII
+)
 
 
 @tf.keras.utils.register_keras_serializable(package="simclr_tf")
@@ -157,3 +165,41 @@ class ResNet(tf.keras.Model):
     @classmethod
     def from_config(cls, config: dict, custom_objects: dict | None = None) -> ResNet:
         return cls(**config)
+
+
+def _make(
+    depth: int,
+    width: float,
+    sk_ratio: float,
+    image_size: int,
+    *,
+    rematerialize: bool,
+    cifar_stem: bool | None,
+) -> ResNet:
+    return ResNet(
+        depth,
+        width_multiplier=int(width) if width.is_integer() else width,
+        sk_ratio=sk_ratio,
+        cifar_stem=image_size <= _SMALL_SIDE if cifar_stem is None else cifar_stem,
+        rematerialize=rematerialize,
+        name="encoder",
+    )
+
+
+def _read(name: str) -> NamedEncoder | None:
+    match = _NAME.fullmatch(name)
+    if not match or int(match["depth"]) not in DEPTHS:
+        return None
+    width, sk_ratio = float(match["width"] or 1), _SK_RATIO if match["sk"] else 0.0
+    return NamedEncoder(
+        functools.partial(_make, int(match["depth"]), width, sk_ratio),
+        Capabilities(takes_any_size=True, can_rematerialize=True),
+    )
+
+
+RESNET = EncoderKind(
+    f"resnet followed by one of {DEPTHS}, with a width as in resnet18x0.25 and "
+    "selective kernels as in resnet50-sk",
+    names=lambda: [f"resnet{depth}" for depth in DEPTHS],
+    read=_read,
+)

@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from simclr_tf.errors import UserError
+from simclr_tf.evaluation.parts import in_parts, is_alike_on_replicas
 
 # What Keras and a loaded SavedModel say of images that a model does not take.
 _MISFIT = re.compile(
@@ -30,6 +31,7 @@ def encode(
     dataset: tf.data.Dataset,
     *,
     progress: Callable[[int], None] | None = None,
+    strategy: tf.distribute.Strategy | None = None,
 ) -> tuple[np.ndarray, np.ndarray | None]:
     """Runs an encoder over every example of a dataset, in inference mode.
 
@@ -42,6 +44,10 @@ def encode(
       dataset: finite, of batches `{"image": [B, H, W, C], "label": int [B]}`; the
         last batch may be smaller, labels may be absent.
       progress: called after each batch with the number of examples done so far.
+      strategy: whose replicas share the work, each encoding a part of every batch.
+        All workers of it must call this with equal datasets, and each is given all
+        features. A Keras model whose batch norm keeps statistics of each replica is
+        encoded by one device all the same, with the mean of those statistics.
 
     Returns:
       (features, labels): float32 `[N, D]` and int64 `[N]`, in the order of the
@@ -57,7 +63,7 @@ def encode(
     image = _image_spec(dataset)
     # One graph for whole batches and the remainder alike.
     shape = image.shape if image.shape.rank is None else [None, *image.shape[1:]]
-    represent = _graph(model, tf.TensorSpec(shape, image.dtype))
+    represent = _graph(model, tf.TensorSpec(shape, image.dtype), strategy)
 
     features, labels, done = [], [], 0
     for batch in dataset:
@@ -118,21 +124,25 @@ def _represent(
 
 
 def _graph(
-    model: Callable[..., tf.Tensor], spec: tf.TensorSpec
+    model: Callable[..., tf.Tensor],
+    spec: tf.TensorSpec,
+    strategy: tf.distribute.Strategy | None,
 ) -> Callable[[tf.Tensor], tf.Tensor]:
     """The model in inference mode as one graph, kept as long as the model lives."""
     arguments = {"training": False} if _takes_training(model) else {}
     if not isinstance(model, tf.Module):
-        return _trace(model, spec, arguments)
+        return _trace(model, spec, arguments, strategy)
+    if isinstance(model, tf.keras.Model) and not is_alike_on_replicas(model):
+        strategy = None
     parts, graphs = _graphs.get(model, (None, {}))
     now = _parts(model)
     if parts != now:
         graphs = {}
         _graphs[model] = now, graphs
-    if spec not in graphs:
+    if (spec, strategy) not in graphs:
         # A graph that held its model would keep it alive for ever.
-        graphs[spec] = _trace(weakref.proxy(model), spec, arguments)
-    return graphs[spec]
+        graphs[spec, strategy] = _trace(weakref.proxy(model), spec, arguments, strategy)
+    return graphs[spec, strategy]
 
 
 def _parts(model: tf.Module) -> list[tuple[weakref.ref, bool | None]]:
@@ -142,9 +152,11 @@ def _parts(model: tf.Module) -> list[tuple[weakref.ref, bool | None]]:
 
 
 def _trace(
-    model: Callable[..., tf.Tensor], spec: tf.TensorSpec, arguments: dict[str, bool]
+    model: Callable[..., tf.Tensor],
+    spec: tf.TensorSpec,
+    arguments: dict[str, bool],
+    strategy: tf.distribute.Strategy | None,
 ) -> Callable[[tf.Tensor], tf.Tensor]:
-    @tf.function(input_signature=[spec])
     def represent(images: tf.Tensor) -> tf.Tensor:
         h = model(images, **arguments)
         if not tf.is_tensor(h):
@@ -158,7 +170,9 @@ def _trace(
             )
         return h
 
-    return represent
+    if strategy is None or strategy.num_replicas_in_sync == 1:
+        return tf.function(represent, input_signature=[spec])
+    return in_parts(represent, strategy)
 
 
 def _takes_training(model: Callable[..., tf.Tensor]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from simclr_tf.dotted_names import import_class, is_dotted
 from simclr_tf.errors import UserError
 from simclr_tf.methods.dcl import DCLMethod
 from simclr_tf.methods.jigsaw import JigsawMethod
@@ -26,9 +27,17 @@ METHODS = tuple(_METHODS)
 def method_class(name: str) -> type[Method]:
     """The class of a method.
 
+    Args:
+      name: one of `METHODS`, or "package.module:Class" of your own.
+
     Raises:
-      UserError: where the name is unknown.
+      UserError: where the name is unknown, or the class is no `Method`.
     """
+    if is_dotted(name):
+        return import_class("method", name, Method)
     if name not in _METHODS:
-        raise UserError(f"method must be one of {METHODS}, got {name!r}.")
+        raise UserError(
+            f"method must be one of {METHODS}, or package.module:Class of your own, "
+            f"got {name!r}."
+        )
     return _METHODS[name]

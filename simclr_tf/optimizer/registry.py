@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Union
 
 import tensorflow as tf
@@ -26,6 +27,7 @@ def make_optimizer(
     *,
     momentum: float = 0.9,
     weight_decay: float = 0.0,
+    no_decay: Sequence[str] = (),
 ) -> tf.keras.optimizers.Optimizer:
     """An optimizer by name; batch norm, biases and the probe are not decayed.
 
@@ -36,6 +38,9 @@ def make_optimizer(
       learning_rate: a float or a schedule.
       momentum: of "lars" and "sgd", in [0, 1).
       weight_decay: >= 0; an L2 term in "lars" and "sgd".
+      no_decay: regular expressions; variables whose name matches one are not decayed
+        either, and "lars" and "lamb" do not adapt their rate. Those of an encoder are
+        in its `Capabilities`.
 
     Raises:
       UserError: if the name is unknown, if it is "lamb" and neither library brings
@@ -44,11 +49,13 @@ def make_optimizer(
     require_learning_rate(learning_rate)
     require_number("momentum", momentum, most=1.0)
     require_number("weight_decay", weight_decay, most=math.inf)
+    excluded = [*EXCLUDED, *no_decay]
     if name == "lars":
         return LARS(
             learning_rate,
             momentum=momentum,
             weight_decay=weight_decay,
+            exclude_from_weight_decay=excluded,
         )
     if name == "sgd":
         # LARS without its trust ratio is momentum SGD with an L2 term, which
@@ -58,20 +65,21 @@ def make_optimizer(
             momentum=momentum,
             weight_decay=weight_decay,
             nesterov=True,
+            exclude_from_weight_decay=excluded,
             exclude_from_layer_adaptation=[""],
             name="SGD",
         )
     if name == "adamw":
         optimizer = tf.keras.optimizers.AdamW(learning_rate, weight_decay=weight_decay)
-        optimizer.exclude_from_weight_decay(var_names=list(EXCLUDED))
+        optimizer.exclude_from_weight_decay(var_names=excluded)
         return optimizer
     if name == "lamb":
-        return _lamb(learning_rate, weight_decay)
+        return _lamb(learning_rate, weight_decay, excluded)
     raise UserError(f"optimizer must be one of {OPTIMIZERS}, got {name!r}.")
 
 
 def _lamb(
-    learning_rate: LearningRate, weight_decay: float
+    learning_rate: LearningRate, weight_decay: float, excluded: list[str]
 ) -> tf.keras.optimizers.Optimizer:
     try:
         import tensorflow_addons as tfa
@@ -81,7 +89,7 @@ def _lamb(
         return tfa.optimizers.LAMB(
             learning_rate,
             weight_decay=weight_decay,
-            exclude_from_weight_decay=list(EXCLUDED),
+            exclude_from_weight_decay=excluded,
         )
     if not hasattr(tf.keras.optimizers, "Lamb"):
         raise UserError(
@@ -90,5 +98,5 @@ def _lamb(
             "TensorFlow 2.15 environment of requirements.txt."
         )
     optimizer = tf.keras.optimizers.Lamb(learning_rate, weight_decay=weight_decay)
-    optimizer.exclude_from_weight_decay(var_names=list(EXCLUDED))
+    optimizer.exclude_from_weight_decay(var_names=excluded)
     return optimizer

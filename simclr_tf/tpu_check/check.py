@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from simclr_tf.encoder.registry import is_resnet
+from simclr_tf.encoder import capabilities_of
 from simclr_tf.errors import UserError
 from simclr_tf.model import Learner
 from simclr_tf.tpu_check import hlo_text
@@ -272,7 +272,8 @@ def _refusal(message: str, recipe: ResolvedRecipe, cores: int) -> ValueError:
         )
         found = found or re.search(r"Used ([\d.]+[KMGT]) of ([\d.]+[KMGT])", message)
         sizes = f"it needs {found[1]} of {found[2]}" if found else _brief(message)
-        recompute = is_resnet(recipe.encoder) and not recipe.rematerialize
+        can = capabilities_of(recipe.encoder).can_rematerialize
+        recompute = can and not recipe.rematerialize
         return OutOfMemory(
             f"the step does not fit a core's memory with {recipe.batch_size // cores} "
             f"images: {sizes}. Lower --batch_size or use more chips"

@@ -7,7 +7,7 @@ from typing import Any
 import tensorflow as tf
 
 from simclr_tf.augmentation import SimCLRAugmenter, parse_views
-from simclr_tf.encoder import make_encoder
+from simclr_tf.encoder import capabilities_of, make_encoder
 from simclr_tf.methods import Contrastive, Method, method_class
 from simclr_tf.model import Learner
 from simclr_tf.optimizer import (
@@ -103,4 +103,5 @@ def build_optimizer(
         schedule,
         momentum=recipe.momentum,
         weight_decay=recipe.weight_decay,
+        no_decay=capabilities_of(recipe.encoder).no_decay,
     )

@@ -6,7 +6,6 @@ import math
 from typing import Any, NamedTuple
 
 from simclr_tf.errors import UserError
-from simclr_tf.methods import METHODS
 from simclr_tf.optimizer import OPTIMIZERS
 
 PRECISIONS = ("float32", "bfloat16", "float16")
@@ -63,7 +62,6 @@ RANGES = {
 }
 
 CHOICES = {
-    "method": METHODS,
     "optimizer": OPTIMIZERS,
     "learning_rate_scaling": ("linear", "sqrt", "none"),
     "precision": PRECISIONS,

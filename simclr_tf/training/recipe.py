@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any, Optional
 
-from simclr_tf.encoder.registry import is_resnet
+from simclr_tf.encoder.registry import capabilities_of
 from simclr_tf.errors import UserError
 from simclr_tf.training.ranges import CHOICES, PRECISIONS
 from simclr_tf.training.resolved_recipe import SAYING_VIEWS, ResolvedRecipe
@@ -38,7 +38,7 @@ class Recipe:
     dataset: str = _setting(
         "shapes",
         "images to learn from: shapes (embedded), npz:PATH, folder:PATH, "
-        "tfrecord:GLOB or tfds:NAME",
+        "tfrecord:GLOB, tfds:NAME or package.module:function:ARGUMENT of your own",
     )
     test_dataset: Optional[str] = _setting(
         None,
@@ -52,8 +52,7 @@ class Recipe:
         "supcon, all views of a class against all others, by the dataset's labels; "
         "dcl, simclr decoupled, for small batches; rotation, telling quarter turns; "
         "jigsaw, telling the order of nine shuffled pieces; supervised, cross entropy "
-        "of the dataset's labels",
-        CHOICES["method"],
+        "of the dataset's labels; or package.module:Class of your own",
     )
     labels: bool = _setting(
         True,
@@ -65,7 +64,8 @@ class Recipe:
         "what is measured of the encoder as it trains, with commas: knn and ridge, "
         "accuracies of two quick classifiers; geometry, how evenly representations "
         "lie, with a warning where they collapse; contrastive, the contrastive task on "
-        "a sample of images, held-out ones where there are such",
+        "a sample of images, held-out ones where there are such; or "
+        "package.module:Class of your own",
         changes_training=False,
     )
     eval_every: int = _setting(
@@ -91,7 +91,8 @@ class Recipe:
     encoder: Optional[str] = _setting(
         None,
         "architecture: resnet18 to resnet200, with a width as in resnet18x0.25 and "
-        "selective kernels as in resnet50-sk, a tf.keras.applications name, or "
+        "selective kernels as in resnet50-sk; vit_tiny16, vit_small16 or vit_base16, "
+        "with the side of a patch; a tf.keras.applications name; or "
         "package.module:function of your own; resnet18x0.25 up to 32 px, else resnet50",
     )
     head_layers: Optional[int] = _setting(
@@ -106,7 +107,8 @@ class Recipe:
         "what makes a view of an image, layers in their order, with numbers in "
         "brackets: crop(least area), flip(probability), jitter(strength, probability), "
         "gray(probability), blur(probability), solarize(probability, threshold), "
-        "turn(probability), by quarters, vflip(probability); by default what "
+        "turn(probability), by quarters, vflip(probability), or "
+        "package.module:Class(numbers) of your own; by default what "
         "crop_min_area, color_strength and blur say, such as "
         '"crop(0.08)|flip|jitter(1.0)|gray|blur"',
     )
@@ -127,8 +129,8 @@ class Recipe:
     )
     early_share: Optional[float] = _setting(
         None,
-        "share of the epochs whose views are early_view_size wide; 0.75 for a resnet "
-        "up to 32 px, else 0",
+        "share of the epochs whose views are early_view_size wide; 0.75 up to 32 px "
+        "for an encoder that takes any size, such as a resnet, else 0",
     )
     temperature: Optional[float] = _setting(
         None, "temperature of the loss; 0.2 up to 32 px, else 0.1"
@@ -212,7 +214,8 @@ class Recipe:
             size = native_size if native_size and native_size <= 64 else 224
         small = size <= 32
         encoder = self.encoder or ("resnet18x0.25" if small else "resnet50")
-        early = 0.75 if small and is_resnet(encoder) else 0.0
+        any_size = capabilities_of(encoder).takes_any_size
+        early = 0.75 if small and any_size else 0.0
         defaults: dict[str, Any] = {
             "image_size": size,
             "encoder": encoder,

@@ -6,7 +6,7 @@ import dataclasses
 from typing import Any, Optional
 
 from simclr_tf.augmentation import parse_views
-from simclr_tf.encoder.registry import require_rematerializable, takes_any_size
+from simclr_tf.encoder.registry import capabilities_of, require_rematerializable
 from simclr_tf.errors import UserError
 from simclr_tf.evaluators import make_evaluators
 from simclr_tf.methods import method_class
@@ -121,12 +121,18 @@ class ResolvedRecipe:
             )
 
     def _require_fit_for_encoder(self) -> None:
+        can = capabilities_of(self.encoder)
         if self.rematerialize:
             require_rematerializable(self.encoder)
-        if self.early_share and not takes_any_size(self.encoder):
+        if self.early_share and can.takes_any_size is False:
             raise UserError(
                 f"early_share must be 0 with {self.encoder}, which takes images of one "
                 f"size, got {self.early_share:g}."
+            )
+        if self.image_size % can.size_multiple:
+            raise UserError(
+                f"image_size must be a multiple of {can.size_multiple} for "
+                f"{self.encoder}, got {self.image_size}."
             )
 
     def _require_fit_for_method(self) -> None:
@@ -135,7 +141,8 @@ class ResolvedRecipe:
             raise UserError(
                 f"method {self.method} learns from labels: leave out --nolabels."
             )
-        if method.resizes and not takes_any_size(self.encoder):
+        one_size = capabilities_of(self.encoder).takes_any_size is False
+        if method.resizes and one_size:
             raise UserError(
                 f"method {self.method} shows pieces of views to the encoder, and "
                 f"{self.encoder} takes images of one size: choose a resnet."

@@ -5,7 +5,10 @@ import pytest
 from simclr_tf.data import DataError, load
 from simclr_tf.data.kinds import KINDS
 
-_NOTATION = "Use shapes, npz:PATH, folder:PATH, tfrecord:GLOB or tfds:NAME."
+_NOTATION = (
+    "Use shapes, npz:PATH, folder:PATH, tfrecord:GLOB, tfds:NAME or "
+    "package.module:function:ARGUMENT of your own."
+)
 
 
 @pytest.mark.parametrize(
@@ -49,3 +52,42 @@ def test_an_argument_may_hold_colons(tmp_path):
 def test_the_spec_is_remembered():
     assert load("shapes").spec == load("shapes:").spec == "shapes"
     assert load("shapes:70").spec == "shapes:70"
+
+
+def own(argument, split, image_size, labels):
+    if not argument:
+        return "no source"
+    source = load("shapes:70", split, image_size=image_size, labels=labels)
+    source.spec = f"{argument} {image_size} {labels}"
+    return source
+
+
+def own_as_called(argument, split, image_size, labels):
+    raise DataError(f"{argument} {split} {image_size} {labels}")
+
+
+def test_a_function_of_ones_own_gives_a_source():
+    """It is called as the functions of `KINDS` are, and the source keeps its name."""
+    spec = f"{__name__}:own:a:b"
+    source = load(spec, "test", image_size=16, labels=False)
+    assert (source.spec, source.split) == (spec, "test")
+    assert source.image_shape == (16, 16, 3)
+    assert source.num_classes is None
+    with pytest.raises(DataError, match=r"^a:b test 16 False$"):
+        load(f"{__name__}:own_as_called:a:b", "test", image_size=16, labels=False)
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        (f"{__name__}:nothing:a", "no attribute 'nothing'.* Or use shapes, npz:PATH"),
+        (
+            "zip:images",
+            "dataset 'zip:images' cannot be imported: No module named 'zip'",
+        ),
+        (f"{__name__}:own", "must give a simclr_tf.data.Source, got a str"),
+    ],
+)
+def test_a_function_that_gives_no_source_is_told(spec, message):
+    with pytest.raises(DataError, match=message):
+        load(spec)

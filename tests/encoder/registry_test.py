@@ -6,13 +6,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from simclr_tf.encoder import ResNet, make_encoder
+from simclr_tf.encoder import Capabilities, ResNet, capabilities_of, make_encoder
 from simclr_tf.encoder.keras_applications import (
     application_of,
     applications,
     require_unit_range,
 )
-from simclr_tf.encoder.registry import takes_any_size
 from simclr_tf.errors import UserError
 from tests import tiny
 
@@ -117,7 +116,13 @@ def test_a_width_without_channels_is_refused(name):
 
 @pytest.mark.parametrize(
     ("name", "nearest"),
-    [("resnet19", "resnet18"), ("resnet", "resnet"), ("MobilNetV2", "MobileNetV2")],
+    [
+        ("resnet19", "resnet18"),
+        ("resnet", "resnet"),
+        ("MobilNetV2", "MobileNetV2"),
+        ("vit_tini16", "vit_tiny16"),
+        ("vit_tiny0", "vit_tiny16"),
+    ],
 )
 def test_an_unknown_name_gets_suggestions(name, nearest):
     with pytest.raises(
@@ -135,8 +140,34 @@ def test_a_function_of_ones_own_is_an_encoder():
     encoder = make_encoder(tiny.NAME, image_size=16)
     for size in (12, 16):
         assert encoder(tf.zeros([2, size, size, 3])).shape == [2, tiny.FEATURES]
-    assert takes_any_size(tiny.NAME)
-    assert not takes_any_size("EfficientNetB0")
+
+
+@pytest.mark.parametrize(
+    ("name", "any_size", "rematerializes", "multiple"),
+    [
+        ("resnet50-sk", True, True, 1),
+        ("EfficientNetB0", False, False, 1),
+        ("vit_small14", False, True, 14),
+        (tiny.NAME, None, False, 1),  # Its function says nothing.
+    ],
+)
+def test_a_name_says_what_its_encoder_can_do(name, any_size, rematerializes, multiple):
+    can = capabilities_of(name)
+    assert can.takes_any_size is any_size
+    assert can.can_rematerialize is rematerializes
+    assert can.size_multiple == multiple
+
+
+@Capabilities(can_rematerialize=True, no_decay=("scale",))
+def a_capable_function(image_size, rematerialize=False):
+    return tf.keras.layers.Rescaling(1.0, name=f"{image_size}_{rematerialize}")
+
+
+def test_a_function_of_ones_own_says_what_it_can_do():
+    name = f"{__name__}:a_capable_function"
+    assert capabilities_of(name).no_decay == ("scale",)
+    assert make_encoder(name, image_size=9, rematerialize=True).name == "9_True"
+    assert make_encoder(name, image_size=9).name == "9_False"
 
 
 def a_number(image_size):

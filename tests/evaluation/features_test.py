@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+import simclr_tf
 from simclr_tf.errors import UserError
 from simclr_tf.evaluation import encode
 
@@ -215,3 +216,79 @@ def test_a_defect_in_the_model_is_not_taken_for_a_mistake():
 def test_refuses_features_of_another_rank():
     with pytest.raises(UserError, match=r"\[B, D\].*\(None,\)"):
         encode(lambda images: tf.reduce_mean(images, axis=[1, 2, 3]), batches(5))
+
+
+def _shared(strategy):
+    """Features by replicas together and by one device, and what parts they encoded."""
+    with strategy.scope():
+        layers = [
+            tf.keras.layers.Conv2D(6, 3, input_shape=[8, 8, 3]),
+            simclr_tf.SyncBatchNormalization(),
+            tf.keras.layers.GlobalAveragePooling2D(),
+        ]
+        encoder = tf.keras.Sequential(layers)
+    rng = np.random.default_rng(3)
+    encoder.set_weights([rng.random(w.shape) for w in encoder.get_weights()])
+    parts = []
+
+    def recorded(images):
+        tf.py_function(lambda x: parts.append(len(x)), [images], [])
+        return tf.reduce_mean(images, axis=[1, 2])
+
+    means, _ = encode(recorded, batches(10), strategy=strategy)
+    together, labels = encode(encoder, batches(10), strategy=strategy)
+    again, _ = encode(encoder, batches(10), strategy=strategy)
+    alone, _ = encode(encoder, batches(10))
+    return means, labels, together, again, alone, parts
+
+
+def _require_shared(found):
+    means, labels, together, again, alone, _ = found
+    np.testing.assert_allclose(means, IMAGES.mean(axis=(1, 2)), rtol=1e-6)
+    np.testing.assert_array_equal(labels, LABELS)
+    assert together.shape == (23, 6)
+    np.testing.assert_allclose(together, alone, rtol=1e-6)
+    np.testing.assert_array_equal(together, again)
+
+
+@pytest.mark.slow
+@pytest.mark.xdist_group("replicas 2")
+def test_replicas_share_the_work(replicas):
+    """Batches of 10, 10 and 3 in parts of 5, the last ones padded."""
+    found = replicas(2).run(_shared)
+    _require_shared(found)
+    assert found[-1] == [5] * 6
+
+
+def _own_statistics(strategy):
+    """Features of a model whose replicas have moving averages of 1 and of 3."""
+    with strategy.scope():
+        layer = tf.keras.layers.BatchNormalization(epsilon=0.0, input_shape=[8, 8, 3])
+        model = tf.keras.Sequential([layer, tf.keras.layers.Flatten()])
+
+    def own():
+        context = tf.distribute.get_replica_context()
+        index = tf.cast(context.replica_id_in_sync_group, tf.float32)
+        layer.moving_mean.assign(tf.fill([3], 1.0 + 2.0 * index))
+
+    strategy.run(own)
+    return encode(model, batches(10), strategy=strategy)[0]
+
+
+@pytest.mark.slow
+@pytest.mark.xdist_group("replicas 2")
+def test_statistics_of_single_replicas_count_as_their_mean(replicas):
+    """As in a checkpoint; each replica's own would give images unequal features."""
+    features = replicas(2).run(_own_statistics)
+    np.testing.assert_allclose(features, IMAGES.reshape(23, -1) - 2.0, rtol=1e-5)
+
+
+@pytest.mark.exhaustive
+@pytest.mark.xdist_group("replicas of workers")
+def test_workers_share_the_work(workers):
+    """Each encodes its own parts, and all are given the same features."""
+    one, other = workers(_shared)
+    _require_shared(one)
+    for ours, theirs in zip(one, other):
+        np.testing.assert_array_equal(ours, theirs)
+    assert one[-1] == [5] * 3

@@ -16,6 +16,7 @@ from simclr_tf.evaluators import (
     make_evaluators,
 )
 from simclr_tf.evaluators import monitor as module
+from simclr_tf.evaluators.classifiers import KnnEvaluator
 from tests import tiny
 
 
@@ -191,9 +192,26 @@ def test_a_callback_gives_fit_the_values(tmp_path, capsys):
         EvaluateEncoder(monitor, every=0)
 
 
+class Again(KnnEvaluator):
+    """Measures what another one measures."""
+
+
+class Needing(Evaluator):
+    def __init__(self, argument):
+        self.argument = argument
+
+
 @pytest.mark.parametrize(
     ("names", "told"),
-    [("knn,probe", "got 'probe'"), ("knn,knn", "evaluator once")],
+    [
+        ("knn,probe", "got 'probe'"),
+        ("knn,knn", "evaluator once"),
+        (f"knn,{__name__}:Again", "more than one measures 'knn_accuracy'"),
+        (f"knn,{__name__}:Needing", "made without arguments: .*argument"),
+        (f"knn,{__name__}:Monitor", "a class derived from Evaluator, got .*Monitor"),
+        (f"knn,{__name__}:_noise", "a class derived from Evaluator, got .*_noise"),
+        ("knn,tests:_AUGMENTER", "cannot be imported: .*no attribute"),
+    ],
 )
 def test_names_that_are_none_are_refused(names, told):
     with pytest.raises(UserError, match=told):

@@ -40,6 +40,25 @@ def test_does_not_decay_biases_batch_norm_or_the_probe(name, variable_name):
     np.testing.assert_allclose(decayed, plain, rtol=1e-6)
 
 
+@pytest.mark.parametrize("name", OPTIMIZERS)
+@pytest.mark.parametrize(("variable_name", "decays"), [("a/token", 0), ("a/kernel", 1)])
+def test_does_not_decay_what_it_is_told_not_to(name, variable_name, decays):
+    decayed, plain = (tf.Variable([1.0, 2.0], name=variable_name) for _ in range(2))
+    for variable, weight_decay in ((decayed, 0.5), (plain, 0.0)):
+        settings = {"weight_decay": weight_decay, "no_decay": [r"\btoken\b"]}
+        optimizer = _make(name, learning_rate=0.1, **settings)
+        optimizer.apply_gradients([(tf.constant([0.2, 0.1]), variable)])
+    alike = np.allclose(decayed, plain, rtol=1e-6)
+    assert alike is not bool(decays)
+
+
+def test_lars_does_not_adapt_what_it_is_told_not_to_decay():
+    variable = tf.Variable([1.0, 2.0], name="a/token")
+    optimizer = make_optimizer("lars", 0.1, no_decay=["token"])
+    optimizer.apply_gradients([(tf.constant([0.1, 0.2]), variable)])
+    np.testing.assert_allclose(variable, [1.0 - 0.01, 2.0 - 0.02], rtol=1e-6)
+
+
 def test_sgd_is_nesterov_momentum_with_an_l2_term():
     start, decay, rate = np.array([1.0, -2.0]), 0.1, 0.05
     kernel = tf.Variable(start, dtype=tf.float32, name="dense/kernel")
