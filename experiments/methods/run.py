@@ -158,6 +158,7 @@ class Comparison:
         run = self._folder / method / "speed"
         lines = (run / "metrics.jsonl").read_text().splitlines()
         rows = [json.loads(line) for line in lines]
+        rows = [row for row in rows if isinstance(row["epoch"], int)]
         images = rows[0]["step"] * _batch_size(run)
         half = len(rows) // 2
         # The first epoch of each size also compiles.

@@ -31,6 +31,20 @@ def _define(values: flags.FlagValues) -> None:
         "saved after each epoch and at a stop",
         flag_values=values,
     )
+    flags.DEFINE_integer(
+        "checkpoint_steps",
+        0,
+        "steps from one saved state to the next; 0 for none but those of "
+        "checkpoint_minutes",
+        flag_values=values,
+    )
+    flags.DEFINE_integer(
+        "log_every",
+        100,
+        "steps from one row of metrics.jsonl, and point in TensorBoard, to the next; "
+        "0 for one at each epoch's end alone",
+        flag_values=values,
+    )
     flags.DEFINE_boolean(
         "accept_changed_data",
         False,
@@ -48,6 +62,8 @@ def _run(values: flags.FlagValues) -> None:
         strategy=strategy_flags.strategy(values),
         data_service=values.data_service,
         checkpoint_minutes=values.checkpoint_minutes,
+        checkpoint_steps=values.checkpoint_steps,
+        log_every=values.log_every,
         accept_changed_data=values.accept_changed_data,
     )
 

@@ -9,6 +9,7 @@ from collections.abc import Collection
 from absl import flags
 
 from simclr_tf.training import Recipe
+from simclr_tf.training.flagfile import setting_kind
 
 _DEFINE = {
     bool: flags.DEFINE_boolean,
@@ -22,15 +23,15 @@ def define(values: flags.FlagValues, only: Collection[str] | None = None) -> Non
     """Adds a flag for each setting of a recipe, or for `only` those named."""
     types = typing.get_type_hints(Recipe)
     for field in _fields(only):
-        kinds = [k for k in typing.get_args(types[field.name]) if k is not type(None)]
-        kind = kinds[0] if kinds else types[field.name]
+        kind = setting_kind(types[field.name])
         choices, text = field.metadata["choices"], field.metadata["help"]
+        default = field.default
+        if kind is str and default is not None:
+            default = str(default)  # A number that may be a text.
         if choices:
-            flags.DEFINE_enum(
-                field.name, field.default, choices, text, flag_values=values
-            )
+            flags.DEFINE_enum(field.name, default, choices, text, flag_values=values)
         else:
-            _DEFINE[kind](field.name, field.default, text, flag_values=values)
+            _DEFINE[kind](field.name, default, text, flag_values=values)
 
 
 def recipe(values: flags.FlagValues, only: Collection[str] | None = None) -> Recipe:

@@ -31,6 +31,11 @@ class Cluster:
 def read_cluster(variable: str | None = None) -> Cluster | None:
     """The cluster that TF_CONFIG describes, or None where it describes none.
 
+    TensorFlow's strategy reads TF_CONFIG itself, by `TFConfigClusterResolver`. That
+    class takes a task that is not in the cluster, an address without a port and an
+    absent index as they are, and the strategy then fails in its server's words or
+    waits without an end: here they are found first, and the workers to wait for.
+
     Args:
       variable: the text of TF_CONFIG; read from the environment where None.
 

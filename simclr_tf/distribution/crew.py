@@ -65,6 +65,12 @@ class Crew:
         self._met, self._next = (time.monotonic(), step), step + int(pace)
         return [count > 0 for count in raised]
 
+    def mean(self, values: Sequence[float]) -> list[float]:
+        """The means over workers of each value; all workers call it together."""
+        if self.count == 1:
+            return list(values)
+        return [total / self.count for total in self._sum(values)]
+
     def require_same(self, facts: Mapping[str, object]) -> None:
         """Compares what each worker knows of the run; all workers call it together.
 

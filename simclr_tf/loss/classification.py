@@ -13,11 +13,13 @@ class Classification(NamedTuple):
     """What a classifier's logits are worth; scalars in the logits' dtype.
 
     `share_of_loss` is what is minimised: its mean over replicas is the mean cross
-    entropy over the known labels of all of them. `loss` and `accuracy` are means over
-    this replica's known labels, and 0 where it knows none.
+    entropy over the known labels of all of them; likewise `share_of_accuracy`. `loss`
+    and `accuracy` are means over this replica's known labels, and 0 where it knows
+    none.
     """
 
     share_of_loss: tf.Tensor
+    share_of_accuracy: tf.Tensor
     loss: tf.Tensor
     accuracy: tf.Tensor
 
@@ -40,9 +42,10 @@ def classify(logits: tf.Tensor, labels: tf.Tensor) -> Classification:
     right = tf.cast(guess == labels, logits.dtype)
     here = tf.reduce_sum(known)
     everywhere = tf.maximum(tf.reduce_sum(gather(here)), 1.0)
-    total = tf.reduce_sum(known * losses)
+    total, count = tf.reduce_sum(known * losses), tf.reduce_sum(right)
     return Classification(
         share_of_loss=total * num_replicas() / everywhere,
+        share_of_accuracy=count * num_replicas() / everywhere,
         loss=tf.math.divide_no_nan(total, here),
-        accuracy=tf.math.divide_no_nan(tf.reduce_sum(right), here),
+        accuracy=tf.math.divide_no_nan(count, here),
     )

@@ -89,6 +89,8 @@ class Method:
 
         Returns:
           The scalar "loss" and a scalar for each of `measures`, in float32 at least.
+          Where replicas may know different numbers of labels, "share_of_…" a measure
+          is what its mean over replicas is to be taken of.
         """
         raise NotImplementedError(f"{type(self).__name__} must define objective().")
 

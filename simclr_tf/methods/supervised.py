@@ -61,6 +61,8 @@ class SupervisedMethod(Method):
         found = classify(tf.cast(projections, dtype), labels)
         return {
             "loss": found.share_of_loss,
+            "share_of_supervised_loss": found.share_of_loss,
+            "share_of_supervised_accuracy": found.share_of_accuracy,
             "supervised_loss": found.loss,
             "supervised_accuracy": found.accuracy,
         }

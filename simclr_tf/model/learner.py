@@ -26,6 +26,12 @@ from simclr_tf.model.gradient_cache import (
     represent_in_micro_batches,
 )
 from simclr_tf.model.measures import Measures
+from simclr_tf.model.optimizer_step import (
+    apply_gradients,
+    minimize,
+    scaled,
+    unscaled,
+)
 from simclr_tf.model.random_layers import drawing_from
 
 # The step in the seeds of evaluation. No training step has it.
@@ -220,23 +226,32 @@ class Learner(CheckedModel):
         self.learn(data)
         return self._results()
 
-    def learn(self, data: Any) -> None:
-        """`train_step` without its results.
+    def learn(self, data: Any) -> dict[str, tf.Tensor]:
+        """`train_step` that gives the step's own values, and not the running means.
 
         Reading a metric is a collective of all replicas. A training loop that reads
         them now and then calls this instead.
+
+        Returns:
+          Scalars whose means over replicas are the values of the global batch: the
+          metrics, by their names, those of the probe 0 where no label is known; and
+          `gradient_norm`, the norm of the whole batch's gradient, see
+          `optimizer_step.apply_gradients`, where the optimizer lets it be known.
         """
         step = self.optimizer.iterations
         batch = self._batch(data, step, first=0)
         if self.micro_batches > 1:
-            values = self._learn_in_micro_batches(batch)
+            values, norm = self._learn_in_micro_batches(batch)
         else:
             with tf.GradientTape() as tape, self._drawing(step):
                 values = self._compare(batch, training=True)
                 # Keras sums gradients over replicas; our loss is their mean.
                 loss = values["loss"] / num_replicas()
-            self.optimizer.minimize(loss, self.trainable_variables, tape=tape)
+            norm = minimize(self.optimizer, loss, self.trainable_variables, tape)
         self._update_metrics(values, batch)
+        names = [metric.name for metric in self.metrics]
+        own = {name: values.get(f"share_of_{name}", values[name]) for name in names}
+        return own if norm is None else {**own, "gradient_norm": norm}
 
     def test_step(self, data: Any) -> dict[str, tf.Tensor]:
         """The loss and metrics of a batch in inference mode."""
@@ -346,12 +361,16 @@ class Learner(CheckedModel):
                     "and the data holds no labels. Give labels, or num_classes=None."
                 )
             probed = self._probe(features, tf.tile(labels, [method.num_views]))
-            loss += tf.cast(probed.pop("share_of_probe_loss"), loss.dtype)
+            loss += tf.cast(probed["share_of_probe_loss"], loss.dtype)
             values.update(probed)
         return {"loss": loss, **values}
 
-    def _learn_in_micro_batches(self, batch: Batch) -> dict[str, tf.Tensor]:
+    def _learn_in_micro_batches(
+        self, batch: Batch
+    ) -> tuple[dict[str, tf.Tensor], tf.Tensor | None]:
         """The step of a whole batch that holds the activations of one micro-batch.
+
+        Gives its values and the gradient's norm.
 
         Gradient caching (Gao et al. 2021, "Scaling Deep Contrastive Learning Batch
         Size under Memory Limited Setup"): representations first; then the loss of
@@ -378,8 +397,7 @@ class Learner(CheckedModel):
             return tf.add_n([zero, *losses]) / num_replicas()
 
         def scale(loss: tf.Tensor) -> tf.Tensor:
-            scaled = getattr(self.optimizer, "get_scaled_loss", lambda loss: loss)
-            return scaled(loss)
+            return scaled(self.optimizer, loss)
 
         zero = tf.zeros([], tf.keras.backend.floatx())
         variables = self.encoder.trainable_variables
@@ -400,17 +418,16 @@ class Learner(CheckedModel):
             represent, penalty, scale, upstream, variables, state
         )
         values["loss"] += tf.cast(penalties * num_replicas(), values["loss"].dtype)
-        gradients += outer_gradients
-        if hasattr(self.optimizer, "get_unscaled_gradients"):
-            gradients = self.optimizer.get_unscaled_gradients(gradients)
-        self.optimizer.apply_gradients(zip(gradients, [*variables, *outer]))
-        return values
+        gradients = unscaled(self.optimizer, gradients + outer_gradients)
+        pairs = zip(gradients, [*variables, *outer])
+        return values, apply_gradients(self.optimizer, pairs)
 
     def _probe(self, features: tf.Tensor, labels: tf.Tensor) -> dict[str, tf.Tensor]:
         """The probe's values on this replica, see `Classification`."""
         found = classify(self.probe(tf.stop_gradient(features)), labels)
         return {
             "share_of_probe_loss": found.share_of_loss,
+            "share_of_probe_accuracy": found.share_of_accuracy,
             "probe_loss": found.loss,
             "probe_accuracy": found.accuracy,
         }

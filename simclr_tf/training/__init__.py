@@ -1,10 +1,11 @@
 """Pretraining: recipe, loop, run folder."""
 
 from simclr_tf.training.build import build_augmenter, build_model
+from simclr_tf.training.finite_check import Diverged
 from simclr_tf.training.pretrain import pretrain
 from simclr_tf.training.recipe import Recipe, ResolvedRecipe
 from simclr_tf.training.run_folder import RunFolder, RunFolderError
-from simclr_tf.training.steps import Diverged, Stopped
+from simclr_tf.training.stopped import Stopped
 
 __all__ = [
     "Diverged",

@@ -17,7 +17,6 @@ from simclr_tf.checkpoints.files import (
     rename_checkpoint,
     require_whole,
 )
-from simclr_tf.model import Learner
 from simclr_tf.training.run_files import RunFolderError, file_errors, write_text
 
 _KEPT = 2
@@ -81,15 +80,18 @@ def restore(state: tf.train.Checkpoint, folder: str, step: int) -> None:
 class Checkpoints:
     """Saves and restores weights, optimizer, metrics, steps done and time spent.
 
+    `tf.train.CheckpointManager` would take the newest state that its file names,
+    damaged or not, and delete old ones by a pattern that folder names may break.
+
     Args:
       folder: where checkpoints are, and go.
-      model: compiled and built.
+      model: a Keras model, compiled and built.
       write_to: where they go instead. Workers save together, since some variables
         are the sum of all workers' parts, and only the chief's files are kept.
     """
 
     def __init__(
-        self, folder: str, model: Learner, *, write_to: str | None = None
+        self, folder: str, model: tf.keras.Model, *, write_to: str | None = None
     ) -> None:
         # Restored slots need variables to go to; those of tensorflow-addons'
         # optimizers, which have no build, are made as they are restored.

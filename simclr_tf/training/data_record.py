@@ -1,4 +1,4 @@
-"""Which steps make which epoch, also where the data changed on the way."""
+"""What a run remembers of its data, so that a change is noticed."""
 
 from __future__ import annotations
 
@@ -7,49 +7,7 @@ import json
 from collections.abc import Mapping
 
 from simclr_tf.data import Source
-
-
-@dataclasses.dataclass(frozen=True)
-class Calendar:
-    """The epochs of a run, of one length each.
-
-    Where the data changed, an epoch began anew at a step that need not be a multiple
-    of its length: `offset` shifts all epochs so that one begins there.
-
-    Attributes:
-      epochs: of the whole run.
-      steps_per_epoch: number of steps with the data as it is now.
-      offset: step at which epoch 0 would have begun with that length; may be
-        negative.
-      since: steps done when the data last changed.
-    """
-
-    epochs: int
-    steps_per_epoch: int
-    offset: int = 0
-    since: int = 0
-
-    @property
-    def total(self) -> int:
-        """Steps of the whole run."""
-        return self.begin_of(self.epochs)
-
-    def epoch_of(self, step: int) -> int:
-        """The epoch, from 0, that the step after `step` steps belongs to."""
-        return (step - self.offset) // self.steps_per_epoch
-
-    def begin_of(self, epoch: int) -> int:
-        """Steps done when an epoch begins."""
-        return epoch * self.steps_per_epoch + self.offset
-
-    def data_step(self, step: int) -> int:
-        """The step's number for `pretrain_batches`, which knows no offset."""
-        return step - self.offset
-
-    def anew(self, epoch: int, step: int, steps_per_epoch: int) -> Calendar:
-        """The calendar in which an epoch, of another length, begins at a step."""
-        offset = step - epoch * steps_per_epoch
-        return Calendar(self.epochs, steps_per_epoch, offset, step)
+from simclr_tf.training.calendar import Calendar
 
 
 @dataclasses.dataclass(frozen=True)

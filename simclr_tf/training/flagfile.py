@@ -56,7 +56,7 @@ def from_flagfile(text: str, path: str) -> ResolvedRecipe:
                 f"{line!r}."
             )
         try:
-            values[name] = _parse(value, types[name])
+            values[name] = _parse(value, setting_kind(types[name]))
         except (KeyError, ValueError):
             raise RunFolderError(f"{path}: cannot read the line {line!r}.") from None
     try:
@@ -76,7 +76,13 @@ def _require_known_form(text: str, path: str) -> None:
         )
 
 
-def _parse(value: str, annotation: Any) -> Any:
+def setting_kind(annotation: Any) -> type:
+    """What a setting is read as, by its annotation: str where it may be a text."""
     kinds = [k for k in typing.get_args(annotation) if k is not type(None)]
-    kind = kinds[0] if kinds else annotation
+    if not kinds:
+        return annotation
+    return str if str in kinds else kinds[0]
+
+
+def _parse(value: str, kind: type) -> Any:
     return {"true": True, "false": False}[value] if kind is bool else kind(value)

@@ -1,4 +1,4 @@
-"""What a run notes down, epoch by epoch."""
+"""What a run notes down of its steps and epochs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _SCALAR = tf.compat.v1.SummaryMetadata(
 
 
 class Journal:
-    """Writes each epoch's figures to metrics.jsonl and for TensorBoard, while entered.
+    """Writes rows of figures to metrics.jsonl and for TensorBoard, while entered.
 
     Args:
       metrics: path of metrics.jsonl.

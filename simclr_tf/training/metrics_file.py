@@ -1,4 +1,7 @@
-"""metrics.jsonl: one JSON object a line, with `step` and `epoch`."""
+"""metrics.jsonl: one JSON object a line, with `step` and `epoch`.
+
+A row within an epoch has a fraction as `epoch`, and one at its end a whole number.
+"""
 
 from __future__ import annotations
 
@@ -50,6 +53,11 @@ class MetricsFile:
 
     def _write(self, rows: list[dict]) -> None:
         write_text(self.path, "".join(json.dumps(row) + "\n" for row in rows))
+
+
+def epoch_rows(rows: list[dict]) -> list[dict]:
+    """The rows of epochs' ends: those of steps have a fraction as `epoch`."""
+    return [row for row in rows if type(row.get("epoch")) is int]
 
 
 def _row(line: str) -> dict | None:

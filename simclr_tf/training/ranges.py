@@ -48,7 +48,6 @@ RANGES = {
     "head_out_dim": Range(1),
     "early_view_size": Range(8),
     "early_share": Range(0, 1),
-    "eval_every": Range(1),
     "temperature": Range(0, lowest_open=True),
     "learning_rate": Range(0),
     "momentum": Range(0, 1, highest_open=True),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, Optional
+from typing import Any, Optional, Union
 
 from simclr_tf.encoder.registry import capabilities_of
 from simclr_tf.errors import UserError
@@ -24,8 +24,8 @@ def _setting(
     return dataclasses.field(default=default, metadata=metadata)
 
 
-# Optional[...] and not "| None": the command line reads these types at run time,
-# and Python 3.9 must understand them.
+# Optional[...] and Union[...], not "|": the command line reads these types at run
+# time, and Python 3.9 must understand them.
 @dataclasses.dataclass(frozen=True)
 class Recipe:
     """What the user says of a run; None stands for the default that `resolve` takes.
@@ -68,9 +68,10 @@ class Recipe:
         "package.module:Class of your own",
         changes_training=False,
     )
-    eval_every: int = _setting(
+    eval_every: Union[int, str] = _setting(  # noqa: UP007
         1,
-        "epochs from one such measurement to the next",
+        "epochs from one such measurement to the next, such as 5, or steps, such as "
+        "500steps",
         changes_training=False,
     )
     eval_dataset: Optional[str] = _setting(

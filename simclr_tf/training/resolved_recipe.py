@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, Optional
+from typing import Any, Optional, Union
 
 from simclr_tf.augmentation import parse_views
 from simclr_tf.encoder.registry import capabilities_of, require_rematerializable
 from simclr_tf.errors import UserError
 from simclr_tf.evaluators import make_evaluators
 from simclr_tf.methods import method_class
+from simclr_tf.training.interval import Interval
 from simclr_tf.training.ranges import require_allowed
 
 # What `views` is put together from, where it is not said.
@@ -36,7 +37,7 @@ class ResolvedRecipe:
     method: str
     labels: bool
     eval: str
-    eval_every: int
+    eval_every: Union[int, str]  # noqa: UP007
     eval_dataset: Optional[str]
     pretrain_on_all: bool
     image_size: int
@@ -76,6 +77,7 @@ class ResolvedRecipe:
         if recipe.views is None:
             recipe = dataclasses.replace(recipe, views=_views(recipe))
         settings = {f.name: getattr(recipe, f.name) for f in dataclasses.fields(cls)}
+        settings["eval_every"] = Interval.parse("eval_every", recipe.eval_every).setting
         open_settings = [
             name
             for name, value in settings.items()

@@ -11,7 +11,7 @@ import tensorflow as tf
 from simclr_tf.cli.main import main
 from simclr_tf.evaluation import knn, linear_probe
 from simclr_tf.training import RunFolder, Stopped
-from simclr_tf.training.steps import Training
+from simclr_tf.training.loop import Loop
 from tests import tiny
 
 pytestmark = pytest.mark.slow
@@ -90,10 +90,10 @@ def test_pretrain_shows_what_a_person_wants_to_know(shown):
 def test_the_runs_own_flagfile_repeats_it(run, tmp_path, monkeypatch):
     """Up to the first step: the same recipe takes the same steps."""
 
-    def stop(training):
+    def stop(loop, signal):
         raise Stopped("before the first step")
 
-    monkeypatch.setattr(Training, "run_to_end", stop)
+    monkeypatch.setattr(Loop, "run", stop)
     again = tmp_path / "again"
     assert main(["pretrain", f"--flagfile={run / 'flags.txt'}", f"--run={again}"]) == 75
     first, second = (RunFolder(str(path)).recipe() for path in (run, again))

@@ -16,6 +16,7 @@ def test_a_process_alone_is_chief_and_decides():
         assert (crew.count, crew.is_chief, crew.task) == (1, True, ("worker", 0))
         assert crew.meets(1)
         assert crew.agree(1, [True, False]) == [True, False]
+        assert crew.mean([0.5, 3.0]) == [0.5, 3.0]
         crew.require_same({"step": 3})
 
 
@@ -35,6 +36,18 @@ def test_a_flag_of_any_worker_is_seen_by_all(workers, raised):
     agreed = [raised is not None, True]
     assert chief == (2, ("worker", 0), True, agreed)
     assert other == (2, ("worker", 1), False, agreed)
+
+
+def _means(strategy):
+    """Of a worker: the mean of the workers' numbers."""
+    crew = Crew(strategy)
+    return crew.mean([crew.task[1], 0.5])
+
+
+@pytest.mark.slow
+@pytest.mark.xdist_group("replicas of workers")
+def test_a_mean_is_over_workers(workers):
+    assert workers(_means) == [[0.5, 0.5]] * 2
 
 
 def _refused(strategy, steps):

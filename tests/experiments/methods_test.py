@@ -105,9 +105,10 @@ def test_epochs_are_those_whose_small_and_full_views_take_the_time(tmp_path):
     (folder / "flags.txt").write_text("--batch_size=50\n")
     speeds = (1, 500, 1, 1000 / 6)
     rows = [
-        {"step": 20 * (epoch + 1), "images_per_second": speed}
-        for epoch, speed in enumerate(speeds)
+        {"step": 20 * epoch, "epoch": epoch, "images_per_second": speed}
+        for epoch, speed in enumerate(speeds, 1)
     ]
+    rows.insert(1, {"step": 30, "epoch": 1.5, "images_per_second": 2})
     (folder / "metrics.jsonl").write_text("\n".join(map(json.dumps, rows)))
     (folder / "result.json").write_text(json.dumps({"seconds": 26}))
     text = [str(tmp_path), "cifar10=shapes", "--minutes=0.7"]

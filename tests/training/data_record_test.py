@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from simclr_tf.data import load
-from simclr_tf.training.data_record import Calendar, DataRecord
+from simclr_tf.training.calendar import Calendar
+from simclr_tf.training.data_record import DataRecord
 
 
 def _source(path, count, classes=2):
@@ -43,14 +44,6 @@ def test_as_many_images_with_other_contents_are_a_change():
     (told,) = before.changes(DataRecord({**record, "digest": "b"}, calendar))
     assert "as many images as before" in told
     assert DataRecord(None, calendar).changes(before) == []
-
-
-def test_epochs_of_one_length():
-    calendar = Calendar(epochs=3, steps_per_epoch=4)
-    assert calendar.total == 12
-    epochs = [calendar.epoch_of(step) for step in range(12)]
-    assert epochs == [0] * 4 + [1] * 4 + [2] * 4
-    assert calendar.data_step(7) == 7
 
 
 @pytest.mark.parametrize("length", [1, 4, 9])

@@ -150,6 +150,7 @@ def test_the_run_folder_is_complete(whole, recipe):
             *("step", "epoch", "images_per_second", "loss"),
             *("contrastive_loss", "contrastive_accuracy", "contrastive_entropy"),
             *("probe_loss", "probe_accuracy", "knn_accuracy"),
+            *("learning_rate", "gradient_norm", "weight_norm"),
             *GEOMETRY,
         }
         assert row["images_per_second"] > 0
@@ -267,6 +268,7 @@ def test_without_labels_no_accuracy_is_claimed_and_learning_is_the_same(
     assert set(result["metrics"]) == {
         *("step", "epoch", "images_per_second", "loss"),
         *("contrastive_loss", "contrastive_accuracy", "contrastive_entropy"),
+        *("learning_rate", "gradient_norm", "weight_norm"),
         *GEOMETRY,
     }
     assert not re.search("kNN|probe|classes", "".join(lines))

@@ -58,7 +58,9 @@ def _train(strategy, recipe, run, stop_after=None):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Progress, "due", due)
         try:
-            pretrain(recipe, str(run), strategy=strategy, say=lines.append)
+            pretrain(
+                recipe, str(run), strategy=strategy, log_every=10, say=lines.append
+            )
         except Stopped as stopped:
             lines.append(str(stopped))
     return "\n".join(lines)
@@ -74,7 +76,7 @@ def _start(recipe, run):
         with open(f"{run}.{index}.txt", "a") as said:
             processes.append(
                 subprocess.Popen(
-                    [*command, f"--run={run}"],
+                    [*command, f"--run={run}", "--log_every=10"],
                     env={**os.environ, "TF_CONFIG": config},
                     stdout=said,
                     stderr=subprocess.STDOUT,
@@ -122,6 +124,7 @@ def _assert_same(run, other):
     for row, expected in zip(_metrics(run), _metrics(other)):
         assert row == pytest.approx(expected, rel=1e-6)
     assert len(_metrics(run)) == len(_metrics(other)) > 3
+    assert "gradient_norm" in _metrics(run)[0]
 
 
 def _metrics(run):

@@ -19,8 +19,8 @@ from simclr_tf.training import (
     RunFolderError,
     Stopped,
     pretrain,
+    pretrain_loop,
 )
-from simclr_tf.training import steps as training_steps
 from simclr_tf.training.checkpoints import Checkpoints
 from simclr_tf.training.run_lock import RunLock
 from tests import tiny
@@ -133,34 +133,42 @@ def whole(recipe, tmp_path_factory):
 def test_killed_stopped_and_crashed_in_a_folder_named_like_a_pattern(
     recipe, tmp_path, monkeypatch
 ):
-    """With labels, dropout, and a size of its own for each epoch's views."""
+    """With labels, dropout, a size of its own for each epoch's views, and each step
+    noted down.
+    """
+    log = {"log_every": 1}
     recipe = dataclasses.replace(
         recipe,
         labels=True,
+        eval_every="2steps",
         encoder=tiny.DROPOUT_NAME,
         early_share=0.5,
         early_view_size=12,
     )
     whole, run = tmp_path / "whole", tmp_path / "run[v2]*\\b"
-    _train(recipe, whole)
+    _train(recipe, whole, **log)
     with _after(2, _kill):
-        _train(recipe, run, checkpoint_minutes=0)
+        _train(recipe, run, checkpoint_minutes=0, **log)
     assert checkpoint_steps(str(run / "checkpoints")) == [1]  # Killed within step 2.
     with _after(2, _signal), pytest.raises(Stopped, match="after step 3 of 6"):
-        _train(recipe, run)
+        _train(recipe, run, **log)
     with monkeypatch.context() as patch:
         patch.setattr(Checkpoints, "save", _crash)
         with _after(1, _signal), pytest.raises(OSError, match="disk full"):
-            _train(recipe, run)
+            _train(recipe, run, **log)
     with _after(1, _signal), pytest.raises(Stopped, match="after step 4 of 6"):
-        _train(recipe, run)
-    said = _train(recipe, run)
+        _train(recipe, run, **log)
+    said = _train(recipe, run, **log)
     assert "Resuming after step 4." in said
     _assert_same(run, whole)
+    rows = _rows(run)
+    assert [row["epoch"] for row in rows] == [1 / 3, 2 / 3, 1, 4 / 3, 5 / 3, 2]
+    assert ["knn_accuracy" in row for row in rows] == [False, True] * 3
+    assert RunFolder(str(run)).read_result()["metrics"].items() >= rows[-1].items()
     assert [path.name for path in run.iterdir() if "lock" in path.name] == []
     # What knn, embed and export ask.
     RunFolder(str(run)).load_model()
-    assert "All 6 steps were taken before" in _train(recipe, run)
+    assert "All 6 steps were taken before" in _train(recipe, run, **log)
 
 
 @pytest.mark.parametrize(
@@ -246,20 +254,21 @@ def test_a_finished_run_without_its_figures_says_so(recipe, whole, tmp_path):
 
 def _poison(monkeypatch, step):
     """Has a weight become NaN in a step, as an overflow does."""
-    make = training_steps.make_train_function
+    make = pretrain_loop.make_train_function
 
-    def poisoned(model):
-        take, taken = make(model), iter(range(1, 99))
+    def poisoned(learn, strategy):
+        take, taken = make(learn, strategy), iter(range(1, 99))
 
         def train(batches, steps):
-            take(batches, steps)
+            values = take(batches, steps)
             if next(taken) == step:
-                weight = model.trainable_variables[0]
+                weight = learn.__self__.trainable_variables[0]
                 weight.assign(weight * np.nan)
+            return values
 
         return train
 
-    monkeypatch.setattr(training_steps, "make_train_function", poisoned)
+    monkeypatch.setattr(pretrain_loop, "make_train_function", poisoned)
 
 
 @pytest.mark.parametrize("ended_by", ["signal", "minutes", "epoch"])
@@ -331,3 +340,25 @@ def test_changed_data_is_refused_or_begins_an_epoch_anew(recipe, tmp_path, count
     assert [(row["step"], row["epoch"]) for row in rows] == [(3, 1), (end, 2)]
     result = RunFolder(str(run)).read_result()
     assert result["steps"] == end
+
+
+def test_states_are_saved_every_so_many_steps_and_by_no_clock(
+    recipe, tmp_path, monkeypatch
+):
+    saved = []
+    save = Checkpoints.save
+
+    def noting(self, step, seconds):
+        saved.append(step)
+        save(self, step, seconds)
+
+    monkeypatch.setattr(Checkpoints, "save", noting)
+    _train(recipe, tmp_path / "run", checkpoint_steps=2)
+    assert saved == [2, 3, 4, 6]
+
+
+@pytest.mark.parametrize("name", ["log_every", "checkpoint_steps"])
+def test_a_negative_number_of_steps_is_refused(recipe, tmp_path, name):
+    with pytest.raises(UserError, match=f"{name} must be 0 or more, got -1"):
+        _train(recipe, tmp_path / "run", **{name: -1})
+    assert not (tmp_path / "run").exists()

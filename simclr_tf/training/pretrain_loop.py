@@ -1,0 +1,186 @@
+"""The loop of a pretraining: its phases, and the hooks that a recipe asks for."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import tensorflow as tf
+
+from simclr_tf.data import PretrainingData, data_errors, pretrain_batches
+from simclr_tf.distribution.crew import Crew
+from simclr_tf.evaluators import Monitor
+from simclr_tf.model import Learner
+from simclr_tf.progress import Progress
+from simclr_tf.training.build import build_augmenter
+from simclr_tf.training.calendar import Calendar
+from simclr_tf.training.checkpoints import Checkpoints
+from simclr_tf.training.finite_check import FiniteCheck
+from simclr_tf.training.hooks import Evaluate, Hook, Log, Save, Show, Tell
+from simclr_tf.training.interval import Interval
+from simclr_tf.training.journal import Journal
+from simclr_tf.training.loop import Loop, Phase
+from simclr_tf.training.recipe import ResolvedRecipe
+from simclr_tf.training.run_folder import RunFolder
+from simclr_tf.training.run_lock import RunLock
+from simclr_tf.training.stop_signal import StopSignal
+from simclr_tf.training.stopped import stopped
+from simclr_tf.training.train_function import make_train_function
+
+
+@dataclasses.dataclass
+class PretrainLoop:
+    """The steps of a run that are left, and where they are noted down and saved.
+
+    Attributes:
+      log_every: steps from one row of figures to the next, 0 for none within an epoch.
+      checkpoint_steps: steps from one saved state to the next, 0 for no number.
+      checkpoint_seconds: seconds from one saved state to the next.
+      journal: where rows go; None for workers that are not the chief.
+      lock: of the run folder, likewise.
+      step: steps done before.
+      seconds_before: spent on the run by earlier processes.
+    """
+
+    recipe: ResolvedRecipe
+    run: RunFolder
+    data: PretrainingData
+    monitor: Monitor
+    model: Learner
+    calendar: Calendar
+    crew: Crew
+    checkpoints: Checkpoints
+    log_every: int
+    checkpoint_steps: int
+    checkpoint_seconds: float
+    journal: Journal | None
+    lock: RunLock | None
+    data_service: str | None
+    say: Callable[[str], None]
+    step: int
+    seconds_before: float
+
+    def __post_init__(self) -> None:
+        self._began = time.monotonic()
+        self._progress = Progress(
+            self.calendar.total * self.recipe.batch_size,
+            start=self.step * self.recipe.batch_size,
+            cost=self._pixels,
+        )
+
+    @property
+    def seconds(self) -> float:
+        """Spent on the run by this process and those before it."""
+        return self.seconds_before + time.monotonic() - self._began
+
+    def run_to_end(self) -> None:
+        """Takes the steps that are left.
+
+        Raises:
+          Stopped: where a signal to any worker ended the run before.
+        """
+        loop = Loop(
+            self._phase,
+            self.calendar.total,
+            hooks=self._hooks(),
+            crew=self.crew,
+            step=self.step,
+            steps_per_execution=self.recipe.steps_per_execution,
+        )
+        data = self.data
+        try:
+            with StopSignal() as stop, data_errors(data.train, data.bank, data.queries):
+                finished = loop.run(stop)
+        finally:
+            self._progress.clear()
+        if not finished:
+            raise stopped(loop.step, loop.total, self.crew, self.run.path)
+
+    def _phase(self, step: int) -> Phase:
+        """The epochs from a step on whose views have one size."""
+        epoch, recipe = self.calendar.epoch_of(step), self.recipe
+        size = recipe.view_size(epoch)
+        end = epoch + 1
+        while end < recipe.epochs and recipe.view_size(end) == size:
+            end += 1
+        self.model.augmenter = build_augmenter(recipe, size)
+        strategy = self.model.distribute_strategy
+        train = make_train_function(self.model.learn, strategy)
+        return Phase(self.calendar.begin_of(end), self._batches(step), train)
+
+    def _batches(self, step: int) -> Iterator[Any]:
+        """The batches of the next step and those after it, each replica's share."""
+        strategy = self.model.distribute_strategy
+        on_host = self.recipe.augment_on == "host"
+
+        def pipeline(context: tf.distribute.InputContext) -> tf.data.Dataset:
+            return pretrain_batches(
+                self.data.train,
+                self.model.augmenter if on_host else None,
+                batch_size=self.recipe.batch_size,
+                seed=self.recipe.seed,
+                method=self.model.method,
+                start_step=self.calendar.data_step(step),
+                context=context,
+                data_service=self.data_service,
+            )
+
+        return iter(strategy.distribute_datasets_from_function(pipeline))
+
+    def _hooks(self) -> list[Hook]:
+        model, calendar, images = self.model, self.calendar, self.recipe.batch_size
+        progress, shown, chief = self._progress, self._shown, self.crew.is_chief
+        check = FiniteCheck(model, calendar, self._kept)
+        interval = Interval.parse("eval_every", self.recipe.eval_every)
+        return [
+            Show(model, progress, images, check, shown, visible=chief),
+            Evaluate(lambda: self.monitor.run(model), interval, calendar, check),
+            Log(model, calendar, images, self.log_every, check, self._write),
+            Tell(calendar, progress, images, shown, self.say),
+            Save(
+                self._save,
+                check,
+                calendar,
+                every=self.checkpoint_steps,
+                seconds=self.checkpoint_seconds,
+                keeps_time=chief,
+            ),
+        ]
+
+    def _write(self, row: dict[str, float]) -> None:
+        if self.journal is not None:
+            self._require_lock()
+            self.journal.write(row)
+
+    def _save(self, step: int) -> None:
+        self._require_lock()
+        self.checkpoints.save(step, self.seconds)
+
+    def _require_lock(self) -> None:
+        if self.lock is not None:
+            self.lock.require_held()
+
+    def _kept(self) -> str:
+        newest = self.checkpoints.newest
+        if newest is None:
+            return "No state was saved before that."
+        return f"The last good state, after step {newest:,}, is in {self.run.path}."
+
+    def _shown(self, values: Mapping[str, float]) -> dict[str, float]:
+        """The few numbers that tell a person how it goes, under short names."""
+        names = {
+            **self.model.method.shown,
+            "probe": "probe_accuracy",
+            **self.monitor.shown,
+        }
+        return {short: values[name] for short, name in names.items() if name in values}
+
+    def _pixels(self, images: int) -> float:
+        """Pixels of a view of each of the first `images` of the run, added up."""
+        recipe = self.recipe
+        early = self.calendar.begin_of(recipe.early_epochs) * recipe.batch_size
+        early = min(images, max(early, 0))
+        late = images - early
+        return early * recipe.early_view_size**2 + late * recipe.image_size**2
