@@ -91,6 +91,7 @@ class ResolvedRecipe:
         for name, value in dataclasses.asdict(self).items():
             if value is not None:
                 require_allowed(name, value)
+        Interval.parse("eval_every", self.eval_every)
         make_evaluators(self.eval)
         parse_views(self.views, self.image_size)
         self._require_parts_of_wholes()
