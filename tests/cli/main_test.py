@@ -83,8 +83,9 @@ def test_help_shows_the_commands_own_flags_and_defaults(capsys, name):
 def test_pretrain_has_a_flag_for_every_setting_and_for_where_to_run():
     own = set(COMMANDS["pretrain"].parse([])) - {"help", "undefok", "flagfile"}
     places = {"run", "strategy", "tpu", "logical_devices", "connect_timeout"}
-    saving = {"checkpoint_minutes", "accept_changed_data"}
-    assert own == {*places, *saving, "data_service", *Recipe.__dataclass_fields__}
+    saving = {"checkpoint_minutes", "checkpoint_steps", "accept_changed_data"}
+    others = {"log_every", "data_service"}
+    assert own == {*places, *saving, *others, *Recipe.__dataclass_fields__}
 
 
 def test_a_mistyped_command_gets_a_suggestion(capsys):
