@@ -24,8 +24,9 @@ from collections.abc import Callable, Iterable, Sequence
 
 METHODS = ("simclr", "dcl", "supcon", "rotation", "jigsaw", "supervised")
 EVALUATIONS = ("linear_eval", "knn")
-# Small views first, as in experiments/cifar10.
-EARLY_SHARE = 0.75
+# Small views first, as in experiments/cifar10: share of the epochs, and how far it may
+# differ from one method to another, so that their times are equal.
+EARLY_SHARE, TOLERANCE = 0.75, 0.1
 # Epochs of the short run, and the share of them with small views.
 MEASURED = (4, 0.5)
 PROGRAM = (sys.executable, "-m", "simclr_tf")
@@ -141,10 +142,10 @@ class Comparison:
     def train(self, method: str, seed: int) -> tuple[pathlib.Path, list[list[str]]]:
         """The commands of a row and seed that are not done."""
         run = self._run(method, seed)
-        epochs = self.epochs(method)
+        epochs, share = self.epochs(method)
         commands = []
         if _result(run).get("epochs") != epochs:
-            commands.append(self._pretrain(method, run, seed, epochs, EARLY_SHARE))
+            commands.append(self._pretrain(method, run, seed, epochs, share))
         for evaluation in EVALUATIONS:
             if not (run / f"{evaluation}.json").exists():
                 commands.append([evaluation, f"--run={run}"])
@@ -153,8 +154,8 @@ class Comparison:
                 commands.append([evaluation, f"--run={run}", "--random"])
         return run.with_suffix(".log"), commands
 
-    def epochs(self, method: str) -> int:
-        """Epochs after which a training has taken its time, by the short run."""
+    def epochs(self, method: str) -> tuple[int, float]:
+        """Epochs that take the time by the short run, and the share of small views."""
         run = self._folder / method / "speed"
         lines = (run / "metrics.jsonl").read_text().splitlines()
         rows = [json.loads(line) for line in lines]
@@ -168,23 +169,26 @@ class Comparison:
         )
         once = _result(run)["seconds"] - half * (early + late)
 
-        def seconds(epochs: int) -> float:
-            small = round(EARLY_SHARE * epochs)
-            return once + small * early + (epochs - small) * late
+        def unlike(choice: tuple[int, int]) -> tuple[float, float]:
+            epochs, small = choice
+            seconds = once + small * early + (epochs - small) * late
+            return abs(seconds - self._seconds), abs(small / epochs - EARLY_SHARE)
 
         most = int(self._seconds / min(early, late)) + 2
-        return min(range(1, most), key=lambda n: abs(seconds(n) - self._seconds))
+        choices = [(n, s) for n in range(1, most) for s in _small_epochs(n)]
+        epochs, small = min(choices, key=unlike)
+        return epochs, small / epochs
 
     def print_table(self) -> None:
         """Prints means and ranges, and the command of each row."""
         table = [sys.executable, str(HERE.parent / "table.py")]
         commands = []
         for method in self.methods:
-            epochs = self.epochs(method)
+            epochs, share = self.epochs(method)
             runs = [self._run(method, seed) for seed in self._seeds]
             table += [f"--row={method}, {epochs} epochs", *map(str, runs)]
             commands.append(
-                self._pretrain(method, runs[0], self._seeds[0], epochs, EARLY_SHARE)
+                self._pretrain(method, runs[0], self._seeds[0], epochs, share)
             )
         print(f"\n## {self.name}\n")
         shown = subprocess.run(table, check=True, stdout=subprocess.PIPE, text=True)
@@ -209,10 +213,16 @@ class Comparison:
             *self._given,
             f"--method={method}",
             f"--epochs={epochs}",
-            f"--early_share={early_share:g}",
+            f"--early_share={early_share:.4g}",
             f"--seed={seed}",
             f"--run={run}",
         ]
+
+
+def _small_epochs(epochs: int) -> list[int]:
+    """How many of some epochs may have small views."""
+    near = [s for s in range(epochs) if abs(s / epochs - EARLY_SHARE) <= TOLERANCE]
+    return near or [round(EARLY_SHARE * epochs)]
 
 
 def _result(run: pathlib.Path) -> dict:
