@@ -42,8 +42,11 @@ fi
 
 # Each worker would otherwise start a thread a core for every matrix product.
 export OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
+# One more than cores, since some tests wait for processes; 4 where memory ends.
+workers=$(($(getconf _NPROCESSORS_ONLN) + 1))
+[ "$workers" -le 4 ] || workers=4
 status=0
-"$bin/python" -m pytest -n logical --maxprocesses 4 --dist loadgroup --no-loadscope-reorder \
+"$bin/python" -m pytest -n "$workers" --dist loadgroup --no-loadscope-reorder \
     -m "$tier" "$@" ||
     status=$?
 # 5: no test of these paths is in this tier.
