@@ -1,7 +1,7 @@
 """Vision transformer.
 
-keras-cv's was tried and left: in mixed precision its softmax is computed in the short
-type, and its shapes are known only when it runs.
+Not keras-cv's: by its source, softmax is computed in the short type of a mixed
+precision, and shapes are known only when it runs.
 """
 
 from __future__ import annotations
