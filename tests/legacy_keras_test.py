@@ -53,11 +53,12 @@ def test_accepts_keras_2():
     ("before", "environment", "found"),
     [
         ("pass", {}, "Keras 3."),
-        ("import tensorflow", {}, "Keras 3."),
-        (
+        pytest.param("import tensorflow", {}, "Keras 3.", marks=pytest.mark.exhaustive),
+        pytest.param(
             "import sys; sys.modules['tf_keras'] = None",
             {"TF_USE_LEGACY_KERAS": "1"},
             "missing",
+            marks=pytest.mark.exhaustive,
         ),
     ],
     ids=["imported first", "imported after tensorflow", "without tf-keras"],
@@ -77,6 +78,7 @@ except ImportError as error:
     assert "TF_USE_LEGACY_KERAS=1" in output
 
 
+@pytest.mark.exhaustive
 def test_takes_keras_2_when_asked_for(newer_python):
     status, _, errors = run(
         newer_python, "-c", "import simclr_tf", TF_USE_LEGACY_KERAS="1"

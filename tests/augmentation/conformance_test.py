@@ -20,6 +20,14 @@ _LAYERS = {
 }
 
 
+# Of what takes time to compile, the common tier has the recipe, which holds them all.
+_RECIPE_FIRST = [
+    pytest.param(name, marks=[] if "Augmenter" in name else pytest.mark.exhaustive)
+    for name in _LAYERS
+]
+_compiled = pytest.mark.parametrize("layer", _RECIPE_FIRST, indirect=True)
+
+
 @pytest.fixture(params=_LAYERS)
 def layer(request):
     return getattr(augmentation, request.param)(**_LAYERS[request.param], seed=3)
@@ -67,6 +75,7 @@ def test_is_a_pure_function_of_image_and_seeds(layer, images, seeds):
     np.testing.assert_allclose(whole[4:5], alone, atol=1e-6)
 
 
+@_compiled
 def test_graph_and_xla_give_the_same(layer, images, seeds):
     eager = _augment(layer, images, seeds)
     for compiled in (False, True):
@@ -86,6 +95,7 @@ def test_takes_one_image_or_a_dict_with_labels(layer, images):
     np.testing.assert_array_equal(got["labels"], labels)
 
 
+@_compiled
 def test_works_in_a_tf_data_map_and_in_a_keras_model(layer, images):
     data = tf.data.Dataset.from_tensors(images).map(layer)
     model = tf.keras.Sequential([tf.keras.Input([24, 31, 3], dtype="uint8"), layer])

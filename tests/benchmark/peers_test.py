@@ -47,6 +47,7 @@ def test_a_view_of_a_jpeg_is_of_a_crop_of_it(photos):
     assert np.ptp(made.mean(axis=(1, 2, 3))) > 0.01
 
 
+@pytest.mark.exhaustive
 def test_keras_cvs_layers_make_views_of_a_batch(images):
     view = tf.function(stock_view(24, 0.5, blur=True))
     made = view(images).numpy()

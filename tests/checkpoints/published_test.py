@@ -42,7 +42,13 @@ def _changed(model, num_layers=3, num_classes=10):
     return SimCLR(model.encoder, head, num_classes=num_classes)
 
 
-@pytest.mark.parametrize("name", _MODELS)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[pytest.mark.exhaustive] if "_sk" in name else [])
+        for name in _MODELS
+    ],
+)
 def test_forward_parity(golden_folder, name):
     io = np.load(golden_folder / name / "io.npz")
     model = _model(name)

@@ -87,10 +87,10 @@ def _assert_same(batches, others):
     ("kind", "augmenter"),
     [
         ("npz", _AUGMENTER),
-        ("npz", None),
-        ("folder", None),
         ("tfrecord", None),
-        ("shapes", None),
+        pytest.param("npz", None, marks=pytest.mark.exhaustive),
+        pytest.param("folder", None, marks=pytest.mark.exhaustive),
+        pytest.param("shapes", None, marks=pytest.mark.exhaustive),
     ],
 )
 def test_starting_late_equals_skipping(kind, augmenter, request):

@@ -83,9 +83,8 @@ def tfrecord(tmp_path):
     return f"tfrecord:{path}"
 
 
-@pytest.mark.parametrize(
-    "kind", ["tfrecord", pytest.param("shapes", marks=pytest.mark.exhaustive)]
-)
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("kind", ["tfrecord", "shapes"])
 def test_batches_come_in_the_order_of_one_machine(service, kind, request):
     spec = kind if kind == "shapes" else request.getfixturevalue(kind)
     source = load(spec, image_size=20)

@@ -69,7 +69,7 @@ def test_the_count_changes_no_image(train):
     np.testing.assert_array_equal(batch["image"], train["image"][:70])
 
 
-@pytest.mark.parametrize("size", [16, 96])
+@pytest.mark.parametrize("size", [96, pytest.param(16, marks=pytest.mark.exhaustive)])
 def test_an_image_is_the_same_picture_at_any_size(train, size):
     small, large = sorted((32, size))
     images = {32: train["image"][:50], size: _read(range(50), size=size)["image"]}

@@ -3,9 +3,9 @@
 In float64, where a wrong gradient cannot hide behind rounding, ten steps agree. In
 float32 an early, fast-moving network multiplies a rounding error a hundredfold a
 step, so that only the first step can be held to a tolerance that means something.
-The common tier trains one block, plain or selective, on two replicas, and the tiny
-encoder on two workers; `all` has larger networks and more replicas of
-each. The TPU program has the same test in
+The common tier trains one block, and the tiny encoder with LARS, a probe and labels
+that are learned from, on two replicas; `all` has larger networks, workers, more
+replicas and every method. The TPU program has the same test in
 `tests/tpu_check/conformance_test.py`.
 """
 
@@ -94,9 +94,11 @@ def _assert_same(ours, theirs):
     ("devices", "settings"),
     [
         pytest.param(2, {"encoder": "plain", "blocks": (1,)}, marks=_TWO),
-        pytest.param(2, {"encoder": "selective", "blocks": (1,)}, marks=_TWO),
+        pytest.param(
+            2, {"encoder": "selective", "blocks": (1,)}, marks=[_TWO, _EXHAUSTIVE]
+        ),
         pytest.param(4, {"encoder": "tiny"}, marks=[_FOUR, _EXHAUSTIVE]),
-        pytest.param("workers", {"encoder": "tiny"}, marks=_WORKERS),
+        pytest.param("workers", {"encoder": "tiny"}, marks=[_WORKERS, _EXHAUSTIVE]),
         pytest.param(
             2, {"encoder": "plain", "blocks": (2, 1)}, marks=[_TWO, _EXHAUSTIVE]
         ),
@@ -148,8 +150,8 @@ def test_views_made_by_replicas_with_lars_a_probe_and_steps_at_once(
     "method",
     [
         "supcon",
-        "jigsaw",
-        "supervised",
+        pytest.param("jigsaw", marks=_EXHAUSTIVE),
+        pytest.param("supervised", marks=_EXHAUSTIVE),
         pytest.param("dcl", marks=_EXHAUSTIVE),
         pytest.param("rotation", marks=_EXHAUSTIVE),
     ],
@@ -162,6 +164,7 @@ def test_ten_steps_of_a_method_are_those_of_one_device(on, images, method):
     _assert_same(ours, theirs)
 
 
+@pytest.mark.exhaustive
 @_TWO
 @_ONE_BLOCK_OR_TWO
 def test_activations_computed_again_by_replicas(on, images, blocks):
@@ -170,6 +173,7 @@ def test_activations_computed_again_by_replicas(on, images, blocks):
     _assert_same(on(2, again), _alone(Case(images, **case)))
 
 
+@pytest.mark.exhaustive
 @_TWO
 @_ONE_BLOCK_OR_TWO
 def test_the_first_step_in_float32(on, images, blocks):
@@ -179,6 +183,7 @@ def test_the_first_step_in_float32(on, images, blocks):
     np.testing.assert_allclose(ours["loss"][0], theirs["loss"][0], rtol=_ROUNDED)
 
 
+@pytest.mark.exhaustive
 @_TWO
 @_ONE_BLOCK_OR_TWO
 def test_the_first_step_in_bfloat16(on, images, blocks):

@@ -55,7 +55,7 @@ _EXHAUSTIVE = pytest.mark.exhaustive
     ("settings", "how"),
     [
         (_BASIC | _TWO, "eager"),
-        (_BASIC, "xla"),
+        pytest.param(_BASIC, "xla", marks=_EXHAUSTIVE),
         (_SELECTIVE, "graph"),
         pytest.param(_BASIC | _TWO, "graph", marks=_EXHAUSTIVE),
         pytest.param(_BASIC | _TWO, "xla", marks=_EXHAUSTIVE),
@@ -96,6 +96,7 @@ def test_the_backward_pass_convolves_again_and_inference_does_not(images):
     assert convolutions(True, True) == 2 * 4 - 1  # The stem's only once.
 
 
+@pytest.mark.exhaustive
 def test_pieces_of_a_batch_can_be_computed_again_too(images):
     weights = []
     for rematerialize in (False, True):

@@ -196,6 +196,7 @@ def test_positions_norms_and_biases_do_not_decay(optimizer):
     assert moved == {"patches/kernel", *(f"block_1/{k}/kernel" for k in kernels)}
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("encoder", "width"),

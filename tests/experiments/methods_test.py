@@ -54,6 +54,7 @@ def shown(arguments):
     return output.getvalue()
 
 
+@pytest.mark.exhaustive
 def test_commands_of_each_row_are_run_and_shown(arguments, shown):
     ran = re.findall(r"^simclr (\w+) .*", shown, re.MULTILINE)
     one = ["linear_eval", "linear_eval", "knn", "knn"]
@@ -69,6 +70,7 @@ def test_commands_of_each_row_are_run_and_shown(arguments, shown):
     assert f"--epochs={result['epochs']} " in commands[0]
 
 
+@pytest.mark.exhaustive
 def test_the_table_has_a_row_for_the_method_and_for_random_encoders(shown):
     rows = re.findall(r"^\| (.*) \|$", shown, re.MULTILINE)
     head, trained, random = (row.split(" | ") for row in rows)
@@ -79,6 +81,7 @@ def test_the_table_has_a_row_for_the_method_and_for_random_encoders(shown):
     assert all(re.fullmatch(cell, each) for each in (*trained[1:3], *random[1:3]))
 
 
+@pytest.mark.exhaustive
 def test_what_is_done_is_not_run_again(arguments, shown):
     with contextlib.redirect_stdout(io.StringIO()) as output:
         run.main(arguments, _refuse)

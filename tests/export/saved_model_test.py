@@ -529,6 +529,7 @@ def test_a_precision_that_cannot_be_had_is_refused(model, tmp_path):
     assert not (tmp_path / "encoder").exists()
 
 
+@pytest.mark.exhaustive
 def test_double_precision(tmp_path):
     tf.keras.backend.set_floatx("float64")
     model = small_model()

@@ -38,7 +38,16 @@ def _learner(name, *, plain=False, **settings):
     return learner
 
 
-@pytest.mark.parametrize("name", METHODS)
+_SMALLER = ("jigsaw", "supervised")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        name if name in _SMALLER else pytest.param(name, marks=pytest.mark.exhaustive)
+        for name in METHODS
+    ],
+)
 def test_a_method_trains_and_is_saved(tmp_path, name):
     images = np.random.default_rng(0).integers(0, 256, [8, 24, 24, 3], np.uint8)
     labels = np.arange(8) % 2
@@ -92,7 +101,14 @@ def test_a_last_batch_of_one_image_leaves_evaluation_a_number():
     assert np.isfinite(loss).all()
 
 
-@pytest.mark.parametrize("name", ["supcon", "jigsaw", "supervised"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "supcon",
+        pytest.param("jigsaw", marks=pytest.mark.exhaustive),
+        pytest.param("supervised", marks=pytest.mark.exhaustive),
+    ],
+)
 def test_in_micro_batches_the_step_is_that_of_the_whole_batch(name):
     """Of an encoder without batch norm."""
     tf.keras.backend.set_floatx("float64")

@@ -79,7 +79,7 @@ def _assert_same(ours, theirs, tolerance=1e-10):
 @pytest.mark.parametrize(
     ("given", "optimizer", "jit_compile"),
     [
-        (_images, "sgd", False),
+        pytest.param(_images, "sgd", False, marks=_EXHAUSTIVE),
         (_views, "sgd", True),
         pytest.param(_views, "sgd", False, marks=_EXHAUSTIVE),
         pytest.param(_views, "lars", False, marks=_EXHAUSTIVE),
@@ -133,6 +133,7 @@ def test_moving_averages_move_once_a_step(arrays):
     np.testing.assert_allclose(ours, theirs, rtol=1e-12, atol=1e-15)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(
     "policy",
     [pytest.param("mixed_bfloat16", marks=_EXHAUSTIVE), "mixed_float16"],
@@ -194,7 +195,7 @@ def _trained_by(strategy, **settings):
 
 @pytest.mark.slow
 @pytest.mark.xdist_group("replicas 2")
-@pytest.mark.parametrize("normalise", [False, True])
+@pytest.mark.parametrize("normalise", [True, pytest.param(False, marks=_EXHAUSTIVE)])
 def test_replicas_take_their_shares_in_pieces(replicas, normalise):
     """Piece k of the batch is piece k of every replica: here they come together."""
     views = np.random.default_rng(0).uniform(size=[32, 2, 16, 16, 3])

@@ -94,7 +94,8 @@ def test_alone_the_step_is_keras_own_and_the_norm_is_known(name):
 @pytest.mark.parametrize(
     "name",
     [
-        *("lars", "scaled", "legacy"),
+        *("lars", "scaled"),
+        pytest.param("legacy", marks=pytest.mark.exhaustive),
         pytest.param("sgd", marks=pytest.mark.exhaustive),
         pytest.param("clipped", marks=pytest.mark.exhaustive),
         pytest.param("legacy scaled", marks=pytest.mark.exhaustive),

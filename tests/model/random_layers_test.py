@@ -137,7 +137,9 @@ def _batches(count):
     return tf.data.Dataset.from_tensor_slices({"views": views.astype("float32")})
 
 
-@pytest.mark.parametrize("micro_batches", [1, 2])
+@pytest.mark.parametrize(
+    "micro_batches", [2, pytest.param(1, marks=pytest.mark.exhaustive)]
+)
 def test_a_resumed_training_is_that_which_never_stopped(tmp_path, micro_batches):
     """Another model of another process would be restored likewise."""
     whole = _model(micro_batches)

@@ -89,7 +89,9 @@ def _unequal(strategy, name):
     return "taken", whole
 
 
-@pytest.mark.parametrize("name", ["rotation", "jigsaw"])
+@pytest.mark.parametrize(
+    "name", ["rotation", pytest.param("jigsaw", marks=pytest.mark.exhaustive)]
+)
 def test_a_pretext_task_refuses_unequal_shares_that_no_batch_norm_notices(
     replicas, name
 ):

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from simclr_tf import randomness
 from simclr_tf.augmentation import SimCLRAugmenter
 from simclr_tf.encoder import make_encoder
 from simclr_tf.errors import UserError
@@ -55,7 +56,8 @@ _LABELS = tf.range(16) % 4
 
 @functools.lru_cache
 def _two_views():
-    return SimCLRAugmenter(_SIZE).two_views(_images())
+    seeds = randomness.example_seeds(3, 0, tf.range(16))
+    return SimCLRAugmenter(_SIZE).two_views(_images(), seeds)
 
 
 def _views(labels=_LABELS):

@@ -120,6 +120,7 @@ def distance(ours, theirs):
     return np.abs(ours - theirs).max() / np.abs(theirs).max()
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(
     ("encoder", "blocks", "optimizer", "probe"),
     [

@@ -38,6 +38,7 @@ def run(python, steps, output, *flags):
     )
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_steps_in_jax_are_tensorflows_own_and_the_rest_outlives_a_failure(
     compiler, tmp_path

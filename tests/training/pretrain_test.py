@@ -215,9 +215,8 @@ def test_load_model_gives_the_trained_weights(whole, recipe):
     )
 
 
-@pytest.mark.parametrize(
-    "killed", [False, pytest.param(True, marks=pytest.mark.exhaustive)]
-)
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("killed", [False, True])
 def test_stopped_in_mid_epoch_and_resumed_equals_never_stopped(
     whole, recipe, tmp_path, killed
 ):
@@ -255,6 +254,7 @@ def test_stopped_in_mid_epoch_and_resumed_equals_never_stopped(
         np.testing.assert_array_equal(value, again[name], err_msg=name)
 
 
+@pytest.mark.exhaustive
 def test_without_labels_no_accuracy_is_claimed_and_learning_is_the_same(
     images, recipe, tmp_path
 ):
@@ -308,6 +308,7 @@ def test_a_collapse_is_said_and_unlabelled_images_are_judged_by_labels_of_others
     assert row["deviation"] < 0.1
 
 
+@pytest.mark.exhaustive
 def test_a_run_keeps_the_precision_that_the_machine_it_began_on_chose(
     images, recipe, tmp_path, monkeypatch
 ):

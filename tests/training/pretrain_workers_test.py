@@ -152,7 +152,9 @@ def test_a_step_is_the_same_wherever_it_is_taken(recipe, workers, replicas, tmp_
         recipe, labels=True, batch_size=256, epochs=1, learning_rate=0.01
     )
     pretrain(recipe, str(tmp_path / "alone"), say=lambda line: None)
-    workers(_train, recipe=recipe, run=tmp_path / "workers")
+    chief, other = workers(_train, recipe=recipe, run=tmp_path / "workers")
+    assert "epoch 1/1" in chief
+    assert other == ""
     on_devices = dataclasses.replace(recipe, augment_on="device")
     replicas(2).run(_train, recipe=on_devices, run=tmp_path / "devices")
     (alone,) = _metrics(tmp_path / "alone")
@@ -165,6 +167,7 @@ def test_a_step_is_the_same_wherever_it_is_taken(recipe, workers, replicas, tmp_
         assert other == pytest.approx(alone, rel=1e-5)
 
 
+@pytest.mark.exhaustive
 def test_the_chief_speaks_and_writes(recipe, whole):
     run, (chief, other) = whole
     assert json.loads((run / "result.json").read_text())["replicas"] == 2
@@ -172,6 +175,7 @@ def test_the_chief_speaks_and_writes(recipe, whole):
     assert other == ""
 
 
+@pytest.mark.exhaustive
 def test_a_worker_stopped_or_killed_ends_all_which_resume(
     recipe, whole, workers, tmp_path
 ):

@@ -174,7 +174,7 @@ def test_killed_stopped_and_crashed_in_a_folder_named_like_a_pattern(
 @pytest.mark.parametrize(
     "method",
     [
-        "jigsaw",
+        pytest.param("jigsaw", marks=pytest.mark.exhaustive),
         pytest.param("supervised", marks=pytest.mark.exhaustive),
         pytest.param("supcon", marks=pytest.mark.exhaustive),
         pytest.param("dcl", marks=pytest.mark.exhaustive),
@@ -222,6 +222,7 @@ def _crash(self, step, seconds):
     raise OSError("disk full")
 
 
+@pytest.mark.exhaustive
 def test_a_damaged_newest_state_costs_its_steps_alone(recipe, whole, tmp_path):
     run = tmp_path / "run"
     with _after(5, _kill):
@@ -271,7 +272,14 @@ def _poison(monkeypatch, step):
     monkeypatch.setattr(pretrain_loop, "make_train_function", poisoned)
 
 
-@pytest.mark.parametrize("ended_by", ["signal", "minutes", "epoch"])
+@pytest.mark.parametrize(
+    "ended_by",
+    [
+        "signal",
+        pytest.param("minutes", marks=pytest.mark.exhaustive),
+        pytest.param("epoch", marks=pytest.mark.exhaustive),
+    ],
+)
 def test_weights_that_are_no_numbers_are_never_saved(
     recipe, tmp_path, monkeypatch, ended_by
 ):
