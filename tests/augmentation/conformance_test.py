@@ -95,7 +95,14 @@ def test_takes_one_image_or_a_dict_with_labels(layer, images):
     np.testing.assert_array_equal(got["labels"], labels)
 
 
-@_compiled
+@pytest.mark.parametrize(
+    "layer",
+    [
+        pytest.param(name, marks=[] if "Gray" in name else pytest.mark.exhaustive)
+        for name in _LAYERS
+    ],
+    indirect=True,
+)
 def test_works_in_a_tf_data_map_and_in_a_keras_model(layer, images):
     data = tf.data.Dataset.from_tensors(images).map(layer)
     model = tf.keras.Sequential([tf.keras.Input([24, 31, 3], dtype="uint8"), layer])

@@ -128,7 +128,7 @@ def test_an_epoch_holds_each_image_once_and_epochs_differ(npz):
     [
         ("of1-*", 60),
         pytest.param("of300-*", 60, marks=pytest.mark.exhaustive),
-        ("of300-*", 1500),
+        pytest.param("of300-*", 1500, marks=pytest.mark.exhaustive),
     ],
 )
 def test_an_epoch_of_records_is_as_good_as_a_permutation(places, files, batch_size):

@@ -336,7 +336,7 @@ def test_is_rebuilt_from_its_config(form):
     ("form", "suffix"),
     [
         ("selective", ".keras"),
-        ("basic", ""),
+        pytest.param("basic", "", marks=_EXHAUSTIVE),
         pytest.param("basic", ".keras", marks=_EXHAUSTIVE),
         pytest.param("selective", "", marks=_EXHAUSTIVE),
     ],

@@ -141,6 +141,7 @@ def test_without_labels_the_geometry_is_told_and_a_collapse_said(tmp_path):
     assert ["nearly the same" in line for line in warnings] == [True]
 
 
+@pytest.mark.exhaustive
 def test_images_that_few_labels_name_are_all_part_of_the_geometry(tmp_path):
     """And one image alone has none."""
     labels = np.where(np.arange(40) < 4, np.arange(40) % 2, -1)

@@ -408,6 +408,7 @@ def test_without_image_size_images_keep_theirs(model, any_size):
     assert json.loads((any_size / "simclr.json").read_text())["image_size"] is None
 
 
+@pytest.mark.exhaustive
 def test_an_encoder_of_keras_functional_kind(tmp_path):
     """As those of keras.applications are; its feature maps are averaged."""
     layers = tf.keras.layers

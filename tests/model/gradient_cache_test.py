@@ -279,6 +279,7 @@ def test_what_is_frozen_keeps_its_bits(arrays):
     assert np.abs(learning.numpy() - before[1]).max() > 1e-4
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(
     "policy",
     [pytest.param("float64", marks=_EXHAUSTIVE), "mixed_bfloat16"],

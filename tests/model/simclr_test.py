@@ -329,7 +329,9 @@ def test_regularisation_of_the_encoder_joins_the_loss():
     assert logs["loss"] == pytest.approx(logs["contrastive_loss"] + decay, rel=1e-6)
 
 
-@pytest.mark.parametrize("suffix", [".keras", ""])
+@pytest.mark.parametrize(
+    "suffix", [".keras", pytest.param("", marks=pytest.mark.exhaustive)]
+)
 def test_is_saved_and_loaded_whole(tmp_path, suffix):
     model = _model(num_classes=4, temperature=0.4, seed=9)
     model.compile(LARS(0.5))

@@ -239,6 +239,7 @@ def test_a_damaged_newest_state_costs_its_steps_alone(recipe, whole, tmp_path):
     _assert_same(run, whole)
 
 
+@pytest.mark.exhaustive
 def test_a_finished_run_without_its_figures_says_so(recipe, whole, tmp_path):
     run = tmp_path / "run"
     tf.io.gfile.makedirs(str(run / "checkpoints"))
