@@ -59,6 +59,8 @@ class Monitor:
     def run(self, model: Any) -> tuple[dict[str, float], list[str]]:
         """Measures a `Learner`, or another encoder that `evaluation.encode` takes.
 
+        The replicas of a Keras model encode together; all workers must call this.
+
         Returns:
           Values by name, NaN where a feature is; and warnings, a line each.
         """
@@ -87,7 +89,8 @@ class Monitor:
 
 def _encode(model: Any, batches: tf.data.Dataset) -> tuple[np.ndarray, np.ndarray]:
     """Representations and labels, -1 where there are none."""
-    h, labels = encode(model, batches)
+    strategy = getattr(model, "distribute_strategy", None)
+    h, labels = encode(model, batches, strategy=strategy)
     return h, np.full(len(h), -1) if labels is None else labels
 
 

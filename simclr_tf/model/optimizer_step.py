@@ -9,6 +9,7 @@ from typing import Any
 import tensorflow as tf
 
 from simclr_tf.distribution.replicas import num_replicas
+from simclr_tf.errors import UserError
 
 _LEGACY = tf.keras.optimizers.legacy.Optimizer
 # Keywords of `apply_gradients` that leave gradients as they were summed before.
@@ -58,6 +59,9 @@ def apply_gradients(
       optimizer: as in `minimize`.
       pairs: this replica's unscaled gradients, or None, each with its variable.
 
+    Raises:
+      UserError: where replicas would share the optimizer's variables.
+
     Returns:
       The norm of all gradients together, summed over replicas, before any clipping; a
       scalar in Keras' `floatx`. None where the optimizer does not let gradients be
@@ -68,6 +72,7 @@ def apply_gradients(
         optimizer.apply_gradients(pairs)
         return _norm_of(pairs)
     inner = getattr(optimizer, "inner_optimizer", optimizer)  # Of a loss scale.
+    _require_copies(inner)
     add_up = getattr(inner, "aggregate_gradients", None)
     add_up = add_up or getattr(inner, "gradient_aggregator", None)
     takes = inspect.signature(inner.apply_gradients).parameters
@@ -78,6 +83,21 @@ def apply_gradients(
     pairs = list(add_up(pairs))
     optimizer.apply_gradients(pairs, **{keyword: _SUMMED[keyword]})
     return _norm_of(pairs)
+
+
+def _require_copies(optimizer: Any) -> None:
+    """Raises UserError where replicas would share a slot: each would move it again."""
+    variables = optimizer.variables
+    for variable in variables() if callable(variables) else variables:
+        if variable.shape.rank and not isinstance(
+            variable, tf.distribute.DistributedValues
+        ):
+            raise UserError(
+                f"The optimizer's variable {variable.name} was made outside the "
+                "strategy's scope, so that replicas would share it: call "
+                "optimizer.build(model.trainable_variables) under `with "
+                "strategy.scope():`, or leave it to fit()."
+            )
 
 
 def scaled(optimizer: Any, loss: tf.Tensor) -> tf.Tensor:

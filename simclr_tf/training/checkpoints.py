@@ -94,9 +94,12 @@ class Checkpoints:
         self, folder: str, model: tf.keras.Model, *, write_to: str | None = None
     ) -> None:
         # Restored slots need variables to go to; those of tensorflow-addons'
-        # optimizers, which have no build, are made as they are restored.
+        # optimizers, which have no build, are made as they are restored. Outside the
+        # scope they would be one variable that every replica moves in its turn.
+        self._scope = model.distribute_strategy.scope
         if hasattr(model.optimizer, "build"):
-            model.optimizer.build(model.trainable_variables)
+            with self._scope():
+                model.optimizer.build(model.trainable_variables)
         self._step = tf.Variable(0, dtype=tf.int64, trainable=False)
         self._seconds = tf.Variable(0.0, dtype=tf.float64, trainable=False)
         self._state = tf.train.Checkpoint(
@@ -128,7 +131,8 @@ class Checkpoints:
         """
         step = newest_state(self._read_from) if step is None else step
         if step is not None:
-            restore(self._state, self._read_from, step)
+            with self._scope():
+                restore(self._state, self._read_from, step)
             earlier = (s for s in checkpoint_steps(self._read_from) if s <= step)
             self._whole = list(earlier)
         return int(self._step), float(self._seconds)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from simclr_tf.errors import UserError
 from simclr_tf.model.optimizer_step import global_norm, minimize
 from simclr_tf.optimizer import LARS
 
@@ -116,6 +117,30 @@ def test_an_optimizer_with_its_own_way_keeps_it_and_tells_no_norm(replicas, name
     ours, keras = replicas(2).run(_both, name=name)
     np.testing.assert_array_equal(ours[0], keras[0])
     assert ours[2] == [[-1.0, -1.0]] * 2
+
+
+def _built_outside(strategy):
+    with strategy.scope():
+        weights = tf.Variable([1.0, 2.0])
+        optimizer = LARS(0.1)
+    optimizer.build([weights])
+
+    def step():
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum(weights)
+        minimize(optimizer, loss, [weights], tape)
+
+    with pytest.raises(UserError) as caught:
+        strategy.run(tf.function(step))
+    return str(caught.value)
+
+
+@pytest.mark.xdist_group("replicas 2")
+def test_slots_that_replicas_would_share_are_refused(replicas):
+    """Each would move them again, and weights would drift apart without a word."""
+    told = replicas(2).run(_built_outside)
+    assert "made outside the strategy's scope" in told
+    assert "with strategy.scope()" in told
 
 
 def test_rows_of_a_table_that_occur_twice_are_added_before_they_are_squared():

@@ -1,6 +1,7 @@
 """Two worker processes train one run: together, stopped, killed, resumed."""
 
 import dataclasses
+import importlib
 import json
 import os
 import re
@@ -16,6 +17,7 @@ import tensorflow as tf
 from simclr_tf.distribution.crew import Crew
 from simclr_tf.progress import Progress
 from simclr_tf.training import Recipe, Stopped, pretrain
+from simclr_tf.training.build import build_model
 from simclr_tf.training.flagfile import to_flagfile
 from tests import tiny
 from tests.distribution.local_cluster import configs
@@ -46,12 +48,13 @@ def recipe(images_npz, tmp_path_factory):
 
 
 def _train(strategy, recipe, run, stop_after=None):
-    """What a worker says; the second may be sent a signal after some steps."""
+    """What a worker says; the last may be sent a signal after some steps."""
     lines, taken = [], iter(range(1, 10_000))
-    second = Crew(strategy).task == ("worker", 1)
+    crew = Crew(strategy)
+    stops = crew.count == 1 or crew.task == ("worker", 1)
 
     def due(self):
-        if second and next(taken) == stop_after:
+        if stops and next(taken) == stop_after:
             signal.raise_signal(signal.SIGTERM)
         return False
 
@@ -140,6 +143,46 @@ def whole(recipe, workers, tmp_path_factory):
     """A run of two workers that nothing disturbed, and what each said."""
     run = tmp_path_factory.mktemp("whole") / "run"
     return run, workers(_train, recipe=recipe, run=run)
+
+
+def _copies(strategy, recipe, run):
+    """What each replica holds of the model and its optimizer after a run."""
+    models = []
+
+    def keep(*arguments, **settings):
+        models.append(build_model(*arguments, **settings))
+        return models[-1]
+
+    with pytest.MonkeyPatch.context() as patch:
+        module = importlib.import_module("simclr_tf.training.pretrain")
+        patch.setattr(module, "build_model", keep)
+        _train(strategy, recipe, run)
+    (model,) = models
+    return {
+        variable.name: [
+            copy.numpy() for copy in strategy.experimental_local_results(variable)
+        ]
+        for variable in (*model.variables, *model.optimizer.variables)
+        if variable.dtype.is_floating
+    }
+
+
+@pytest.mark.parametrize(
+    "optimizer", ["lars", pytest.param("adamw", marks=pytest.mark.exhaustive)]
+)
+def test_replicas_hold_the_same_weights_and_slots(
+    recipe, replicas, tmp_path, optimizer
+):
+    """Also after a resume, which restores what the strategy made."""
+    recipe = dataclasses.replace(
+        recipe, optimizer=optimizer, augment_on="device", epochs=1
+    )
+    replicas(2).run(_train, recipe=recipe, run=tmp_path / "run", stop_after=2)
+    copies = replicas(2).run(_copies, recipe=recipe, run=tmp_path / "run")
+    assert any("conv2d/kernel" in name and "m/" in name for name in copies)
+    for name, values in copies.items():
+        assert len(values) == 2, name
+        np.testing.assert_array_equal(*values, err_msg=name)
 
 
 def test_a_step_is_the_same_wherever_it_is_taken(recipe, workers, replicas, tmp_path):
