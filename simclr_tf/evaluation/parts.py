@@ -23,9 +23,10 @@ def in_parts(
     replicas = strategy.num_replicas_in_sync
     size = 0  # Rows of a part: the last, smaller batch is padded to those before it.
 
+    # Within a graph, since gathering outside of one traces anew each time.
     @tf.function
-    def run(part: tf.distribute.DistributedValues) -> tf.distribute.DistributedValues:
-        return strategy.run(represent, args=(part,))
+    def run(part: tf.distribute.DistributedValues) -> tf.Tensor:
+        return strategy.gather(strategy.run(represent, args=(part,)), axis=0)
 
     def represent_in_parts(rows: tf.Tensor) -> tf.Tensor:
         nonlocal size
@@ -36,7 +37,7 @@ def in_parts(
         own = strategy.experimental_distribute_values_from_function(
             lambda context: parts[context.replica_id_in_sync_group]
         )
-        return strategy.gather(run(own), axis=0)[:count]
+        return run(own)[:count]
 
     return represent_in_parts
 
