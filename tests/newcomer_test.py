@@ -1,10 +1,11 @@
 """A newcomer's parts, each one file outside the package, used by the real commands.
 
-Each test writes the newcomer's file, puts its folder on the path, and pretrains small.
 ARCHITECTURE.md, "To add something", tells the same.
 """
 
+import contextlib
 import importlib
+import io
 import itertools
 import json
 import sys
@@ -22,33 +23,44 @@ pytestmark = pytest.mark.slow
 _names = (f"newcomer_{count}" for count in itertools.count())
 
 
-@pytest.fixture
-def write(tmp_path, monkeypatch):
+@pytest.fixture(scope="module")
+def write(tmp_path_factory):
     """Writes a module outside the package; gives its name, a new one each time."""
-    monkeypatch.syspath_prepend(tmp_path)
-    written = []
+    folder, written = tmp_path_factory.mktemp("parts"), []
 
     def write_module(text):
         written.append(next(_names))
-        (tmp_path / f"{written[-1]}.py").write_text(textwrap.dedent(text))
+        (folder / f"{written[-1]}.py").write_text(textwrap.dedent(text))
         importlib.invalidate_caches()
         return written[-1]
 
-    yield write_module
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(folder)
+        yield write_module
     for name in written:
         sys.modules.pop(name, None)
 
 
-@pytest.fixture
-def pretrain(tmp_path):
-    """Runs `simclr pretrain` on 40 labelled images, two steps; gives the run folder."""
+@pytest.fixture(scope="module")
+def images(tmp_path_factory):
+    """40 labelled images."""
+    path = tmp_path_factory.mktemp("images") / "a.npz"
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, [40, 12, 12, 3], np.uint8)
-    np.savez(tmp_path / "a.npz", x_train=images, y_train=np.arange(40) % 2)
-    run = tmp_path / "run"
+    np.savez(path, x_train=images, y_train=np.arange(40) % 2)
+    return f"npz:{path}"
+
+
+@pytest.fixture
+def pretrain(images, tmp_path):
+    """Runs `simclr pretrain`, two steps; gives the run folder."""
+    return _pretraining(images, tmp_path / "run")
+
+
+def _pretraining(images, run):
     flags = {
         "run": run,
-        "dataset": f"npz:{tmp_path / 'a.npz'}",
+        "dataset": images,
         "encoder": tiny.NAME,
         "image_size": 12,
         "views": "crop|flip",
@@ -69,6 +81,39 @@ def pretrain(tmp_path):
 
 def _last(run):
     return json.loads((run / "metrics.jsonl").read_text().splitlines()[-1])
+
+
+@pytest.fixture(scope="module")
+def parts(write):
+    """The names of a layer, a method, an evaluator and an encoder, each one file."""
+    return {
+        "layer": f"{write(_LAYER)}:Darken(0.25)",
+        "method": f"{write(_METHOD)}:Attraction",
+        "evaluator": f"{write(_EVALUATOR)}:Sparsity",
+        "encoder": f"{write(_ENCODER)}:encoder",
+    }
+
+
+@pytest.fixture(scope="module")
+def run_and_words(parts, images, tmp_path_factory):
+    """A run with all of these parts, and what it said."""
+    run = tmp_path_factory.mktemp("runs") / "run"
+    with contextlib.redirect_stdout(io.StringIO()) as said:
+        _pretraining(images, run)(
+            views=f"crop|flip|{parts['layer']}",
+            method=parts["method"],
+            eval=f"knn,{parts['evaluator']}",
+            encoder=parts["encoder"],
+            early_share=0,
+            # Decay would take a tenth of each weight in the first step; the gradient
+            # moves it by the learning rate at most.
+            optimizer="adamw",
+            learning_rate=1e-6,
+            learning_rate_scaling="none",
+            weight_decay=1e5,
+            warmup_epochs=0,
+        )
+    return run, said.getvalue()
 
 
 _LAYER = """
@@ -92,12 +137,11 @@ _LAYER = """
 """
 
 
-def test_an_augmentation(write, pretrain):
+def test_an_augmentation(parts, run_and_words):
     """It makes the views of training, on the host and in the flags of the run."""
-    name = write(_LAYER)
-    run = pretrain(views=f"crop|flip|{name}:Darken(0.25)", eval="")
-    assert f"{name}:Darken(0.25)" in (run / "flags.txt").read_text()
-    (layer,) = parse_views(f"crop|{name}:Darken(0.25)", 12)[1:]
+    run, _ = run_and_words
+    assert parts["layer"] in (run / "flags.txt").read_text()
+    (layer,) = parse_views(f"crop|{parts['layer']}", 12)[1:]
     assert layer.least == 0.25
     views = layer({"images": np.ones([99, 2, 2, 3]), "seeds": np.ones([99, 2], int)})
     assert 0.25 <= np.min(views["images"]) <= np.max(views["images"]) < 1.0
@@ -121,13 +165,11 @@ _METHOD = """
 """
 
 
-def test_an_objective(write, pretrain, capsys):
+def test_an_objective(run_and_words, capsys):
     """It trains, resumes from its own flags, and is exported."""
-    name = write(_METHOD)
-    run = pretrain(method=f"{name}:Attraction")
+    run, _ = run_and_words
     row = _last(run)
     assert row["loss"] == pytest.approx(row["distance"] + row["probe_loss"])
-    assert row["knn_accuracy"] >= 0.0
     again = ["pretrain", f"--flagfile={run / 'flags.txt'}", f"--run={run}"]
     assert main(again) == 0
     assert "All 2 steps were taken before" in capsys.readouterr().out
@@ -135,27 +177,26 @@ def test_an_objective(write, pretrain, capsys):
     assert main(["export", f"--run={run}", f"--output={run / 'encoder'}"]) == 0
 
 
-def test_an_evaluator(write, pretrain, capsys):
+_EVALUATOR = """
+    import numpy as np
+    from simclr_tf.evaluators import Evaluator
+
+    class Sparsity(Evaluator):
+        measures = ("sparsity",)
+        shown = {"zeros": "sparsity"}
+
+        def measure(self, encoded):
+            share = float(np.mean(encoded.query_h <= 0.0))
+            return {"sparsity": share}, "Half is zero." if share >= 0.0 else ""
+"""
+
+
+def test_an_evaluator(run_and_words):
     """Its values stand in metrics.jsonl and on the line of progress."""
-    name = write(
-        """
-        import numpy as np
-        from simclr_tf.evaluators import Evaluator
-
-        class Sparsity(Evaluator):
-            measures = ("sparsity",)
-            shown = {"zeros": "sparsity"}
-
-            def measure(self, encoded):
-                share = float(np.mean(encoded.query_h <= 0.0))
-                return {"sparsity": share}, "Half is zero." if share >= 0.0 else ""
-        """
-    )
-    run = pretrain(eval=f"knn,{name}:Sparsity")
+    run, said = run_and_words
     row = _last(run)
     assert 0.0 <= row["sparsity"] <= 1.0
-    assert "knn_accuracy" in row
-    said = capsys.readouterr().out
+    assert row["knn_accuracy"] >= 0.0
     assert "zeros" in said
     assert "Half is zero." in said
 
@@ -174,24 +215,11 @@ _ENCODER = """
 """
 
 
-def test_an_encoder(write, pretrain):
+def test_an_encoder(parts, run_and_words):
     """What its function says of it holds: early views by default, and no decay."""
-    name = write(_ENCODER)
-    assert (
-        Recipe(image_size=12, encoder=f"{name}:encoder").resolve().early_share == 0.75
-    )
-    # Decay would take a tenth of each weight in the first step; the gradient moves it
-    # by the learning rate at most.
-    run = pretrain(
-        encoder=f"{name}:encoder",
-        optimizer="adamw",
-        learning_rate=1e-6,
-        learning_rate_scaling="none",
-        weight_decay=1e5,
-        warmup_epochs=0,
-        early_share=0,
-        eval="",
-    )
+    run, _ = run_and_words
+    by_default = Recipe(image_size=12, encoder=parts["encoder"]).resolve()
+    assert by_default.early_share == 0.75
     output = run / "features.npz"
     assert main(["embed", f"--run={run}", f"--output={output}"]) == 0
     kernel = RunFolder(str(run)).load_model().encoder.weights[0]

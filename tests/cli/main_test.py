@@ -290,6 +290,7 @@ def test_a_traceback_is_had_on_request(monkeypatch):
         main(["pretrian"])
 
 
+@pytest.mark.slow
 def test_the_process_answers_without_noise(tmp_path):
     """`python -m simclr_tf` as a shell runs it: its own words and no one else's."""
     environment = {

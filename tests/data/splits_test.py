@@ -257,6 +257,7 @@ def test_unlabelled_test_images_are_left_to_the_caller(tmp_path):
     assert test.num_classes is None
 
 
+@pytest.mark.slow
 def test_of_records_without_a_test_split_a_fifth_is_held_out(tmp_path):
     files = [tf.io.encode_png(image).numpy() for image in _IMAGES[:10]]
     write_images(tmp_path / "records", files, [0, 1] * 5)

@@ -56,6 +56,7 @@ def test_a_wrong_config_is_told_with_an_example(config):
         read_cluster(config)
 
 
+@pytest.mark.slow
 def test_workers_that_start_one_after_the_other_find_each_other():
     workers = tuple(f"localhost:{port}" for port in free_ports(3))
     found = []

@@ -202,6 +202,7 @@ def test_is_rebuilt_from_its_config(settings):
     np.testing.assert_array_equal(again(features), head(features))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("num_layers", [0, 1, 3])
 @pytest.mark.parametrize("name", ["model.keras", "model.h5", "folder"])
 def test_is_saved_in_a_model_after_training(tmp_path, num_layers, name):

@@ -51,6 +51,7 @@ def test_without_a_single_label_nothing_is_learned():
     assert not np.any(tape.gradient(found["loss"], logits))
 
 
+@pytest.mark.slow
 def test_figures_of_an_epoch_are_means_over_labelled_images():
     """Of batches that know one, four and no labels."""
     images = np.random.default_rng(0).integers(0, 256, [12, 16, 16, 3], np.uint8)

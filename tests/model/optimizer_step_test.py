@@ -92,6 +92,7 @@ def test_alone_the_step_is_keras_own_and_the_norm_is_known(name):
 
 
 @pytest.mark.xdist_group("replicas 2")
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name",
     [

@@ -51,6 +51,7 @@ def test_a_second_process_is_refused_and_the_first_goes_on(path):
         lock.require_held()
 
 
+@pytest.mark.slow
 def test_a_process_of_this_machine_that_is_gone_loses_its_lock_at_once(path):
     """Killed while it held it: nobody cleans up."""
     code = (
