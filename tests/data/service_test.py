@@ -1,5 +1,6 @@
 """Batches made by a tf.data service of real processes are those made at home."""
 
+import contextlib
 import signal
 import socket
 import subprocess
@@ -45,7 +46,7 @@ def _wait_for(port):
 @pytest.fixture(scope="module")
 def service():
     """The address of a dispatcher with two workers, each a process."""
-    dispatcher, *workers = free_ports(3)
+    dispatcher, *workers = ports = free_ports(3)
     named = ",".join(f"localhost:{port}" for port in workers)
     # The dispatcher last: workers wait for it.
     processes = [
@@ -59,10 +60,24 @@ def service():
     processes.append(
         _serve("--role=dispatcher", f"--port={dispatcher}", f"--workers={named}")
     )
-    try:
-        for port in (dispatcher, *workers):
-            _wait_for(port)
+    with _answering(processes, ports):
         yield f"localhost:{dispatcher}"
+
+
+@pytest.fixture(scope="module")
+def service_of_one_process():
+    """The address of a dispatcher whose worker shares its process."""
+    (port,) = free_ports(1)
+    with _answering([_serve("--role=both", f"--port={port}")], [port]):
+        yield f"localhost:{port}"
+
+
+@contextlib.contextmanager
+def _answering(processes, ports):
+    try:
+        for port in ports:
+            _wait_for(port)
+        yield
     finally:
         for process in processes:
             process.send_signal(signal.SIGTERM)
@@ -109,8 +124,16 @@ def test_a_service_that_is_not_there_is_told(monkeypatch):
         pretrain_batches(source, _AUGMENTER, batch_size=8, seed=0, data_service=address)
 
 
-def test_pretrain_uses_it(service, tfrecord, tmp_path):
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "service_of_one_process",
+        pytest.param("service", marks=pytest.mark.exhaustive),
+    ],
+)
+def test_pretrain_uses_it(kind, tfrecord, tmp_path, request):
     """And the run is, to the last bit, the one whose batches were made at home."""
+    service = request.getfixturevalue(kind)
     results = []
     for run, more in (("home", []), ("away", [f"--data_service={service}"])):
         flags = [

