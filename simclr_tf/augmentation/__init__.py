@@ -3,6 +3,7 @@
 from simclr_tf.augmentation.base import StatelessAugmentation, to_unit_range
 from simclr_tf.augmentation.center_crop import evaluation_view
 from simclr_tf.augmentation.host_views import views_on_host
+from simclr_tf.augmentation.own_views import OwnViews, as_augmenter
 from simclr_tf.augmentation.random_color_jitter import RandomColorJitter
 from simclr_tf.augmentation.random_flip import (
     RandomHorizontalFlip,
@@ -17,6 +18,7 @@ from simclr_tf.augmentation.registry import parse_views
 from simclr_tf.augmentation.simclr_augmenter import SimCLRAugmenter
 
 __all__ = [
+    "OwnViews",
     "RandomColorJitter",
     "RandomGaussianBlur",
     "RandomGrayscale",
@@ -27,6 +29,7 @@ __all__ = [
     "RandomVerticalFlip",
     "SimCLRAugmenter",
     "StatelessAugmentation",
+    "as_augmenter",
     "evaluation_view",
     "parse_views",
     "to_unit_range",

@@ -69,6 +69,29 @@ def inputs_of(data: Any) -> Any:
     return data
 
 
+def images_spec(data: Any) -> tf.TensorSpec | None:
+    """Shape and dtype of the images in data of any form that `fit` takes.
+
+    None where there are none, or where that is not known before they are read. The
+    first axis is None where it is not that of a batch.
+    """
+    is_dataset = isinstance(data, (tf.data.Dataset, tf.distribute.DistributedDataset))
+    data = data.element_spec if is_dataset else data
+    if isinstance(data, tf.keras.utils.Sequence):
+        data = data[0]
+    images = inputs_of(data)
+    holder = data[0] if isinstance(data, (tuple, list)) and data else data
+    if isinstance(holder, dict) and holder.get("views") is not None:
+        return None
+    images = getattr(images, "_value_specs", [images])[0]  # Of several replicas.
+    if not hasattr(images, "shape") or not hasattr(images, "dtype"):
+        return None
+    shape = tf.TensorShape(images.shape)
+    if not is_dataset and shape.rank is not None:
+        shape = tf.TensorShape([None]).concatenate(shape[1:])
+    return tf.TensorSpec(shape, tf.as_dtype(images.dtype))
+
+
 def unpack(data: Any, *, views: int = 2) -> Batch:
     """Reads images, `(images, labels)` or a dict, with so many views of each image.
 

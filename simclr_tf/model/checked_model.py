@@ -37,6 +37,8 @@ class CheckedModel(tf.keras.Model):
             or replicas are given unequal shares.
         """
         self._build_optimizer()
+        self.look_at(x)
+        self.look_at(validation_data)
         with self._explaining():
             return super().fit(
                 checked(x),
@@ -54,6 +56,7 @@ class CheckedModel(tf.keras.Model):
         """As Keras' own; UserError as `fit`."""
         # Within `fit`, Keras reads the validation data that `fit` has checked.
         if not kwargs.get("_use_cached_eval_dataset"):
+            self.look_at(x)
             x = checked(x)
         with self._explaining():
             return super().evaluate(x, *args, **kwargs)
@@ -65,15 +68,20 @@ class CheckedModel(tf.keras.Model):
 
     def train_on_batch(self, x: Any, *args: Any, **kwargs: Any) -> Any:
         """As Keras' own; UserError where images are out of range."""
+        self.look_at(x)
         return super().train_on_batch(checked(x), *args, **kwargs)
 
     def test_on_batch(self, x: Any, *args: Any, **kwargs: Any) -> Any:
         """As Keras' own; UserError where images are out of range."""
+        self.look_at(x)
         return super().test_on_batch(checked(x), *args, **kwargs)
 
     def predict_on_batch(self, x: Any) -> Any:
         """As Keras' own; UserError where images are out of range."""
         return super().predict_on_batch(checked(x))
+
+    def look_at(self, data: Any) -> None:
+        """What a subclass does with data before it learns from it or is evaluated."""
 
     def _build_optimizer(self) -> None:
         """Makes the optimizer's variables, or the first step would be traced twice."""

@@ -9,7 +9,7 @@ from typing import Any
 import tensorflow as tf
 
 from simclr_tf import randomness
-from simclr_tf.augmentation import SimCLRAugmenter, to_unit_range
+from simclr_tf.augmentation import OwnViews, as_augmenter, to_unit_range
 from simclr_tf.distribution.replicas import (
     num_replicas,
     of_equal_shares,
@@ -19,8 +19,9 @@ from simclr_tf.encoder.keras_applications import require_unit_range
 from simclr_tf.errors import UserError
 from simclr_tf.loss.classification import classify
 from simclr_tf.methods import Method
-from simclr_tf.model.batch import Batch, unpack
+from simclr_tf.model.batch import Batch, images_spec, unpack
 from simclr_tf.model.checked_model import CheckedModel
+from simclr_tf.model.examined_views import examine
 from simclr_tf.model.gradient_cache import (
     gradients_in_micro_batches,
     represent_in_micro_batches,
@@ -67,7 +68,9 @@ class Learner(CheckedModel):
       projection_head: a Keras layer between `h` and the objective, see
         `Method.project`.
       method: what is learned from the views.
-      augmenter: makes views inside the step where the data holds images.
+      augmenter: makes views inside the step where the data holds images: a
+        `SimCLRAugmenter`, or any Keras or keras-cv layer, `Sequential` or function of
+        images; `augmentation.OwnViews` says what is lost with those.
       num_classes: classes of the online linear probe, or None for no probe. It
         learns from stopped gradients, with the model's optimizer.
       micro_batches: micro-batches that a batch is trained in, one after the other,
@@ -94,7 +97,7 @@ class Learner(CheckedModel):
         projection_head: tf.keras.layers.Layer,
         method: Method,
         *,
-        augmenter: SimCLRAugmenter | None = None,
+        augmenter: Any = None,
         num_classes: int | None = None,
         micro_batches: int = 1,
         seed: int = 0,
@@ -111,7 +114,7 @@ class Learner(CheckedModel):
         self.encoder = encoder
         self.projection_head = projection_head
         self.method: Method = method
-        self.augmenter: Any = augmenter
+        self.augmenter: Any = as_augmenter(augmenter)
         self.num_classes = num_classes
         self.micro_batches = micro_batches
         self.seed = seed
@@ -200,6 +203,13 @@ class Learner(CheckedModel):
             features = tf.reduce_mean(features, axis=[1, 2])
         return tf.cast(features, tf.keras.backend.floatx())
 
+    def look_at(self, data: Any) -> None:
+        """Finds out what an augmentation of the user's own does, see `examine`."""
+        images = images_spec(data)
+        if images is not None and isinstance(self.augmenter, OwnViews):
+            strategy = self.distribute_strategy
+            examine(self.augmenter, images, strategy=strategy, eager=self.run_eagerly)
+
     def evaluate(self, x: Any = None, *args: Any, **kwargs: Any) -> Any:
         """As Keras' own; batches of one image count for the probe alone.
 
@@ -287,13 +297,28 @@ class Learner(CheckedModel):
                 f'{type(self.method).__name__} needs "seeds" beside "views": those '
                 "that arrange() was given."
             )
-        if batch.seeds is not None or (batch.views is not None and not draws):
+        if batch.views is not None and not draws:
             return batch
+        if batch.seeds is not None:
+            return self._with_own_views(batch, step, first)
         local = tf.shape(batch.inputs)[0]
         index = tf.cast(tf.range(local) + replica_index() * local, tf.int64)
         index += tf.cast(first, tf.int64)
         seeds = randomness.example_seeds(self.seed, step, index)
-        return batch._replace(seeds=seeds)
+        return self._with_own_views(batch._replace(seeds=seeds), step, first)
+
+    def _with_own_views(
+        self, batch: Batch, step: tf.Tensor, first: int | tf.Tensor
+    ) -> Batch:
+        """The batch with its views, where an `OwnViews` makes them.
+
+        A step may look at images twice, and it would draw other views then.
+        """
+        if batch.views is not None or not isinstance(self.augmenter, OwnViews):
+            return batch
+        with self._drawing(step, first):
+            views = self._drawn_views(batch)
+        return batch._replace(views=self.method.arrange(views, batch.seeds))
 
     def _drawing(
         self, step: tf.Tensor, micro_batch: int | tf.Tensor = 0
@@ -306,7 +331,10 @@ class Learner(CheckedModel):
                 randomness.example_seeds(self.seed, step, index), micro_batch
             )
 
-        return drawing_from(seed, [self.encoder, self.projection_head])
+        drawing = [self.encoder, self.projection_head]
+        if isinstance(self.augmenter, OwnViews):
+            drawing.append(self.augmenter)
+        return drawing_from(seed, drawing)
 
     def _view_shape(self, batch: Batch) -> list[int | None]:
         if batch.views is not None:

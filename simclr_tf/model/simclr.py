@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import tensorflow as tf
 
-from simclr_tf.augmentation import SimCLRAugmenter
 from simclr_tf.methods import NTXentMethod
 from simclr_tf.model.learner import Learner, parts_from_config
 
@@ -36,7 +37,10 @@ class SimCLR(Learner):
       encoder: a Keras model from images, floating point in [0, 1], to `[B, D]`
         or `[B, h, w, D]`; the latter is averaged over h and w.
       projection_head: a Keras layer from `h` to projections `[B, d]`.
-      augmenter: makes views inside the step where the data holds images.
+      augmenter: makes views inside the step where the data holds images: a
+        `SimCLRAugmenter`, or any Keras or keras-cv layer, `Sequential` or function of
+        images, of which two calls give two views. `augmentation.OwnViews` says what is
+        lost with those: seeds, and for many of them resuming to the bit.
       temperature: of the loss, > 0.
       loss_scale: what the contrastive loss is multiplied by before it is
         differentiated; 2 reproduces the published code.
@@ -59,7 +63,7 @@ class SimCLR(Learner):
         encoder: tf.keras.Model,
         projection_head: tf.keras.layers.Layer,
         *,
-        augmenter: SimCLRAugmenter | None = None,
+        augmenter: Any = None,
         temperature: float = 0.1,
         loss_scale: float = 1.0,
         num_classes: int | None = None,
