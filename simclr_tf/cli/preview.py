@@ -14,6 +14,7 @@ from simclr_tf.data import load, sample
 from simclr_tf.messages import say
 from simclr_tf.pictures import draw_views, save_figure
 from simclr_tf.training import build_augmenter
+from simclr_tf.training.run_settings import native_side
 
 _DESCRIBING = (
     "dataset",
@@ -41,7 +42,7 @@ def _run(values: flags.FlagValues) -> None:
     output.require_writable_file(values.output)
     said = recipe_flags.recipe(values, only=_DESCRIBING)
     source = load(said.dataset, "train", image_size=said.image_size, labels=False)
-    recipe = said.resolve(native_size=min(source.image_shape[:2]))
+    recipe = said.resolve(native_side(source), images=len(source))
     batch = sample(source, values.images)
     picture = draw_views(
         evaluation_view(

@@ -6,11 +6,16 @@ from collections.abc import Callable
 
 from simclr_tf.data import PretrainingData
 from simclr_tf.model import Learner
+from simclr_tf.training import defaults
 from simclr_tf.training.calendar import Calendar
-from simclr_tf.training.recipe import ResolvedRecipe
+from simclr_tf.training.recipe import Recipe, ResolvedRecipe
+
+# Settings of a column of `defaults` that a person is told of by name.
+_TOLD = ("encoder", "optimizer", "learning_rate", "temperature", "weight_decay")
 
 
 def announce(
+    said: Recipe,
     recipe: ResolvedRecipe,
     data: PretrainingData,
     model: Learner,
@@ -20,9 +25,10 @@ def announce(
     fast_bfloat16: bool,
     say: Callable[[str], None],
 ) -> None:
-    """Says what is trained, on what, and how.
+    """Says what is trained, on what, and how, and what was chosen of it.
 
     Args:
+      said: settings as the user says them.
       recipe: all settings.
       data: images.
       model: that learns.
@@ -47,9 +53,52 @@ def announce(
     ]
     if step:
         lines.append(f"Resuming after step {step:,}.")
+    else:
+        lines += choices(said, recipe, len(data.train))
     say("\n".join(lines))
     if recipe.precision == "bfloat16" and not step and not fast_bfloat16:
         say(
             "This machine shows no instructions for bfloat16; where it imitates "
             "them, --precision=float32 is several times as fast."
         )
+
+
+def choices(said: Recipe, recipe: ResolvedRecipe, images: int) -> list[str]:
+    """What was chosen because the user did not say it, and why; three lines at most.
+
+    Args:
+      said: settings as the user says them.
+      recipe: all settings.
+      images: to learn from.
+    """
+    column = defaults.settings_for(images, recipe.image_size)
+    told = [name for name in _TOLD if getattr(said, name) is None]
+    if {said.views, said.color_strength, said.blur, said.crop_min_area} == {None}:
+        told.append("views")
+    lines = []
+    if told:
+        values = ", ".join(f"{name} {getattr(recipe, name)}" for name in told)
+        lines.append(f"{values}: {_why(column, images, recipe.image_size)}")
+    steps = max(images // recipe.batch_size, 1)
+    if said.batch_size is None:
+        left_out = images - steps * recipe.batch_size
+        lines.append(
+            f"batch_size {recipe.batch_size}, at most an eighth of {images:,} images: "
+            f"an epoch has {steps:,} steps and leaves out {left_out:,} images"
+        )
+    if said.epochs is None:
+        why = "the least that is trained for"
+        if recipe.epochs > defaults.LEAST_EPOCHS:
+            why = f"so that {defaults.LEAST_STEPS:,} steps or more are taken"
+        lines.append(f"epochs {recipe.epochs}, {steps * recipe.epochs:,} steps: {why}")
+    return [f"Chosen: {line}" for line in lines]
+
+
+def _why(column: defaults.Settings, images: int, size: int) -> str:
+    """What a column of defaults rests on, and why it is this one."""
+    if size <= defaults.SMALL:
+        return f"for views up to {defaults.SMALL} px, as in {column.source}"
+    many = f"{defaults.ENOUGH_FOR_PAPER:,} images"
+    if images >= defaults.ENOUGH_FOR_PAPER:
+        return f"for {many} and more, as in {column.source}"
+    return f"for fewer than {many}, as in {column.source}"

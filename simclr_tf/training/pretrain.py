@@ -10,17 +10,10 @@ from collections.abc import Callable
 import tensorflow as tf
 
 from simclr_tf import messages
-from simclr_tf.data import (
-    PretrainingData,
-    Source,
-    load_for_pretraining,
-    require_divisible,
-    steps_per_epoch,
-)
+from simclr_tf.data import PretrainingData, Source, require_divisible, steps_per_epoch
 from simclr_tf.distribution.crew import Crew
 from simclr_tf.errors import UserError
 from simclr_tf.evaluators import Monitor, make_evaluators
-from simclr_tf.methods import method_class
 from simclr_tf.model import Learner
 from simclr_tf.training import run_files
 from simclr_tf.training.announcement import announce
@@ -36,6 +29,7 @@ from simclr_tf.training.recipe import Recipe, ResolvedRecipe
 from simclr_tf.training.result import result_before, versions, write_result
 from simclr_tf.training.run_folder import RunFolder
 from simclr_tf.training.run_lock import RunLock
+from simclr_tf.training.run_settings import load_and_resolve
 from simclr_tf.training.stopped import noticing_lost_workers
 
 
@@ -94,7 +88,10 @@ def pretrain(
     crew = Crew(strategy)
     say = say if crew.is_chief else _silent
     run = RunFolder(run_path)
-    data, settings = _load(recipe, run, strategy, crew)
+    fast = has_fast_bfloat16(strategy)
+    data, settings = load_and_resolve(
+        recipe, run, strategy, crew, fast_bfloat16=fast, say=say
+    )
     model, per_epoch = _make_model(settings, data.train, strategy)
 
     with contextlib.ExitStack() as stack:
@@ -109,8 +106,9 @@ def pretrain(
         )
         crew.require_same(_facts(step, settings, record, log_every, checkpoint_steps))
         journal = _journal(run, record, step, stack, say) if crew.is_chief else None
-        fast = has_fast_bfloat16(strategy)
-        announce(settings, data, model, step, calendar, fast_bfloat16=fast, say=say)
+        announce(
+            recipe, settings, data, model, step, calendar, fast_bfloat16=fast, say=say
+        )
         loop = PretrainLoop(
             recipe=settings,
             run=run,
@@ -172,35 +170,6 @@ def _result(loop: PretrainLoop) -> dict:
 
 def _silent(line: str) -> None:
     """What workers other than the chief say."""
-
-
-def _load(
-    recipe: Recipe, run: RunFolder, strategy: tf.distribute.Strategy, crew: Crew
-) -> tuple[PretrainingData, ResolvedRecipe]:
-    """The images, and the settings with all defaults that follow from them."""
-    recipe.resolve()  # Mistakes are told before a large folder is read.
-    data = load_for_pretraining(
-        recipe.dataset,
-        recipe.test_dataset,
-        recipe.eval_dataset,
-        image_size=recipe.image_size,
-        labels=recipe.labels,
-        pretrain_on_all=recipe.pretrain_on_all,
-    )
-    if recipe.precision is None and run.is_run():
-        # Its default is the machine's, and the run may have begun on another one.
-        recipe = dataclasses.replace(recipe, precision=run.recipe().precision)
-    settings = recipe.resolve(
-        min(data.train.image_shape[:2]),
-        # Hosts know themselves alone, and must come to one default.
-        fast_bfloat16=crew.count == 1 and has_fast_bfloat16(strategy),
-    )
-    kind = method_class(settings.method)
-    if kind.learns_from_labels and data.train.num_classes is None:
-        raise UserError(
-            f"--method={settings.method} learns from labels, and {data.train} has none."
-        )
-    return data, settings
 
 
 def _make_model(

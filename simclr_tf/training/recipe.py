@@ -7,10 +7,18 @@ from typing import Any, Optional, Union
 
 from simclr_tf.encoder.registry import capabilities_of
 from simclr_tf.errors import UserError
+from simclr_tf.training import defaults
 from simclr_tf.training.ranges import CHOICES, PRECISIONS
-from simclr_tf.training.resolved_recipe import SAYING_VIEWS, ResolvedRecipe
+from simclr_tf.training.resolved_recipe import (
+    MAY_BE_NONE,
+    SAYING_VIEWS,
+    ResolvedRecipe,
+    said_by_views,
+)
 
 __all__ = ["PRECISIONS", "Recipe", "ResolvedRecipe"]
+
+_MANY = f"above 32 px from {defaults.ENOUGH_FOR_PAPER:,} images on"
 
 
 def _setting(
@@ -87,17 +95,21 @@ class Recipe:
         "were learned from, which is said beside them",
     )
     image_size: Optional[int] = _setting(
-        None, "side of the views in pixels; the images' own up to 64, else 224"
+        None,
+        "side of the views in pixels; the images' own up to 64, else "
+        f"{defaults.PHOTOGRAPH_SIZE}, and {defaults.PAPER_SIZE} from "
+        f"{defaults.ENOUGH_FOR_PAPER:,} images on",
     )
     encoder: Optional[str] = _setting(
         None,
         "architecture: resnet18 to resnet200, with a width as in resnet18x0.25 and "
         "selective kernels as in resnet50-sk; vit_tiny16, vit_small16 or vit_base16, "
         "with the side of a patch; a tf.keras.applications name; or "
-        "package.module:function of your own; resnet18x0.25 up to 32 px, else resnet50",
+        "package.module:function of your own; resnet18x0.25 up to 32 px, else "
+        f"resnet18x0.5, and resnet50 {_MANY}",
     )
     head_layers: Optional[int] = _setting(
-        None, "layers of the projection head, 0 to 3; 2 up to 32 px, else 3"
+        None, f"layers of the projection head, 0 to 3; 2, and 3 {_MANY}"
     )
     head_hidden_dim: Optional[int] = _setting(
         None, "width of the head's hidden layers; the encoder's width by default"
@@ -114,7 +126,7 @@ class Recipe:
         '"crop(0.08)|flip|jitter(1.0)|gray|blur"',
     )
     color_strength: Optional[float] = _setting(
-        None, "strength s of the colour jitter; 0.5 up to 32 px, else 1"
+        None, f"strength s of the colour jitter; 0.5, and 1 {_MANY}"
     )
     blur: Optional[bool] = _setting(
         None, "Gaussian blur in the views; not up to 32 px, else yes"
@@ -134,13 +146,13 @@ class Recipe:
         "for an encoder that takes any size, such as a resnet, else 0",
     )
     temperature: Optional[float] = _setting(
-        None, "temperature of the loss; 0.2 up to 32 px, else 0.1"
+        None, f"temperature of the loss; 0.2, and 0.1 {_MANY}"
     )
     optimizer: Optional[str] = _setting(
-        None, "optimizer; sgd up to 32 px, else lars", CHOICES["optimizer"]
+        None, f"optimizer; sgd, and lars {_MANY}", CHOICES["optimizer"]
     )
     learning_rate: Optional[float] = _setting(
-        None, "learning rate before scaling; 0.7 up to 32 px, else 0.3"
+        None, f"learning rate before scaling; 0.7, and 0.3 {_MANY}"
     )
     learning_rate_scaling: str = _setting(
         "linear",
@@ -150,11 +162,13 @@ class Recipe:
     )
     momentum: float = _setting(0.9, "momentum of sgd and lars")
     weight_decay: Optional[float] = _setting(
-        None, "weight decay; 5e-4 up to 32 px, else 1e-6"
+        None, f"weight decay; 5e-4, and 1e-6 {_MANY}"
     )
     batch_size: Optional[int] = _setting(
         None,
-        "images a step over all replicas, before views; 128 up to 32 px, else 256",
+        "images a step over all replicas, before views; at most an eighth of the "
+        f"images, and at most 128 up to 32 px, else 64, 128 from "
+        f"{defaults.ENOUGH_FOR_128:,} images on, 256 {_MANY}",
     )
     micro_batches: int = _setting(
         1,
@@ -169,14 +183,18 @@ class Recipe:
         "longer",
         changes_training=False,
     )
-    epochs: int = _setting(100, "passes over the dataset")
+    epochs: Optional[int] = _setting(
+        None,
+        f"passes over the dataset; {defaults.LEAST_EPOCHS}, and more where those take "
+        f"fewer than {defaults.LEAST_STEPS:,} steps",
+    )
     warmup_epochs: Optional[float] = _setting(
         None, "epochs in which the learning rate rises; a twentieth of them by default"
     )
     precision: Optional[str] = _setting(
         None,
-        "arithmetic of the layers; the loss is float32 at least. bfloat16 up to "
-        "32 px on machines that are faster in it, else float32",
+        "arithmetic of the layers; the loss is float32 at least. bfloat16 on machines "
+        f"that are faster in it, and float32 on others and {_MANY}",
         CHOICES["precision"],
     )
     augment_on: str = _setting(
@@ -194,16 +212,23 @@ class Recipe:
     seed: int = _setting(0, "seed of weights, order and views")
 
     def resolve(
-        self, native_size: int | None = None, *, fast_bfloat16: bool = True
+        self,
+        native_size: int | None = None,
+        *,
+        images: int | None = None,
+        replicas: int = 1,
+        fast_bfloat16: bool = True,
     ) -> ResolvedRecipe:
-        """All settings, with the defaults that the image size brings.
+        """All settings, with the defaults that the images and the machine bring.
 
-        Up to 32 px the defaults are those of `experiments/cifar10`; above they
-        are the paper's for ImageNet.
+        `training.defaults` has the rules, and what they rest on.
 
         Args:
-          native_size: shorter side of the dataset's images, in pixels, where it
-            is the same for all.
+          native_size: shorter side of the dataset's images, in pixels, see
+            `run_settings.native_side`.
+          images: how many there are to learn from; None where that is not known,
+            and the defaults are those for many.
+          replicas: that share a batch.
           fast_bfloat16: whether the machine it is for gains by bfloat16, see
             `precision.has_fast_bfloat16`.
 
@@ -212,32 +237,35 @@ class Recipe:
         """
         size = self.image_size
         if size is None:
-            size = native_size if native_size and native_size <= 64 else 224
-        small = size <= 32
-        encoder = self.encoder or ("resnet18x0.25" if small else "resnet50")
-        any_size = capabilities_of(encoder).takes_any_size
-        early = 0.75 if small and any_size else 0.0
-        defaults: dict[str, Any] = {
+            size = defaults.image_size(images, native_size)
+        chosen = defaults.settings_for(images, size)
+        encoder = self.encoder or chosen.encoder
+        batch = self.batch_size
+        if batch is None:
+            # What is out of its range is told by ResolvedRecipe.
+            parts = replicas * max(self.micro_batches, 1)
+            batch = defaults.batch_size(images, chosen.batch_size, parts)
+        epochs = self.epochs
+        if epochs is None:
+            epochs = defaults.epochs(images, max(batch, 1))
+        bfloat16 = chosen.fast_precision and fast_bfloat16
+        values: dict[str, Any] = {
+            **chosen._asdict(),
             "image_size": size,
             "encoder": encoder,
-            "head_layers": 2 if small else 3,
-            "color_strength": 0.5 if small else 1.0,
-            "blur": not small,
-            "crop_min_area": 0.2 if small else 0.08,
             "early_view_size": max(size * 5 // 8, min(size, 8)),
-            "early_share": early,
-            "temperature": 0.2 if small else 0.1,
-            "optimizer": "sgd" if small else "lars",
-            "learning_rate": 0.7 if small else 0.3,
-            "weight_decay": 5e-4 if small else 1e-6,
-            "batch_size": 128 if small else 256,
-            "warmup_epochs": self.epochs / 20,
-            "precision": "bfloat16" if small and fast_bfloat16 else "float32",
+            "batch_size": batch,
+            "epochs": epochs,
+            "warmup_epochs": epochs / 20,
+            "precision": "bfloat16" if bfloat16 else "float32",
         }
+        if not capabilities_of(encoder).takes_any_size:
+            values["early_share"] = 0.0
+        names = {field.name for field in dataclasses.fields(self)}
         missing = {
             name: value
-            for name, value in defaults.items()
-            if getattr(self, name) is None
+            for name, value in values.items()
+            if name in names and getattr(self, name) is None
         }
         said = [name for name in SAYING_VIEWS if getattr(self, name) is not None]
         if self.views is not None and said:
@@ -245,3 +273,23 @@ class Recipe:
                 f"views says all that makes a view: leave out {', '.join(said)}."
             )
         return ResolvedRecipe.of(dataclasses.replace(self, **missing))
+
+    def completed_by(self, run: ResolvedRecipe) -> Recipe:
+        """This recipe, and what it leaves open as a run has it.
+
+        So the same command resumes a run whatever has become of the defaults: with
+        another version, on another machine, with more images.
+        """
+        values = {
+            name: value
+            for name, value in dataclasses.asdict(run).items()
+            if getattr(self, name) is None and name not in ("views", *MAY_BE_NONE)
+        }
+        if self.views is None:
+            said = {name: getattr(self, name) for name in SAYING_VIEWS}
+            if set(said.values()) == {None}:
+                values["views"] = run.views
+            else:
+                run_said = said_by_views(run.views)
+                values.update({n: run_said.get(n) for n in said if said[n] is None})
+        return dataclasses.replace(self, **values)

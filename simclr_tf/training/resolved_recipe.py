@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from typing import Any, Optional, Union
 
 from simclr_tf.augmentation import parse_views
@@ -16,7 +17,7 @@ from simclr_tf.training.ranges import require_allowed
 # What `views` is put together from, where it is not said.
 SAYING_VIEWS = ("color_strength", "blur", "crop_min_area")
 # Settings without a default: None says that there is nothing to set.
-_MAY_BE_NONE = ("test_dataset", "eval_dataset", "head_hidden_dim")
+MAY_BE_NONE = ("test_dataset", "eval_dataset", "head_hidden_dim")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,7 +82,7 @@ class ResolvedRecipe:
         open_settings = [
             name
             for name, value in settings.items()
-            if value is None and name not in _MAY_BE_NONE
+            if value is None and name not in MAY_BE_NONE
         ]
         if open_settings:
             raise UserError(f"{', '.join(open_settings)} must be set.")
@@ -162,8 +163,13 @@ class ResolvedRecipe:
 
     @property
     def early_epochs(self) -> int:
-        """Epochs, from the first, whose views are `early_view_size` wide."""
-        return round(self.early_share * self.epochs)
+        """Epochs, from the first, whose views are `early_view_size` wide.
+
+        The last epoch is none of them, unless all are: what is evaluated and exported
+        sees images of full size.
+        """
+        early = round(self.early_share * self.epochs)
+        return early if self.early_share == 1 else min(early, self.epochs - 1)
 
     def view_size(self, epoch: int) -> int:
         """Side in pixels of the views of an epoch, the first being 0."""
@@ -180,3 +186,21 @@ def _views(recipe: Any) -> str | None:
     if recipe.color_strength:
         layers += [f"jitter({recipe.color_strength})", "gray"]
     return "|".join([*layers, "blur"] if recipe.blur else layers)
+
+
+_PAPERS_VIEWS = re.compile(
+    r"crop\(([^()]+)\)\|flip(?:\|jitter\(([^()]+)\)\|gray)?(\|blur)?"
+)
+
+
+def said_by_views(views: str) -> dict[str, Any]:
+    """The settings of the paper's recipe that `_views` made views of; empty if none."""
+    found = _PAPERS_VIEWS.fullmatch(views)
+    if found is None:
+        return {}
+    crop, color, blur = found.groups()
+    return {
+        "color_strength": float(color or 0),
+        "blur": blur is not None,
+        "crop_min_area": float(crop),
+    }

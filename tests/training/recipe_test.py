@@ -179,6 +179,19 @@ def test_early_epochs_are_the_share_asked_for(share, early):
     assert sizes == [9] * early + [32] * (8 - early)
 
 
+def test_the_last_epoch_has_views_of_full_size():
+    whole = Recipe(image_size=32).resolve()
+    for epochs in range(1, 201):
+        for share in (0.0, 0.1, 0.5, 0.75, 0.9, 0.999):
+            recipe = dataclasses.replace(
+                whole, epochs=epochs, early_share=share, warmup_epochs=0.0
+            )
+            sizes = [recipe.view_size(epoch) for epoch in range(epochs)]
+            assert sizes[-1] == 32, (epochs, share)
+            assert sizes == sorted(sizes)
+            assert abs(sizes.count(20) - share * epochs) <= max(0.5, share)
+
+
 @pytest.mark.parametrize("size", [8, 9, 12, 13, 16, 28, 32, 224])
 def test_early_views_are_never_too_small_nor_larger_than_late_ones(size):
     early = Recipe(image_size=size).resolve().early_view_size
