@@ -25,6 +25,15 @@ def _define(values: flags.FlagValues) -> None:
         flag_values=values,
     )
     flags.DEFINE_float(
+        "minutes",
+        None,
+        "minutes that the run may take in all: it measures its speed first and chooses "
+        "what you leave open of encoder, image_size, early_share and eval_every, and "
+        "the epochs; flags.txt then holds the choices. Of a run that is resumed it "
+        "changes nothing",
+        flag_values=values,
+    )
+    flags.DEFINE_float(
         "checkpoint_minutes",
         5.0,
         "minutes from one saved state to the next within an epoch; the state is also "
@@ -60,6 +69,7 @@ def _run(values: flags.FlagValues) -> None:
         recipe_flags.recipe(values),
         values.run,
         strategy=strategy_flags.strategy(values),
+        minutes=values.minutes,
         data_service=values.data_service,
         checkpoint_minutes=values.checkpoint_minutes,
         checkpoint_steps=values.checkpoint_steps,

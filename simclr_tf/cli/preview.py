@@ -14,7 +14,7 @@ from simclr_tf.data import load, sample
 from simclr_tf.messages import say
 from simclr_tf.pictures import draw_views, save_figure
 from simclr_tf.training import build_augmenter
-from simclr_tf.training.run_settings import native_side
+from simclr_tf.training.run_images import native_side
 
 _DESCRIBING = (
     "dataset",

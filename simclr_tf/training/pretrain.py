@@ -5,15 +5,15 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import tempfile
+import time
 from collections.abc import Callable
 
 import tensorflow as tf
 
 from simclr_tf import messages
-from simclr_tf.data import PretrainingData, Source, require_divisible, steps_per_epoch
+from simclr_tf.data import Source, require_divisible, steps_per_epoch
 from simclr_tf.distribution.crew import Crew
 from simclr_tf.errors import UserError
-from simclr_tf.evaluators import Monitor, make_evaluators
 from simclr_tf.model import Learner
 from simclr_tf.training import run_files
 from simclr_tf.training.announcement import announce
@@ -22,7 +22,9 @@ from simclr_tf.training.calendar import Calendar
 from simclr_tf.training.changed_data import data_record
 from simclr_tf.training.checkpoints import Checkpoints, newest_state
 from simclr_tf.training.data_record import DataRecord
+from simclr_tf.training.fit_to_time import Budget, require_one_machine
 from simclr_tf.training.journal import Journal
+from simclr_tf.training.monitor import make_monitor
 from simclr_tf.training.precision import has_fast_bfloat16
 from simclr_tf.training.pretrain_loop import PretrainLoop
 from simclr_tf.training.recipe import Recipe, ResolvedRecipe
@@ -38,6 +40,7 @@ def pretrain(
     run_path: str,
     *,
     strategy: tf.distribute.Strategy | None = None,
+    minutes: float | None = None,
     data_service: str | None = None,
     checkpoint_minutes: float = 5.0,
     checkpoint_steps: int = 0,
@@ -59,6 +62,9 @@ def pretrain(
       recipe: the settings; those left None take their defaults.
       run_path: the run folder, see `RunFolder`.
       strategy: the devices, see `make_strategy`; TensorFlow's current one where None.
+      minutes: that the run may take: it measures its speed first, and chooses what the
+        recipe leaves open of encoder, view sizes and epochs so that it ends then, see
+        `fit_to_time`. Of a run that has begun it changes nothing.
       data_service: address of a tf.data service that makes the batches.
       checkpoint_minutes: minutes from one saved state to the next within an epoch,
         0 or more; the state is also saved at the end of each epoch and at a stop.
@@ -84,14 +90,20 @@ def pretrain(
         checkpoint_steps=checkpoint_steps,
         log_every=log_every,
     )
+    began = time.monotonic()
     strategy = strategy or tf.distribute.get_strategy()
     crew = Crew(strategy)
     say = say if crew.is_chief else _silent
     run = RunFolder(run_path)
     fast = has_fast_bfloat16(strategy)
-    data, settings = load_and_resolve(
-        recipe, run, strategy, crew, fast_bfloat16=fast, say=say
+    budget = None
+    if minutes is not None:
+        require_one_machine(crew, data_service)
+        budget = Budget(minutes, began)
+    recipe, data, settings = load_and_resolve(
+        recipe, run, strategy, crew, budget, fast_bfloat16=fast, say=say
     )
+    measured = 0.0 if budget is None else time.monotonic() - began
     model, per_epoch = _make_model(settings, data.train, strategy)
 
     with contextlib.ExitStack() as stack:
@@ -113,7 +125,7 @@ def pretrain(
             recipe=settings,
             run=run,
             data=data,
-            monitor=_monitor(settings, data, model),
+            monitor=make_monitor(settings, data, model),
             model=model,
             calendar=calendar,
             crew=crew,
@@ -126,7 +138,7 @@ def pretrain(
             data_service=data_service,
             say=say,
             step=step,
-            seconds_before=seconds,
+            seconds_before=seconds + measured,
         )
         loop.run_to_end()
         return _result(loop) if crew.is_chief else {}
@@ -245,14 +257,3 @@ def _facts(
         "data": record.to_dict(),
         "versions": versions(),
     }
-
-
-def _monitor(recipe: ResolvedRecipe, data: PretrainingData, model: Learner) -> Monitor:
-    """What measures the encoder as it trains; the images learned from, if no others."""
-    return Monitor(
-        make_evaluators(recipe.eval),
-        data.bank,
-        data.train if data.queries is None else data.queries,
-        recipe.image_size,
-        model.augmenter,
-    )

@@ -7,9 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-import tensorflow as tf
-
-from simclr_tf.data import PretrainingData, data_errors, pretrain_batches
+from simclr_tf.data import PretrainingData, data_errors
 from simclr_tf.distribution.crew import Crew
 from simclr_tf.evaluators import Monitor
 from simclr_tf.model import Learner
@@ -17,6 +15,7 @@ from simclr_tf.progress import Progress
 from simclr_tf.training.build import build_augmenter
 from simclr_tf.training.calendar import Calendar
 from simclr_tf.training.checkpoints import Checkpoints
+from simclr_tf.training.feed import replica_batches
 from simclr_tf.training.finite_check import FiniteCheck
 from simclr_tf.training.hooks import Evaluate, Hook, Log, Save, Show, Tell
 from simclr_tf.training.interval import Interval
@@ -112,22 +111,13 @@ class PretrainLoop:
 
     def _batches(self, step: int) -> Iterator[Any]:
         """The batches of the next step and those after it, each replica's share."""
-        strategy = self.model.distribute_strategy
-        on_host = self.recipe.augment_on == "host"
-
-        def pipeline(context: tf.distribute.InputContext) -> tf.data.Dataset:
-            return pretrain_batches(
-                self.data.train,
-                self.model.augmenter if on_host else None,
-                batch_size=self.recipe.batch_size,
-                seed=self.recipe.seed,
-                method=self.model.method,
-                start_step=self.calendar.data_step(step),
-                context=context,
-                data_service=self.data_service,
-            )
-
-        return iter(strategy.distribute_datasets_from_function(pipeline))
+        return replica_batches(
+            self.recipe,
+            self.data.train,
+            self.model,
+            start_step=self.calendar.data_step(step),
+            data_service=self.data_service,
+        )
 
     def _hooks(self) -> list[Hook]:
         model, calendar, images = self.model, self.calendar, self.recipe.batch_size

@@ -76,10 +76,10 @@ class Recipe:
         "package.module:Class of your own",
         changes_training=False,
     )
-    eval_every: Union[int, str] = _setting(  # noqa: UP007
-        1,
+    eval_every: Optional[Union[int, str]] = _setting(  # noqa: UP007
+        None,
         "epochs from one such measurement to the next, such as 5, or steps, such as "
-        "500steps",
+        "500steps; 1 by default",
         changes_training=False,
     )
     eval_dataset: Optional[str] = _setting(
@@ -225,7 +225,7 @@ class Recipe:
 
         Args:
           native_size: shorter side of the dataset's images, in pixels, see
-            `run_settings.native_side`.
+            `run_images.native_side`.
           images: how many there are to learn from; None where that is not known,
             and the defaults are those for many.
           replicas: that share a batch.
@@ -258,6 +258,7 @@ class Recipe:
             "epochs": epochs,
             "warmup_epochs": epochs / 20,
             "precision": "bfloat16" if bfloat16 else "float32",
+            "eval_every": 1,
         }
         if not capabilities_of(encoder).takes_any_size:
             values["early_share"] = 0.0

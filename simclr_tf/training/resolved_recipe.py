@@ -78,7 +78,10 @@ class ResolvedRecipe:
         if recipe.views is None:
             recipe = dataclasses.replace(recipe, views=_views(recipe))
         settings = {f.name: getattr(recipe, f.name) for f in dataclasses.fields(cls)}
-        settings["eval_every"] = Interval.parse("eval_every", recipe.eval_every).setting
+        if recipe.eval_every is None:  # Of a run that was not asked.
+            settings["eval_every"] = 1
+        interval = Interval.parse("eval_every", settings["eval_every"])
+        settings["eval_every"] = interval.setting
         open_settings = [
             name
             for name, value in settings.items()

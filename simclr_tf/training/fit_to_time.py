@@ -1,0 +1,219 @@
+"""Settings of a run that takes the time that the user has."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from simclr_tf.distribution.crew import Crew
+from simclr_tf.encoder import capabilities_of
+from simclr_tf.errors import UserError
+from simclr_tf.progress import duration
+from simclr_tf.training import time_budget
+from simclr_tf.training.interval import Interval
+from simclr_tf.training.recipe import Recipe, ResolvedRecipe
+from simclr_tf.training.run_images import RunImages
+from simclr_tf.training.time_budget import Costs, Plan, Rung
+from simclr_tf.training.trial import Trial
+
+# Share of the time for which the steps of one view size are measured.
+_MEASURING_SHARE = 0.01
+# Of the time that is left, what steps take; the rest compiles and measures the encoder.
+_STEPS_SHARE = 0.85
+# Of the time, what may be missing from a single epoch, or be too much.
+_TOLERANCE = 0.1
+
+
+class Budget(NamedTuple):
+    """The time that a run may take.
+
+    Attributes:
+      minutes: of the whole run, measuring included.
+      began: when it began, by the clock.
+      clock: seconds.
+    """
+
+    minutes: float
+    began: float
+    clock: Callable[[], float] = time.monotonic
+
+    @property
+    def left(self) -> float:
+        """Seconds from now to the end."""
+        return 60 * self.minutes - (self.clock() - self.began)
+
+
+def require_one_machine(crew: Crew, data_service: str | None) -> None:
+    """Raises UserError where speed cannot be measured by this process alone."""
+    if crew.count > 1 or data_service is not None:
+        raise UserError(
+            "minutes is for a run on one machine that makes its own batches: with "
+            "several hosts or a data service say epochs."
+        )
+
+
+def fit_to_time(
+    recipe: Recipe,
+    budget: Budget,
+    images: RunImages,
+    native: int,
+    strategy: tf.distribute.Strategy,
+    *,
+    resolve: Callable[[Recipe], ResolvedRecipe],
+    say: Callable[[str], None],
+    trial: type[Trial] = Trial,
+) -> Recipe:
+    """A recipe with encoder, view sizes, epochs and measurements that take the time.
+
+    Real steps of the cheapest candidates are measured, those of the others follow from
+    them; the choice is `time_budget`'s. What the user says is kept.
+
+    Args:
+      recipe: settings as the user says them.
+      budget: the time.
+      images: to learn from.
+      native: their shorter side in pixels.
+      strategy: the devices.
+      resolve: adds the defaults.
+      say: called with lines on what is measured and chosen.
+      trial: takes the steps that are measured.
+
+    Raises:
+      UserError: where the time is not enough for one epoch, or epochs are said too.
+    """
+    if not budget.minutes > 0:
+        raise UserError(f"minutes must be above 0, got {budget.minutes:g}.")
+    if recipe.epochs is not None:
+        raise UserError("minutes chooses the epochs: leave out epochs, or minutes.")
+    rungs = time_budget.ladder(native, recipe.image_size, recipe.encoder)
+    seconds = _MEASURING_SHARE * 60 * budget.minutes
+    trials: dict[Rung, Trial] = {}
+    steps: dict[Rung, float] = {}
+
+    def settings(rung: Rung) -> ResolvedRecipe:
+        return resolve(_with(recipe, rung))
+
+    def measure(rung: Rung) -> float:
+        say(f"Measuring {rung.encoder} with views of {rung.image_size} px.")
+        trials.clear()  # One model at a time in memory.
+        data = images.for_views(rung.image_size)
+        trials[rung] = trial(settings(rung), data, strategy, seconds, budget.clock)
+        steps[rung] = trials[rung].step(rung.image_size)
+        return steps[rung] * _share_of_full_views(settings(rung))
+
+    # The batch is the same on all rungs of a ladder.
+    batch = settings(rungs[0]).batch_size
+    enough = time_budget.enough_images(images.count, batch)
+    rung = time_budget.search(
+        rungs, measure, enough / batch, lambda: _STEPS_SHARE * budget.left
+    )
+    if rung not in trials:
+        measure(rung)
+    whole = settings(rung)
+    costs = _costs(trials[rung], whole, steps[rung])
+    per_epoch = max(images.count // batch, 1)
+    plan = time_budget.plan(
+        costs,
+        per_epoch,
+        whole.early_share,
+        budget.left,
+        _eval_every(recipe, per_epoch),
+        **({} if recipe.early_share is None else {"tolerance": 0.0}),
+    )
+    _require_time_for_an_epoch(plan, budget, images.count)
+    chosen = _with(recipe, rung, plan)
+    for line in _told(resolve(chosen), plan, costs, budget, enough, per_epoch, rungs):
+        say(line)
+    return chosen
+
+
+def _with(
+    recipe: Recipe,
+    rung: Rung,
+    plan: Plan | None = None,
+) -> Recipe:
+    """A recipe that says a rung, and a plan."""
+    recipe = dataclasses.replace(
+        recipe, encoder=rung.encoder, image_size=rung.image_size
+    )
+    if plan is None:
+        return recipe
+    share = recipe.early_share
+    return dataclasses.replace(
+        recipe,
+        epochs=plan.epochs,
+        early_share=plan.early_epochs / plan.epochs if share is None else share,
+        eval_every=recipe.eval_every or plan.eval_every,
+    )
+
+
+def _share_of_full_views(recipe: ResolvedRecipe) -> float:
+    """What a step costs on average, as a share of one on full views, estimated."""
+    small = (recipe.early_view_size / recipe.image_size) ** 2
+    return 1 - recipe.early_share * (1 - small**time_budget.EXPONENT)
+
+
+def _costs(trial: Trial, recipe: ResolvedRecipe, step: float) -> Costs:
+    """What a run of a recipe takes, measured."""
+    start, early = trial.started + trial.built, None
+    if recipe.early_share and capabilities_of(recipe.encoder).takes_any_size:
+        early = trial.step(recipe.early_view_size)
+    first, later = trial.evaluation()
+    return Costs(step, early, start, later, first, trial.save())
+
+
+def _eval_every(recipe: Recipe, per_epoch: int) -> float | None:
+    """Epochs from one measurement to the next, where the user says it."""
+    if recipe.eval_every is None:
+        return None
+    interval = Interval.parse("eval_every", recipe.eval_every)
+    return interval.number / (per_epoch if interval.of_steps else 1)
+
+
+def _require_time_for_an_epoch(plan: Plan, budget: Budget, images: int) -> None:
+    most = budget.left + _TOLERANCE * 60 * budget.minutes
+    if plan.epochs == 1 and plan.seconds > most:
+        spent = 60 * budget.minutes - budget.left
+        least = (spent + plan.seconds) / 60
+        raise UserError(
+            f"minutes={budget.minutes:g} is too little for one pass over {images:,} "
+            f"images, which takes {least:.1f} minutes in all here: give as many, say a "
+            "smaller image_size or encoder, or give fewer images."
+        )
+
+
+def _told(
+    recipe: ResolvedRecipe,
+    plan: Plan,
+    costs: Costs,
+    budget: Budget,
+    enough: int,
+    per_epoch: int,
+    rungs: list[Rung],
+) -> list[str]:
+    """What was measured and chosen, and why."""
+    early = ""
+    if costs.early_step is not None:
+        early = f", {costs.early_step:.3g} s on views of {recipe.early_view_size} px"
+    spent = 60 * budget.minutes - budget.left
+    seen = plan.epochs * per_epoch * recipe.batch_size
+    rung = Rung(recipe.encoder, recipe.image_size)
+    why = "the dearest that sees as many as it should"
+    if seen < 0.9 * enough:
+        why = "the cheapest, and the time is short"
+    if len(rungs) == 1:
+        why = "as you say"
+    return [
+        f"Measured in {duration(spent)}: a step of {recipe.batch_size} images takes "
+        f"{costs.step:.3g} s{early}.",
+        f"Chosen for {budget.minutes:g} minutes: {rung.encoder}, views of "
+        f"{rung.image_size} px: {why} ({seen:,} images, each time counted, of "
+        f"{enough:,}).",
+        f"Chosen for {budget.minutes:g} minutes: epochs {plan.epochs}, "
+        f"{plan.epochs * per_epoch:,} steps, early_share {recipe.early_share:.3g}, "
+        f"eval_every {recipe.eval_every}.",
+    ]

@@ -1,0 +1,76 @@
+"""The images of a run, read as large as its views need them."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import tensorflow as tf
+
+from simclr_tf.data import PretrainingData, Source, load_for_pretraining, sample
+from simclr_tf.training.recipe import Recipe
+
+# Images whose sizes stand for those of all.
+_SAMPLE = 64
+
+
+class RunImages:
+    """Images that a recipe names.
+
+    Args:
+      recipe: settings as the user says them.
+
+    Raises:
+      DataError: see `load_for_pretraining`.
+    """
+
+    def __init__(self, recipe: Recipe) -> None:
+        self._recipe = recipe
+        self._loaded = {recipe.image_size: self._load(recipe.image_size)}
+        self._first = self._loaded[recipe.image_size]
+
+    def for_views(self, size: int) -> PretrainingData:
+        """The images for views of a size, in pixels."""
+        if not has_many_sizes(self._first.train):
+            return self._first
+        if size not in self._loaded:
+            self._loaded[size] = self._load(size)
+        return self._loaded[size]
+
+    @property
+    def count(self) -> int:
+        """How many there are to learn from."""
+        return len(self._first.train)
+
+    @property
+    def native_side(self) -> int:
+        """See `native_side`."""
+        return native_side(self._first.train)
+
+    def _load(self, image_size: int | None) -> PretrainingData:
+        recipe = dataclasses.replace(self._recipe, image_size=image_size)
+        return load_for_pretraining(
+            recipe.dataset,
+            recipe.test_dataset,
+            recipe.eval_dataset,
+            image_size=recipe.image_size,
+            labels=recipe.labels,
+            pretrain_on_all=recipe.pretrain_on_all,
+        )
+
+
+def native_side(source: Source) -> int:
+    """The shorter side of a source's images in pixels; of many sizes about the median.
+
+    It is a multiple of 8 where they differ.
+    """
+    if not has_many_sizes(source):
+        return min(source.image_shape[:2])
+    sides = np.min(sample(source, _SAMPLE)["size"], axis=1)
+    median = int(np.median(sides))
+    return median if (sides == median).all() else max(median - median % 8, 8)
+
+
+def has_many_sizes(source: Source) -> bool:
+    """Whether the images of a source are not all of its `image_shape`."""
+    return "size" in source.read(tf.data.Dataset.range(1).batch(1)).element_spec
