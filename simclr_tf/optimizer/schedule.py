@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import tensorflow as tf
 
@@ -89,4 +90,54 @@ class WarmupCosineDecay(tf.keras.optimizers.schedules.LearningRateSchedule):
             "peak_learning_rate": self.peak_learning_rate,
             "total_steps": self.total_steps,
             "warmup_steps": self.warmup_steps,
+        }
+
+
+@tf.keras.utils.register_keras_serializable(package="simclr_tf")
+class WarmRestarts(tf.keras.optimizers.schedules.LearningRateSchedule):
+    """Schedules one after the other, each from its own first step.
+
+    Loshchilov & Hutter 2017, "SGDR: Stochastic Gradient Descent with Warm Restarts".
+
+    Args:
+      schedules: in their order.
+      starts: the step at which each begins, the first at 0.
+
+    Raises:
+      UserError: if the starts are not as many as the schedules, or do not rise from 0.
+    """
+
+    def __init__(
+        self,
+        schedules: Sequence[tf.keras.optimizers.schedules.LearningRateSchedule],
+        starts: Sequence[int],
+    ) -> None:
+        super().__init__()
+        starts = [int(start) for start in starts]
+        if len(starts) != len(schedules) or starts != sorted({0, *starts}):
+            raise UserError(
+                f"starts must rise from 0, one for each of {len(schedules)} schedules, "
+                f"got {starts}."
+            )
+        self.schedules = [
+            tf.keras.optimizers.schedules.deserialize(each)
+            if isinstance(each, dict)
+            else each
+            for each in schedules
+        ]
+        self.starts = starts
+
+    def __call__(self, step: int | tf.Tensor) -> tf.Tensor:
+        """The learning rate, a floating-point scalar in Keras' `floatx`."""
+        step = tf.cast(step, tf.int64)
+        rate = self.schedules[0](step)
+        for start, schedule in zip(self.starts[1:], self.schedules[1:]):
+            rate = tf.where(step < start, rate, schedule(step - start))
+        return rate
+
+    def get_config(self) -> dict:
+        serialize = tf.keras.optimizers.schedules.serialize
+        return {
+            "schedules": [serialize(each) for each in self.schedules],
+            "starts": self.starts,
         }

@@ -41,12 +41,17 @@ def announce(
     views = f"views of {recipe.image_size} px"
     if recipe.early_epochs:
         views += f" (first {recipe.early_epochs} epochs {recipe.early_view_size} px)"
+    epochs = " + ".join(map(str, [recipe.epochs, *recipe.extensions]))
+    if recipe.extensions:
+        epochs += " epochs, the learning rate rises and falls again over those added,"
+    else:
+        epochs += " epochs"
     lines = [
         f"Data: {data.train}",
         *([data.note] if data.note else []),
         f"Encoder: {recipe.encoder}, {model.encoder.count_params():,} parameters, "
         f"{recipe.precision}, {views}",
-        f"Training: {recipe.epochs} epochs of {calendar.steps_per_epoch:,} steps of "
+        f"Training: {epochs} of {calendar.steps_per_epoch:,} steps of "
         f"{recipe.batch_size:,} images, {recipe.optimizer}, learning rate "
         f"{recipe.learning_rate:g} ({recipe.learning_rate_scaling})",
         f"Method: {method}; views {recipe.views}",

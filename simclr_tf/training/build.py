@@ -11,6 +11,7 @@ from simclr_tf.encoder import capabilities_of, make_encoder
 from simclr_tf.methods import Contrastive, Method, method_class
 from simclr_tf.model import Learner
 from simclr_tf.optimizer import (
+    WarmRestarts,
     WarmupCosineDecay,
     make_optimizer,
     scaled_learning_rate,
@@ -91,17 +92,36 @@ def build_optimizer(
       steps_per_epoch: steps an epoch.
       offset: step at which the first epoch begins, see `data_record.Calendar`.
     """
-    schedule = WarmupCosineDecay(
-        scaled_learning_rate(
-            recipe.learning_rate, recipe.batch_size, recipe.learning_rate_scaling
-        ),
-        total_steps=recipe.epochs * steps_per_epoch + offset,
-        warmup_steps=max(round(recipe.warmup_epochs * steps_per_epoch) + offset, 0),
-    )
     return make_optimizer(
         recipe.optimizer,
-        schedule,
+        _schedule(recipe, steps_per_epoch, offset),
         momentum=recipe.momentum,
         weight_decay=recipe.weight_decay,
         no_decay=capabilities_of(recipe.encoder).no_decay,
     )
+
+
+def _schedule(
+    recipe: ResolvedRecipe, steps_per_epoch: int, offset: int
+) -> tf.keras.optimizers.schedules.LearningRateSchedule:
+    """Warm-up and cosine, and again over each extension, with its share of warm-up."""
+    peak = scaled_learning_rate(
+        recipe.learning_rate, recipe.batch_size, recipe.learning_rate_scaling
+    )
+    schedules = [
+        WarmupCosineDecay(
+            peak,
+            total_steps=recipe.epochs * steps_per_epoch + offset,
+            warmup_steps=max(round(recipe.warmup_epochs * steps_per_epoch) + offset, 0),
+        )
+    ]
+    starts, end = [0], schedules[0].total_steps
+    for epochs in recipe.extensions:
+        steps = epochs * steps_per_epoch
+        warmup = round(recipe.warmup_epochs / recipe.epochs * steps)
+        schedules.append(
+            WarmupCosineDecay(peak, total_steps=steps, warmup_steps=warmup)
+        )
+        starts.append(end)
+        end += steps
+    return WarmRestarts(schedules, starts) if recipe.extensions else schedules[0]

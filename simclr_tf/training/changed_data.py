@@ -40,6 +40,9 @@ def data_record(
         if row.get("epoch"):
             length = max(row["step"] // row["epoch"], 1)
         before = DataRecord(None, Calendar(now.calendar.epochs, length))
+    # A run that is extended has more of them than it had.
+    calendar = dataclasses.replace(before.calendar, epochs=now.calendar.epochs)
+    before = dataclasses.replace(before, calendar=calendar)
     changes = before.changes(now)
     if not changes:
         if step < before.calendar.since:  # The states after the change are damaged.

@@ -87,8 +87,11 @@ def fit_to_time(
     """
     if not budget.minutes > 0:
         raise UserError(f"minutes must be above 0, got {budget.minutes:g}.")
-    if recipe.epochs is not None:
-        raise UserError("minutes chooses the epochs: leave out epochs, or minutes.")
+    if recipe.epochs is not None or recipe.extend_epochs is not None:
+        raise UserError(
+            "minutes chooses the epochs: leave out epochs and extend_epochs, or "
+            "minutes."
+        )
     rungs = time_budget.ladder(native, recipe.image_size, recipe.encoder)
     seconds = _MEASURING_SHARE * 60 * budget.minutes
     trials: dict[Rung, Trial] = {}

@@ -32,6 +32,7 @@ from simclr_tf.training.result import result_before, versions, write_result
 from simclr_tf.training.run_folder import RunFolder
 from simclr_tf.training.run_lock import RunLock
 from simclr_tf.training.run_settings import load_and_resolve
+from simclr_tf.training.starting_weights import load_encoder
 from simclr_tf.training.stopped import noticing_lost_workers
 
 
@@ -110,12 +111,14 @@ def pretrain(
         lock, aside = _open(run, settings, crew, stack, say)
         stack.enter_context(noticing_lost_workers(crew, run.path))
         newest = newest_state(run.checkpoints, say)
-        now = DataRecord.of(data.train, settings.epochs, per_epoch)
+        now = DataRecord.of(data.train, settings.all_epochs, per_epoch)
         record = data_record(run, now, newest or 0, accept_changed_data, say)
         calendar = record.calendar
         checkpoints, step, seconds = _restore(
             run, settings, model, calendar, newest, aside
         )
+        if settings.init is not None and not newest:
+            load_encoder(settings.init, model, say)
         crew.require_same(_facts(step, settings, record, log_every, checkpoint_steps))
         journal = _journal(run, record, step, stack, say) if crew.is_chief else None
         announce(

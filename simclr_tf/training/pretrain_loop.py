@@ -102,7 +102,7 @@ class PretrainLoop:
         epoch, recipe = self.calendar.epoch_of(step), self.recipe
         size = recipe.view_size(epoch)
         end = epoch + 1
-        while end < recipe.epochs and recipe.view_size(end) == size:
+        while end < recipe.all_epochs and recipe.view_size(end) == size:
             end += 1
         self.model.augmenter = build_augmenter(recipe, size)
         strategy = self.model.distribute_strategy

@@ -10,7 +10,7 @@ from simclr_tf.errors import UserError
 from simclr_tf.training import defaults
 from simclr_tf.training.ranges import CHOICES, PRECISIONS
 from simclr_tf.training.resolved_recipe import (
-    MAY_BE_NONE,
+    NOT_OF_A_RUN,
     SAYING_VIEWS,
     ResolvedRecipe,
     said_by_views,
@@ -108,6 +108,12 @@ class Recipe:
         "package.module:function of your own; resnet18x0.25 up to 32 px, else "
         f"resnet18x0.5, and resnet50 {_MANY}",
     )
+    init: Optional[str] = _setting(
+        None,
+        "weights that the encoder starts from: a run folder, whose newest state is "
+        "taken, or a SavedModel of simclr export; --encoder is by default the run's. "
+        "The rest begins anew",
+    )
     head_layers: Optional[int] = _setting(
         None, f"layers of the projection head, 0 to 3; 2, and 3 {_MANY}"
     )
@@ -187,6 +193,12 @@ class Recipe:
         None,
         f"passes over the dataset; {defaults.LEAST_EPOCHS}, and more where those take "
         f"fewer than {defaults.LEAST_STEPS:,} steps",
+    )
+    extend_epochs: Optional[str] = _setting(
+        None,
+        "epochs that a run which has ended goes on for: the learning rate rises and "
+        "falls over them again, as it did before. A run that was extended is extended "
+        "again with a comma: 20,10",
     )
     warmup_epochs: Optional[float] = _setting(
         None, "epochs in which the learning rate rises; a twentieth of them by default"
@@ -284,7 +296,7 @@ class Recipe:
         values = {
             name: value
             for name, value in dataclasses.asdict(run).items()
-            if getattr(self, name) is None and name not in ("views", *MAY_BE_NONE)
+            if getattr(self, name) is None and name not in ("views", *NOT_OF_A_RUN)
         }
         if self.views is None:
             said = {name: getattr(self, name) for name in SAYING_VIEWS}

@@ -16,8 +16,10 @@ from simclr_tf.training.ranges import require_allowed
 
 # What `views` is put together from, where it is not said.
 SAYING_VIEWS = ("color_strength", "blur", "crop_min_area")
+# Settings that a run which is resumed does not bring: None says something of its own.
+NOT_OF_A_RUN = ("test_dataset", "eval_dataset", "head_hidden_dim")
 # Settings without a default: None says that there is nothing to set.
-MAY_BE_NONE = ("test_dataset", "eval_dataset", "head_hidden_dim")
+_MAY_BE_NONE = (*NOT_OF_A_RUN, "extend_epochs", "init")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,7 +29,8 @@ class ResolvedRecipe:
     `views` holds what `color_strength`, `blur` and `crop_min_area` say of a `Recipe`.
 
     `test_dataset` and `eval_dataset` are None where the dataset is measured on itself,
-    and `head_hidden_dim` where it is the encoder's width.
+    `head_hidden_dim` where it is the encoder's width, `extend_epochs` where nothing was
+    added to `epochs`, and `init` where the encoder's weights are random at first.
 
     Raises:
       UserError: where a setting is out of its range.
@@ -43,6 +46,7 @@ class ResolvedRecipe:
     pretrain_on_all: bool
     image_size: int
     encoder: str
+    init: Optional[str]
     head_layers: int
     head_hidden_dim: Optional[int]
     head_out_dim: int
@@ -59,6 +63,7 @@ class ResolvedRecipe:
     micro_batches: int
     rematerialize: bool
     epochs: int
+    extend_epochs: Optional[str]
     warmup_epochs: float
     precision: str
     augment_on: str
@@ -85,7 +90,7 @@ class ResolvedRecipe:
         open_settings = [
             name
             for name, value in settings.items()
-            if value is None and name not in MAY_BE_NONE
+            if value is None and name not in _MAY_BE_NONE
         ]
         if open_settings:
             raise UserError(f"{', '.join(open_settings)} must be set.")
@@ -96,6 +101,7 @@ class ResolvedRecipe:
             if value is not None:
                 require_allowed(name, value)
         Interval.parse("eval_every", self.eval_every)
+        self._require_extensions()
         make_evaluators(self.eval)
         parse_views(self.views, self.image_size)
         self._require_parts_of_wholes()
@@ -113,6 +119,17 @@ class ResolvedRecipe:
             raise UserError(
                 f"batch_size {self.batch_size} must be a multiple of micro_batches, "
                 f"got {self.micro_batches}."
+            )
+
+    def _require_extensions(self) -> None:
+        try:
+            allowed = all(epochs >= 1 for epochs in self.extensions)
+        except ValueError:
+            allowed = False
+        if not allowed:
+            raise UserError(
+                "extend_epochs must be a number of epochs, such as 20, or several with "
+                f"commas, got {self.extend_epochs!r}."
             )
 
     def _require_one_to_measure_on(self) -> None:
@@ -163,6 +180,17 @@ class ResolvedRecipe:
                     f"{name} must be {method.least_side} or more for method "
                     f"{self.method}, got {getattr(self, name)}."
                 )
+
+    @property
+    def extensions(self) -> tuple[int, ...]:
+        """Epochs that were added, each time."""
+        said = self.extend_epochs
+        return () if said is None else tuple(int(each) for each in said.split(","))
+
+    @property
+    def all_epochs(self) -> int:
+        """Epochs of the whole run, with those that were added."""
+        return self.epochs + sum(self.extensions)
 
     @property
     def early_epochs(self) -> int:

@@ -69,7 +69,8 @@ def write_result(
         held_out = len(data.queries)
     result = {
         "steps": steps,
-        "epochs": recipe.epochs,
+        "epochs": recipe.all_epochs,
+        "extended_by": list(recipe.extensions),
         "seconds": seconds,
         "images_per_second": _speed(rows),
         "metrics": rows[-1] if rows else {},

@@ -82,6 +82,8 @@ class RunFolder:
     def start(self, recipe: ResolvedRecipe) -> None:
         """Begins a run of a recipe, or checks that the folder holds one of the same.
 
+        A run that has ended may be extended: its recipe is then the new one.
+
         Settings that do not change the training may be others, see `Recipe`. Where
         `test_dataset` or `eval_dataset` changes which images are held out, `DataRecord`
         tells.
@@ -92,13 +94,25 @@ class RunFolder:
         """
         self.make()
         if self.is_run():
-            self._require_same(recipe)
+            before = self.recipe()
+            self._require_same(before, recipe)
+            if before.extensions != recipe.extensions:
+                run_files.write_text(self.flags, to_flagfile(recipe))
         else:
             run_files.write_text(self.flags, to_flagfile(recipe))
 
-    def _require_same(self, recipe: ResolvedRecipe) -> None:
-        before = dataclasses.asdict(self.recipe())
-        now = dataclasses.asdict(recipe)
+    def _require_same(self, old: ResolvedRecipe, recipe: ResolvedRecipe) -> None:
+        before, now = dataclasses.asdict(old), dataclasses.asdict(recipe)
+        longer = recipe.extensions[: len(old.extensions)] == old.extensions
+        if longer and recipe.extensions != old.extensions:
+            ended = self.read_result()
+            if ended is None or ended.get("epochs") != old.all_epochs:
+                raise RunFolderError(
+                    f"{self.path} holds a run that has not ended: extend_epochs adds "
+                    "epochs to one that has. Let it end first, or choose another "
+                    "folder with --run."
+                )
+            before["extend_epochs"] = now["extend_epochs"]
         changed = [
             f"{name} was {before[name]} and is {now[name]}"
             for name in now

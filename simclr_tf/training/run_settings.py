@@ -16,6 +16,7 @@ from simclr_tf.training.fit_to_time import Budget, fit_to_time
 from simclr_tf.training.recipe import Recipe, ResolvedRecipe
 from simclr_tf.training.run_folder import RunFolder
 from simclr_tf.training.run_images import RunImages
+from simclr_tf.training.starting_weights import encoder_of
 
 
 def load_and_resolve(
@@ -48,6 +49,8 @@ def load_and_resolve(
     Raises:
       UserError: for a mistake in the settings or the data.
     """
+    if recipe.init is not None and recipe.encoder is None:
+        recipe = dataclasses.replace(recipe, encoder=encoder_of(recipe.init))
     recipe.resolve()  # Mistakes are told before a large folder is read.
     images = RunImages(recipe)
     native = images.native_side

@@ -6,7 +6,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from simclr_tf.optimizer import WarmupCosineDecay, scaled_learning_rate
+from simclr_tf.optimizer import (
+    WarmRestarts,
+    WarmupCosineDecay,
+    scaled_learning_rate,
+)
 
 
 @pytest.mark.parametrize("case", range(4))
@@ -41,6 +45,22 @@ def test_is_rebuilt_from_its_config():
     serialize = tf.keras.optimizers.schedules.serialize
     again = tf.keras.optimizers.schedules.deserialize(serialize(schedule))
     assert again.get_config() == schedule.get_config()
+
+
+def test_warm_restarts_are_schedules_in_turn():
+    first = WarmupCosineDecay(2.0, total_steps=6, warmup_steps=2)
+    second = WarmupCosineDecay(3.0, total_steps=5)
+    schedule = WarmRestarts([first, second], [0, 6])
+    rates = [float(schedule(step)) for step in range(12)]
+    expected = [float(first(step)) for step in range(6)]
+    expected += [float(second(step)) for step in range(6)]
+    assert rates == expected
+    serialize = tf.keras.optimizers.schedules.serialize
+    again = tf.keras.optimizers.schedules.deserialize(serialize(schedule))
+    assert [float(again(step)) for step in range(12)] == rates
+    for starts in ([0], [0, 0], [1, 6], [6, 0]):
+        with pytest.raises(ValueError, match="starts must rise from 0"):
+            WarmRestarts([first, second], starts)
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,28 @@ def _weights(**changes):
     return build_model(dataclasses.replace(RECIPE, **changes)).get_weights()
 
 
+def test_the_rate_rises_and_falls_again_over_epochs_that_are_added():
+    """A quarter of them warms up, as of the first ten."""
+    recipe = dataclasses.replace(RECIPE, extend_epochs="4,8")
+    rates = _rates(recipe)
+    np.testing.assert_array_equal(rates[:80], _rates(RECIPE)[:80])
+    peak = 0.8 * 64 / 256
+    np.testing.assert_allclose(
+        [rates[step] for step in (80, 84, 88, 100, 112, 120, 128, 152, 176)],
+        [0, peak / 2, peak, peak / 2, 0, peak / 2, peak, peak / 2, 0],
+        rtol=1e-5,
+        atol=1e-7,
+    )
+    # Each epoch began two steps later.
+    later = _rates(recipe, offset=2)
+    np.testing.assert_allclose(later[82:178], rates[80:176], rtol=1e-6)
+
+
+def _rates(recipe, offset=0):
+    schedule = build_optimizer(recipe, 8, offset)._learning_rate
+    return [float(schedule(step)) for step in range(8 * recipe.all_epochs + 3)]
+
+
 def test_the_model_is_that_of_the_recipe():
     model = build_model(RECIPE, num_classes=5)
     features = model(np.zeros([2, 16, 16, 3], np.uint8))

@@ -35,6 +35,10 @@ _LARGE = {
 }
 
 
+# Nothing to set, where nothing is said.
+_OPEN = ("test_dataset", "eval_dataset", "head_hidden_dim", "extend_epochs", "init")
+
+
 @pytest.mark.parametrize(
     ("size", "wanted"), [(8, _SMALL), (32, _SMALL), (33, _LARGE), (224, _LARGE)]
 )
@@ -70,7 +74,7 @@ def test_nothing_is_left_open_but_what_has_no_default():
         for name, value in dataclasses.asdict(Recipe().resolve()).items()
         if value is None
     }
-    assert open_ends == {"test_dataset", "eval_dataset", "head_hidden_dim"}
+    assert open_ends == set(_OPEN)
 
 
 def test_the_types_of_what_is_resolved_say_the_same():
@@ -81,7 +85,7 @@ def test_the_types_of_what_is_resolved_say_the_same():
     assert list(resolved) == [name for name in said if name not in shortcuts]
     for name, kind in resolved.items():
         wanted = {*(typing.get_args(said[name]) or (said[name],))}
-        if name not in ("test_dataset", "eval_dataset", "head_hidden_dim"):
+        if name not in _OPEN:
             wanted -= {type(None)}
         assert {*(typing.get_args(kind) or (kind,))} == wanted, name
 
@@ -126,6 +130,8 @@ def test_what_is_said_is_kept_and_changes_no_other_default(size):
         "eval": "",
         "eval_every": 7,
         "eval_dataset": "npz:others",
+        "init": "runs/before",
+        "extend_epochs": "3,4",
     }
     plain = dataclasses.asdict(Recipe(image_size=size).resolve())
     for name, value in said.items():
@@ -177,6 +183,12 @@ def test_early_epochs_are_the_share_asked_for(share, early):
     ).resolve()
     sizes = [recipe.view_size(epoch) for epoch in range(8)]
     assert sizes == [9] * early + [32] * (8 - early)
+
+
+def test_epochs_that_are_added_see_views_of_full_size():
+    recipe = Recipe(image_size=32, epochs=8, extend_epochs="2,3").resolve()
+    assert recipe.all_epochs == 13
+    assert [recipe.view_size(epoch) for epoch in range(13)] == [20] * 6 + [32] * 7
 
 
 def test_the_last_epoch_has_views_of_full_size():
@@ -265,6 +277,8 @@ def test_encoders_of_one_image_size_have_no_early_views():
         ({"micro_batches": 0}, "micro_batches must be 1 or more"),
         ({"batch_size": 128, "micro_batches": 3}, "128 must be a multiple of"),
         ({"epochs": 0}, "epochs must be 1 or more"),
+        ({"extend_epochs": "0"}, "extend_epochs must be a number of epochs, .*'0'"),
+        ({"extend_epochs": "3,"}, "extend_epochs must be a number of epochs, .*'3,'"),
         ({"warmup_epochs": -1.0}, "warmup_epochs must be 0 or more"),
         ({"warmup_epochs": 101.0}, "at most epochs, 100, got 101"),
         ({"encoder": "EfficientNetB0", "early_share": 0.5}, "EfficientNetB0"),

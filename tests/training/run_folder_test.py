@@ -244,12 +244,18 @@ _FIXED = [
 
 
 # Where a text is not any text.
-_OTHER_TEXTS = {"views": "crop(0.5)|vflip", "method": "dcl"}
+_OTHER_TEXTS = {
+    "views": "crop(0.5)|vflip",
+    "method": "dcl",
+    "extend_epochs": "4,3",
+}
 
 
 @pytest.mark.parametrize("field", _FIXED, ids=lambda field: field.name)
 def test_no_setting_may_change_unnoticed(field, tmp_path):
-    resolved = dataclasses.replace(RECIPE, head_hidden_dim=9)
+    resolved = dataclasses.replace(
+        RECIPE, head_hidden_dim=9, init="runs/a", extend_epochs="3"
+    )
     value, choices = getattr(resolved, field.name), field.metadata["choices"]
     if choices:
         other = next(choice for choice in reversed(choices) if choice != value)
@@ -267,6 +273,29 @@ def test_no_setting_may_change_unnoticed(field, tmp_path):
     with pytest.raises(RunFolderError) as refusal:
         run.start(changed)
     assert f": {field.name} was {value} and is {other}. " in str(refusal.value)
+
+
+def test_a_run_that_has_ended_may_be_extended_and_no_other(tmp_path):
+    run = RunFolder(str(tmp_path))
+    run.start(RECIPE)
+    longer = dataclasses.replace(RECIPE, extend_epochs="3")
+    with pytest.raises(RunFolderError, match="holds a run that has not ended"):
+        run.start(longer)
+    run.write_result({"epochs": 7})
+    with pytest.raises(RunFolderError, match="learning_rate was 1e-05 and is 1"):
+        run.start(dataclasses.replace(longer, learning_rate=1.0))
+    assert run.recipe() == RECIPE
+    run.start(longer)
+    run.start(longer)
+    assert run.recipe() == longer
+    # Ten epochs have not ended.
+    twice = dataclasses.replace(RECIPE, extend_epochs="3,2")
+    with pytest.raises(RunFolderError, match="holds a run that has not ended"):
+        run.start(twice)
+    run.write_result({"epochs": 10})
+    run.start(twice)
+    with pytest.raises(RunFolderError, match="extend_epochs was 3,2 and is 3"):
+        run.start(longer)
 
 
 def test_a_folder_with_other_files_is_refused_and_left_alone(tmp_path):
