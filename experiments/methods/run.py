@@ -11,16 +11,19 @@ run again: the same command goes on where it was stopped.
 from __future__ import annotations
 
 import argparse
-import concurrent.futures
 import json
 import os
 import pathlib
-import queue
 import shlex
 import statistics
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path.append(str(HERE.parents[1]))  # Where this is run as a script.
+
+from experiments.commands import Commands, Launch, launch, numbers, result_of  # noqa: E402
 
 METHODS = ("simclr", "dcl", "supcon", "rotation", "jigsaw", "supervised")
 EVALUATIONS = ("linear_eval", "knn")
@@ -29,78 +32,6 @@ EVALUATIONS = ("linear_eval", "knn")
 EARLY_SHARE, TOLERANCE = 0.75, 0.1
 # Epochs of the short run, and the share of them with small views.
 MEASURED = (4, 0.5)
-PROGRAM = (sys.executable, "-m", "simclr_tf")
-HERE = pathlib.Path(__file__).resolve().parent
-
-Launch = Callable[[Sequence[str], pathlib.Path, Sequence[int]], int]
-
-
-def launch(arguments: Sequence[str], log: pathlib.Path, cores: Sequence[int]) -> int:
-    """Runs `simclr` with arguments on some cores; its exit status."""
-    with open(log, "a") as output:
-        process = subprocess.Popen(
-            [*PROGRAM, *arguments],
-            stdout=output,
-            stderr=subprocess.STDOUT,
-        )
-        # Before TensorFlow is imported, which counts the cores that it has.
-        os.sched_setaffinity(process.pid, cores)
-        return process.wait()
-
-
-class Failed(Exception):
-    """A command failed; the message says which, and where its output is."""
-
-
-class Commands:
-    """Runs commands, several at a time, each on its share of the cores.
-
-    Args:
-      jobs: commands at a time, at most as many as there are cores.
-      launch: runs one.
-    """
-
-    def __init__(self, jobs: int, launch: Launch) -> None:
-        cores = sorted(os.sched_getaffinity(0))
-        if not 1 <= jobs <= len(cores):
-            raise SystemExit(f"--jobs must be 1 to {len(cores)}, the cores, got {jobs}")
-        self._jobs = jobs
-        self._launch = launch
-        self._shares: queue.Queue = queue.Queue()
-        for first in range(jobs):
-            self._shares.put(cores[first::jobs])
-
-    def each(self, sequences: Iterable[tuple[pathlib.Path, list[list[str]]]]) -> None:
-        """Runs sequences of commands, each sequence with a file for its output.
-
-        Raises:
-          SystemExit: where some failed, after the others have ended.
-        """
-        failures = []
-        with concurrent.futures.ThreadPoolExecutor(self._jobs) as executor:
-            futures = [executor.submit(self._run, *each) for each in sequences]
-            try:
-                for future in concurrent.futures.as_completed(futures):
-                    if future.exception() is not None:
-                        failures.append(str(future.exception()))
-                        print(failures[-1], file=sys.stderr, flush=True)
-            except KeyboardInterrupt:
-                executor.shutdown(cancel_futures=True)
-                raise SystemExit("Stopped; the same command goes on.") from None
-        if failures:
-            raise SystemExit("\n".join(failures))
-
-    def _run(self, log: pathlib.Path, commands: list[list[str]]) -> None:
-        log.parent.mkdir(parents=True, exist_ok=True)
-        cores = self._shares.get()
-        try:
-            for arguments in commands:
-                command = shlex.join(["simclr", *arguments])
-                print(command, flush=True)
-                if self._launch(arguments, log, cores):
-                    raise Failed(f"{command} failed: see {log}")
-        finally:
-            self._shares.put(cores)
 
 
 class Comparison:
@@ -137,14 +68,14 @@ class Comparison:
         """The short run that measures the speed of a method, if it is not done."""
         run = self._folder / method / "speed"
         command = self._pretrain(method, run, 0, *MEASURED)
-        return run.with_suffix(".log"), [] if _result(run) else [command]
+        return run.with_suffix(".log"), [] if result_of(run) else [command]
 
     def train(self, method: str, seed: int) -> tuple[pathlib.Path, list[list[str]]]:
         """The commands of a row and seed that are not done."""
         run = self._run(method, seed)
         epochs, share = self.epochs(method)
         commands = []
-        if _result(run).get("epochs") != epochs:
+        if result_of(run).get("epochs") != epochs:
             commands.append(self._pretrain(method, run, seed, epochs, share))
         for evaluation in EVALUATIONS:
             if not (run / f"{evaluation}.json").exists():
@@ -167,7 +98,7 @@ class Comparison:
             images / statistics.harmonic_mean(r["images_per_second"] for r in some)
             for some in (rows[1:half], rows[half + 1 :])
         )
-        once = _result(run)["seconds"] - half * (early + late)
+        once = result_of(run)["seconds"] - half * (early + late)
 
         def unlike(choice: tuple[int, int]) -> tuple[float, float]:
             epochs, small = choice
@@ -197,7 +128,7 @@ class Comparison:
             print(shlex.join(["simclr", *command]))
         print("```", flush=True)
         for method in self.methods:
-            taken = [_result(self._run(method, s))["seconds"] for s in self._seeds]
+            taken = [result_of(self._run(method, s))["seconds"] for s in self._seeds]
             share = statistics.mean(taken) / self._seconds
             if abs(share - 1) > 0.1:
                 print(f"{method} took {share:.2f} times as long as it should.")
@@ -223,12 +154,6 @@ def _small_epochs(epochs: int) -> list[int]:
     """How many of some epochs may have small views."""
     near = [s for s in range(epochs) if abs(s / epochs - EARLY_SHARE) <= TOLERANCE]
     return near or [round(EARLY_SHARE * epochs)]
-
-
-def _result(run: pathlib.Path) -> dict:
-    """What a finished run says of itself; nothing of one that has not finished."""
-    path = run / "result.json"
-    return json.loads(path.read_text()) if path.exists() else {}
 
 
 def _batch_size(run: pathlib.Path) -> int:
@@ -273,7 +198,7 @@ def _parse(arguments: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
         "--jobs", type=int, default=2, help="runs at a time, which share the cores"
     )
     parser.add_argument("--methods", type=_names, default=METHODS, help="with commas")
-    parser.add_argument("--seeds", type=_numbers, default=(0, 1, 2), help="with commas")
+    parser.add_argument("--seeds", type=numbers, default=(0, 1, 2), help="with commas")
     options, flags = parser.parse_known_args(arguments)
     for each in options.datasets:
         if "=" not in each:
@@ -283,10 +208,6 @@ def _parse(arguments: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
 
 def _names(text: str) -> tuple[str, ...]:
     return tuple(text.split(","))
-
-
-def _numbers(text: str) -> tuple[int, ...]:
-    return tuple(int(each) for each in text.split(","))
 
 
 if __name__ == "__main__":

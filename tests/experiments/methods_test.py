@@ -11,6 +11,7 @@ import sys
 import numpy as np
 import pytest
 
+from experiments import commands
 from experiments.methods import run
 from simclr_tf.cli import main as cli
 from tests import tiny
@@ -124,8 +125,8 @@ def test_epochs_are_those_whose_small_and_full_views_take_the_time(tmp_path):
 def test_a_command_runs_on_its_share_of_the_cores(tmp_path, monkeypatch):
     program = "import os, sys, time; time.sleep(0.3); print(os.sched_getaffinity(0))"
     program += "; sys.exit(sys.argv[1] == 'wrong')"
-    monkeypatch.setattr(run, "PROGRAM", (sys.executable, "-c", program))
+    monkeypatch.setattr(commands, "PROGRAM", (sys.executable, "-c", program))
     log, core = tmp_path / "log", max(os.sched_getaffinity(0))
-    assert run.launch(["knn"], log, [core]) == 0
-    assert run.launch(["wrong"], log, [core]) == 1
+    assert commands.launch(["knn"], log, [core]) == 0
+    assert commands.launch(["wrong"], log, [core]) == 1
     assert log.read_text() == 2 * f"{{{core}}}\n"

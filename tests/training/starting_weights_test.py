@@ -77,10 +77,10 @@ def test_another_encoder_is_refused_by_its_shapes_and_left_alone(run, export):
 
 def test_what_is_no_place_of_weights_is_told(tmp_path):
     model = build_model(RECIPE)
-    with pytest.raises(UserError, match="neither a run folder, .* nor a SavedModel"):
+    with pytest.raises(UserError, match=r"neither a run folder, .* nor a SavedModel"):
         load_encoder(str(tmp_path), model, lambda line: None)
     (tmp_path / "saved_model.pb").write_bytes(b"damaged")
-    with pytest.raises(UserError, match="cannot be read as a SavedModel"):
+    with pytest.raises(UserError, match=r"cannot be read as a SavedModel"):
         load_encoder(str(tmp_path), model, lambda line: None)
 
 
