@@ -162,9 +162,9 @@ def batch_size(images: int | None, wanted: int, parts: int = 1) -> int:
     most = wanted if images is None else min(wanted, images // 8)
     unit = math.lcm(8, parts) if most >= math.lcm(8, parts) else parts
     largest = max(most - most % unit, unit, 2)
-    if images is None or largest > images or images % largest <= images / 20:
+    if images is None or largest < 8 or images % largest <= images / 20:
         return largest
-    sizes = [s for s in range(largest, 0, -unit) if s >= max(3 * largest // 4, 2)]
+    sizes = range(largest, max(3 * largest // 4, 2) - 1, -unit)
     return min(sizes, key=lambda size: images % size)
 
 

@@ -42,9 +42,14 @@ class Budget(NamedTuple):
     clock: Callable[[], float] = time.monotonic
 
     @property
+    def spent(self) -> float:
+        """Seconds from the beginning to now."""
+        return self.clock() - self.began
+
+    @property
     def left(self) -> float:
         """Seconds from now to the end."""
-        return 60 * self.minutes - (self.clock() - self.began)
+        return 60 * self.minutes - self.spent
 
 
 def require_one_machine(crew: Crew, data_service: str | None) -> None:
@@ -180,8 +185,7 @@ def _eval_every(recipe: Recipe, per_epoch: int) -> float | None:
 def _require_time_for_an_epoch(plan: Plan, budget: Budget, images: int) -> None:
     most = budget.left + _TOLERANCE * 60 * budget.minutes
     if plan.epochs == 1 and plan.seconds > most:
-        spent = 60 * budget.minutes - budget.left
-        least = (spent + plan.seconds) / 60
+        least = (budget.spent + plan.seconds) / 60
         raise UserError(
             f"minutes={budget.minutes:g} is too little for one pass over {images:,} "
             f"images, which takes {least:.1f} minutes in all here: give as many, say a "
@@ -202,7 +206,6 @@ def _told(
     early = ""
     if costs.early_step is not None:
         early = f", {costs.early_step:.3g} s on views of {recipe.early_view_size} px"
-    spent = 60 * budget.minutes - budget.left
     seen = plan.epochs * per_epoch * recipe.batch_size
     rung = Rung(recipe.encoder, recipe.image_size)
     why = "the dearest that sees as many as it should"
@@ -211,8 +214,8 @@ def _told(
     if len(rungs) == 1:
         why = "as you say"
     return [
-        f"Measured in {duration(spent)}: a step of {recipe.batch_size} images takes "
-        f"{costs.step:.3g} s{early}.",
+        f"Measured in {duration(budget.spent)}: a step of {recipe.batch_size} images "
+        f"takes {costs.step:.3g} s{early}.",
         f"Chosen for {budget.minutes:g} minutes: {rung.encoder}, views of "
         f"{rung.image_size} px: {why} ({seen:,} images, each time counted, of "
         f"{enough:,}).",

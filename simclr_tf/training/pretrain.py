@@ -91,21 +91,18 @@ def pretrain(
         checkpoint_steps=checkpoint_steps,
         log_every=log_every,
     )
-    began = time.monotonic()
     strategy = strategy or tf.distribute.get_strategy()
     crew = Crew(strategy)
     say = say if crew.is_chief else _silent
     run = RunFolder(run_path)
+    budget = _budget(minutes, crew, data_service)
     fast = has_fast_bfloat16(strategy)
-    budget = None
-    if minutes is not None:
-        require_one_machine(crew, data_service)
-        budget = Budget(minutes, began)
     recipe, data, settings = load_and_resolve(
         recipe, run, strategy, crew, budget, fast_bfloat16=fast, say=say
     )
-    measured = 0.0 if budget is None else time.monotonic() - began
     model, per_epoch = _make_model(settings, data.train, strategy)
+    if settings.init is not None and newest_state(run.checkpoints, _silent) is None:
+        load_encoder(settings.init, model, say)
 
     with contextlib.ExitStack() as stack:
         lock, aside = _open(run, settings, crew, stack, say)
@@ -117,8 +114,6 @@ def pretrain(
         checkpoints, step, seconds = _restore(
             run, settings, model, calendar, newest, aside
         )
-        if settings.init is not None and not newest:
-            load_encoder(settings.init, model, say)
         crew.require_same(_facts(step, settings, record, log_every, checkpoint_steps))
         journal = _journal(run, record, step, stack, say) if crew.is_chief else None
         announce(
@@ -141,7 +136,7 @@ def pretrain(
             data_service=data_service,
             say=say,
             step=step,
-            seconds_before=seconds + measured,
+            seconds_before=seconds + (budget.spent if budget else 0.0),
         )
         loop.run_to_end()
         return _result(loop) if crew.is_chief else {}
@@ -151,6 +146,16 @@ def _require_not_negative(**settings: float) -> None:
     for name, value in settings.items():
         if not value >= 0:
             raise UserError(f"{name} must be 0 or more, got {value:g}.")
+
+
+def _budget(
+    minutes: float | None, crew: Crew, data_service: str | None
+) -> Budget | None:
+    """The time of a run that begins now."""
+    if minutes is None:
+        return None
+    require_one_machine(crew, data_service)
+    return Budget(minutes, time.monotonic())
 
 
 def _journal(

@@ -84,7 +84,7 @@ def test_pretrain_has_a_flag_for_every_setting_and_for_where_to_run():
     own = set(COMMANDS["pretrain"].parse([])) - {"help", "undefok", "flagfile"}
     places = {"run", "strategy", "tpu", "logical_devices", "connect_timeout"}
     saving = {"checkpoint_minutes", "checkpoint_steps", "accept_changed_data"}
-    others = {"log_every", "data_service"}
+    others = {"log_every", "data_service", "minutes"}
     assert own == {*places, *saving, *others, *Recipe.__dataclass_fields__}
 
 

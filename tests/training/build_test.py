@@ -51,7 +51,7 @@ def test_the_rate_rises_and_falls_again_over_epochs_that_are_added():
 
 def _rates(recipe, offset=0):
     schedule = build_optimizer(recipe, 8, offset)._learning_rate
-    return [float(schedule(step)) for step in range(8 * recipe.all_epochs + 3)]
+    return schedule(np.arange(8 * recipe.all_epochs + 3)).numpy()
 
 
 def test_the_model_is_that_of_the_recipe():
