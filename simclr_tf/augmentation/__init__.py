@@ -2,6 +2,11 @@
 
 from simclr_tf.augmentation.base import StatelessAugmentation, to_unit_range
 from simclr_tf.augmentation.center_crop import evaluation_view
+from simclr_tf.augmentation.graph_checks import (
+    checked_values,
+    explain_out_of_range,
+    known_in_range,
+)
 from simclr_tf.augmentation.host_views import views_on_host
 from simclr_tf.augmentation.own_views import OwnViews, as_augmenter
 from simclr_tf.augmentation.random_color_jitter import RandomColorJitter
@@ -30,7 +35,10 @@ __all__ = [
     "SimCLRAugmenter",
     "StatelessAugmentation",
     "as_augmenter",
+    "checked_values",
     "evaluation_view",
+    "explain_out_of_range",
+    "known_in_range",
     "parse_views",
     "to_unit_range",
     "views_on_host",

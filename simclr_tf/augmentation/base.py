@@ -14,7 +14,7 @@ import tensorflow as tf
 with contextlib.redirect_stdout(io.StringIO()):
     import keras_cv
 
-from simclr_tf.augmentation.value_range import require_image_values
+from simclr_tf.augmentation.graph_checks import checked_values
 from simclr_tf.errors import UserError
 
 # What keras-cv keeps beside images that has a place in them.
@@ -32,11 +32,10 @@ def to_unit_range(images: tf.Tensor, dtype: tf.DType = tf.float32) -> tf.Tensor:
       dtype: a floating dtype of the result.
 
     Raises:
-      UserError: if the dtype is another; outside a graph, also if values are out of
-        range.
+      UserError: if the dtype is another, or values are out of range; in a graph see
+        `checked_values`.
     """
-    images = tf.convert_to_tensor(images)
-    require_image_values(images)
+    images = checked_values(tf.convert_to_tensor(images))
     if images.dtype.is_floating:
         return tf.cast(images, dtype)
     return tf.cast(images, dtype) * (1.0 / images.dtype.max)
@@ -71,8 +70,8 @@ class StatelessAugmentation(keras_cv.layers.VectorizedBaseImageAugmentationLayer
 
     Raises:
       UserError: if an argument is out of its range; when called, if images are
-        ragged, of a wrong shape, dtype or range (values are read outside a graph
-        alone), or come with what the layer cannot move.
+        ragged, of a wrong shape, dtype or range (which a graph finds when it runs, see
+        `checked_values`), or come with what the layer cannot move.
     """
 
     stream: Any = None

@@ -12,8 +12,8 @@ from typing import Any
 import tensorflow as tf
 
 from simclr_tf.augmentation.base import StatelessAugmentation
+from simclr_tf.augmentation.graph_checks import checked_values
 from simclr_tf.augmentation.host_views import HostAugmenter, views_on_host
-from simclr_tf.augmentation.value_range import require_image_values
 
 
 def in_tf_data() -> bool:
@@ -79,8 +79,7 @@ def views_in_tf_data(
     Returns:
       `[B, V, image_size, image_size, 3]` in [0, 1], in the augmenter's dtype.
     """
-
-    require_image_values(images)
+    images = checked_values(images)
 
     @tf.function(jit_compile=True, autograph=False)
     def made(

@@ -9,7 +9,12 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from simclr_tf import randomness
-from simclr_tf.augmentation import SimCLRAugmenter, evaluation_view, views_on_host
+from simclr_tf.augmentation import (
+    SimCLRAugmenter,
+    checked_values,
+    evaluation_view,
+    views_on_host,
+)
 from simclr_tf.data.failures import data_errors
 from simclr_tf.data.service import from_service
 from simclr_tf.data.source import DataError, Source
@@ -155,6 +160,8 @@ def _prepare(
     # AutoGraph would take seconds, and there is no Python control flow to convert.
     @tf.autograph.experimental.do_not_convert
     def prepared(epoch: tf.Tensor, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        # A source of the user's own may give other images than uint8.
+        batch = {**batch, "image": checked_values(batch["image"])}
         seeds = randomness.example_seeds(seed, epoch, batch["index"])
         if augmenter is None:
             made = {"image": batch["image"], "seeds": seeds}

@@ -8,7 +8,9 @@ from collections.abc import Iterator
 
 import tensorflow as tf
 
+from simclr_tf.augmentation import explain_out_of_range
 from simclr_tf.data.source import DataError, Source, reason
+from simclr_tf.errors import UserError
 
 # Operations that fail only because of their data, and the messages of such failures.
 _READING = re.compile(
@@ -29,8 +31,8 @@ def data_errors(*sources: Source | None) -> Iterator[None]:
       *sources: the sources being read; None is ignored.
 
     Raises:
-      DataError: where a source finds a fault in its data, or the operation that failed
-        reads data.
+      DataError: where a source finds a fault in its data, the operation that failed
+        reads data, or images are out of range.
     """
     try:
         yield
@@ -40,9 +42,19 @@ def data_errors(*sources: Source | None) -> Iterator[None]:
             fault = source.find_fault()
             if fault is not None:
                 raise DataError(fault) from error
-        if known and _READING.search(error.message):
-            names = " or ".join(dict.fromkeys(f"{s.spec} ({s.split})" for s in known))
-            raise DataError(
-                f"{names}: an image cannot be read: {reason(error)}"
-            ) from error
+        if known:
+            _explain(error, " or ".join(dict.fromkeys(map(_name, known))))
         raise
+
+
+def _name(source: Source) -> str:
+    return f"{source.spec} ({source.split})"
+
+
+def _explain(error: tf.errors.OpError, names: str) -> None:
+    try:
+        explain_out_of_range(error)
+    except UserError as mistake:
+        raise DataError(f"{names}: {mistake}") from error
+    if _READING.search(error.message):
+        raise DataError(f"{names}: an image cannot be read: {reason(error)}") from error

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import tensorflow as tf
 
+from simclr_tf.augmentation import explain_out_of_range
 from simclr_tf.errors import UserError
 from simclr_tf.evaluation.parts import in_parts, is_alike_on_replicas
 
@@ -113,6 +114,9 @@ def _represent(
 ) -> np.ndarray:
     try:
         return represent(images).numpy()
+    except tf.errors.OpError as error:
+        explain_out_of_range(error)
+        raise
     except (TypeError, ValueError) as error:
         found = _MISFIT.search(str(error))
         if isinstance(error, UserError) or found is None:

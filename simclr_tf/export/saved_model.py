@@ -7,6 +7,7 @@ import os
 
 import tensorflow as tf
 
+from simclr_tf.augmentation import known_in_range
 from simclr_tf.errors import UserError
 from simclr_tf.export.precision import computing_in
 from simclr_tf.export.replacement import NEW, replacing
@@ -88,8 +89,9 @@ def export_encoder(
     path = os.fspath(path).rstrip("/")
     _refuse_foreign_folder(path)
 
-    # Saving traces the callable again, so it belongs inside.
-    with computing_in(model, precision):
+    # Saving traces the callable again, so it belongs inside. The signatures have checks
+    # of their own, image by image.
+    with computing_in(model, precision), known_in_range():
         root, signatures = servable(model, image_size)
         outputs = signatures["serving_default"].structured_outputs
         wide = outputs["features"].dtype.name

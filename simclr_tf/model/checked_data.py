@@ -12,17 +12,13 @@ from typing import Any
 
 import tensorflow as tf
 
+from simclr_tf.augmentation.graph_checks import assert_in_range, explain_out_of_range
 from simclr_tf.augmentation.value_range import (
-    in_range,
     require_image_dtype,
     require_image_values,
-    require_range,
-    value_range,
 )
 from simclr_tf.errors import UserError
 from simclr_tf.model.batch import inputs_of
-
-_OUT_OF_RANGE = "simclr_tf: images out of range"
 
 
 def checked(data: Any) -> Any:
@@ -63,16 +59,9 @@ def checked(data: Any) -> Any:
     return data
 
 
-def explain_out_of_range(error: tf.errors.OpError) -> None:
-    """Raises UserError where what `checked` found out was the cause of an error."""
-    found = re.search(
-        rf"{_OUT_OF_RANGE} (\w+)\] \[([^\]]*)\] \[([^\]]*)\]", error.message
-    )
-    if found:
-        try:
-            require_range(found[1], float(found[2]), float(found[3]))
-        except UserError as mistake:
-            raise mistake from error
+def explain_data(error: tf.errors.OpError) -> None:
+    """Raises UserError where images out of range were the cause of an error."""
+    explain_out_of_range(error)
     # A generator's exception reaches TensorFlow as text.
     found = re.search(r"UserError: (Images must .*)", error.message)
     if found:
@@ -96,11 +85,7 @@ def _checked_dataset(dataset: tf.data.Dataset) -> tf.data.Dataset:
 
     def check(*parts: Any) -> Any:
         element = parts[0] if together else parts
-        lowest, highest = value_range(inputs_of(element))
-        tf.debugging.Assert(
-            in_range(spec.dtype, lowest, highest),
-            [f"{_OUT_OF_RANGE} {spec.dtype.name}", lowest, highest],
-        )
+        assert_in_range(inputs_of(element))
         return element
 
     return dataset.map(check)

@@ -9,7 +9,7 @@ from typing import Any
 import tensorflow as tf
 
 from simclr_tf.distribution.replicas import explain_unequal_shares
-from simclr_tf.model.checked_data import checked, explain_out_of_range
+from simclr_tf.model.checked_data import checked, explain_data
 
 
 class CheckedModel(tf.keras.Model):
@@ -96,7 +96,7 @@ class CheckedModel(tf.keras.Model):
         try:
             yield
         except tf.errors.OpError as error:
-            explain_out_of_range(error)
+            explain_data(error)
             with self.distribute_strategy.scope():
                 explain_unequal_shares(error)
             raise

@@ -9,7 +9,12 @@ from typing import Any
 import tensorflow as tf
 
 from simclr_tf import randomness
-from simclr_tf.augmentation import OwnViews, as_augmenter, to_unit_range
+from simclr_tf.augmentation import (
+    OwnViews,
+    as_augmenter,
+    known_in_range,
+    to_unit_range,
+)
 from simclr_tf.distribution.replicas import (
     num_replicas,
     of_equal_shares,
@@ -278,7 +283,8 @@ class Learner(CheckedModel):
         images = unpack(data, views=self.method.num_views).images
         if images is None:
             raise UserError('predict needs images; the data holds only "views".')
-        return self(images, training=False)
+        with known_in_range():
+            return self(images, training=False)
 
     def _batch(self, data: Any, step: tf.Tensor, first: int | tf.Tensor) -> Batch:
         """A batch with views, or with images and the seeds of their views.
@@ -345,11 +351,12 @@ class Learner(CheckedModel):
     def _represent(self, batch: Batch, training: bool) -> tf.Tensor:
         """Representations `[V * n, D]`: first all first views, then all second."""
         views = batch.views
-        if views is None:
-            views = self._drawn_views(batch)
-            views = self.method.arrange(views, batch.seeds)
-        images = tf.concat(tf.unstack(views, self.method.num_views, axis=1), axis=0)
-        return self(images, training=training)
+        with known_in_range():  # See `CheckedModel`.
+            if views is None:
+                views = self._drawn_views(batch)
+                views = self.method.arrange(views, batch.seeds)
+            images = tf.concat(tf.unstack(views, self.method.num_views, axis=1), axis=0)
+            return self(images, training=training)
 
     def _drawn_views(self, batch: Batch) -> tf.Tensor:
         given = batch.images, batch.seeds

@@ -126,6 +126,14 @@ def test_images_of_no_one_size_have_the_batched_form():
     np.testing.assert_allclose(next(iter(made)), expected, atol=5e-6)
 
 
+def test_values_out_of_range_are_refused_when_they_are_read():
+    """As image_dataset_from_directory gives them."""
+    augmenter = SimCLRAugmenter(16, layers=parse_views("crop", 16))
+    floats = tf.data.Dataset.from_tensors(_IMAGES.astype("float32"))
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"in 0\.\.255 by 255"):
+        next(iter(floats.map(augmenter.two_views)))
+
+
 def test_wrong_images_are_refused_as_outside_a_pipeline():
     with pytest.raises(UserError, match="cast to uint8"):
         _data().map(lambda images, _: _AUGMENTER.two_views(tf.cast(images, tf.int32)))

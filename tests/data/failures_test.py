@@ -7,7 +7,15 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from simclr_tf.data import DataError, Source, Subset, data_errors, load
+from simclr_tf.data import (
+    DataError,
+    Source,
+    Subset,
+    data_errors,
+    evaluation_batches,
+    load,
+    pretrain_batches,
+)
 from simclr_tf.training import Recipe, pretrain
 from tests import tiny
 
@@ -84,6 +92,30 @@ def test_an_error_of_reading_names_the_dataset_at_least(photos):
         data_errors(source),
     ):
         list(images)
+
+
+class _Pixels(Source):
+    """Of the user's own, with images that are neither uint8 nor in [0, 1]."""
+
+    def read(self, indices):
+        def draw(index):
+            return {"image": tf.fill([4, 8, 8, 3], 255.0), "index": index}
+
+        return indices.map(draw)
+
+
+@pytest.mark.parametrize(
+    "batches",
+    [
+        lambda source: pretrain_batches(source, None, batch_size=4, seed=0),
+        lambda source: evaluation_batches(source, batch_size=4, image_size=8),
+    ],
+)
+def test_images_out_of_range_are_refused_with_the_name_of_their_source(batches):
+    source = _Pixels(spec="own:x", split="train", image_shape=(8, 8, 3), num_examples=4)
+    message = r"own:x \(train\): .* from 255 to 255\. Divide pixels in 0\.\.255 by 255"
+    with pytest.raises(DataError, match=message), data_errors(source):
+        next(iter(batches(source)))
 
 
 def test_other_errors_pass_through(photos):

@@ -204,6 +204,13 @@ def test_refuses_what_is_no_encoder(tmp_path):
             encode(model, batches(5))
 
 
+def test_a_model_of_images_in_0_to_1_refuses_others():
+    model = simclr_tf.SimCLR(small_encoder(), simclr_tf.ProjectionHead(num_layers=1))
+    pixels = tf.data.Dataset.from_tensors({"image": IMAGES * 255})
+    with pytest.raises(UserError, match="by 255, or cast to uint8"):
+        encode(model, pixels)
+
+
 def test_a_defect_in_the_model_is_not_taken_for_a_mistake():
     def model(images):
         raise ValueError("a defect")

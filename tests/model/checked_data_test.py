@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from simclr_tf.augmentation import SimCLRAugmenter, parse_views
 from simclr_tf.errors import UserError
 from simclr_tf.head import ProjectionHead
 from simclr_tf.model import SimCLR
-from simclr_tf.model.checked_data import checked, explain_out_of_range
+from simclr_tf.model.checked_data import checked, explain_data
 
 _UNIT = np.random.default_rng(0).uniform(size=[12, 8, 8, 3]).astype("float32")
 _PIXELS = _UNIT * 255
@@ -53,7 +54,7 @@ def _read(data):
             return [data[index] for index in range(len(data))]
         return list(data)
     except tf.errors.OpError as error:
-        explain_out_of_range(error)
+        explain_data(error)
         raise
 
 
@@ -141,3 +142,34 @@ def test_evaluate_and_predict_refuse_the_same():
         model.fit(_views(_UNIT), validation_data=(_views(_PIXELS),), verbose=0)
     with pytest.raises(UserError, match="by 255"):
         model(_PIXELS)
+
+
+def test_views_of_a_users_map_are_refused_before_anything_is_learned():
+    """The map of the README, of what image_dataset_from_directory gives."""
+    model, augmenter = _model(), SimCLRAugmenter(8, layers=parse_views("crop", 8))
+    before = model.get_weights()
+    data = _dataset(_PIXELS).map(lambda images: {"views": augmenter.two_views(images)})
+    with pytest.raises(UserError, match="by 255, or cast to uint8"):
+        model.fit(data, verbose=0)
+    for old, new in zip(before, model.get_weights()):
+        np.testing.assert_array_equal(old, new)
+
+
+def test_the_model_checks_in_a_graph_of_the_users():
+    model = _model()
+    with pytest.raises(tf.errors.InvalidArgumentError, match="by 255"):
+        tf.function(model)(_PIXELS)
+
+
+def test_the_models_own_steps_check_nothing():
+    model = _model()
+    views = {"views": tf.TensorSpec([4, 2, 8, 8, 3], tf.float32)}
+    images = tf.TensorSpec([4, 8, 8, 3], tf.float32)
+    for step, spec in [
+        (model.train_step, views),
+        (model.test_step, views),
+        (model.predict_step, images),
+    ]:
+        graph = tf.function(step).get_concrete_function(spec).graph.as_graph_def()
+        functions = [graph.node, *(each.node_def for each in graph.library.function)]
+        assert "Assert" not in {node.op for nodes in functions for node in nodes}
