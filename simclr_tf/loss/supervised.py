@@ -5,6 +5,7 @@ from __future__ import annotations
 import tensorflow as tf
 
 from simclr_tf.distribution.replicas import gather
+from simclr_tf.loss.class_numbers import class_numbers
 from simclr_tf.loss.sides import BLOCK, Contrast, Sides, checked, make_sides
 from simclr_tf.loss.sums_by_id import sums_by_id
 from simclr_tf.loss.tiled_logsumexp import tiled_logsumexp
@@ -31,7 +32,7 @@ def supcon(
     Args:
       z_a: projections of the first views, floating point `[n, d]`.
       z_b: projections of the second views, `[n, d]`.
-      labels: int32 `[n]`, >= 0, or -1 where unknown.
+      labels: whole numbers `[n]` from 0, or -1 where unknown.
       temperature: what similarities are divided by, > 0 and finite.
       normalize: whether rows are first scaled to length 1.
       block_size: most anchors and candidates compared at a time; 1,024 where None.
@@ -42,8 +43,8 @@ def supcon(
       distribution over an anchor's 2N-1 candidates.
 
     Raises:
-      UserError: if shapes differ, or `temperature` or `block_size` is out of its
-        range.
+      UserError: if shapes differ, `temperature` or `block_size` is out of its
+        range, or labels are other numbers, see `class_numbers`.
     """
     z_a, z_b = checked(z_a, z_b, temperature, block_size)
     sides = make_sides(z_a, z_b, temperature=temperature, normalize=normalize)
@@ -70,7 +71,7 @@ def supcon(
 
 def _class_ids(labels: tf.Tensor, sides: Sides) -> tuple[tf.Tensor, tf.Tensor]:
     """Ids of anchors `[2n]` and candidates `[2N]`, equal for images of one class."""
-    everywhere = tf.reshape(gather(tf.cast(labels, tf.int32)), [-1])
+    everywhere = tf.reshape(gather(class_numbers(labels)), [-1])
     _, images = sides.image_ids()
     known = tf.tile(everywhere, [2])
     candidate_ids = tf.where(known >= 0, known, -1 - images)

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from simclr_tf.augmentation.value_range import require_image_dtype
 from simclr_tf.errors import UserError
+from simclr_tf.loss.class_numbers import require_labels
 
 
 class Batch(NamedTuple):
@@ -92,6 +93,15 @@ def images_spec(data: Any) -> tf.TensorSpec | None:
     return tf.TensorSpec(shape, tf.as_dtype(images.dtype))
 
 
+def labels_of(data: Any) -> Any:
+    """The labels in data of any form; None where there are none."""
+    if isinstance(data, (tuple, list)):
+        if len(data) > 1:
+            return data[1]
+        data = data[0] if data else None
+    return data.get("label") if isinstance(data, dict) else None
+
+
 def unpack(data: Any, *, views: int = 2) -> Batch:
     """Reads images, `(images, labels)` or a dict, with so many views of each image.
 
@@ -145,8 +155,16 @@ def _require_inputs(batch: Batch, views: int) -> None:
 
 
 def _class_numbers(labels: tf.Tensor) -> tf.Tensor:
-    """Labels `[B]` or `[B, 1]` as int32 `[B]`."""
-    rank = labels.shape.rank
+    """Labels `[B]` or `[B, 1]` as int32 `[B]`; those of a graph were checked before."""
+    require_label_shape(labels)
+    if isinstance(labels, tf.__internal__.EagerTensor):
+        require_labels(labels)
+    return tf.reshape(tf.cast(labels, tf.int32), [-1])
+
+
+def require_label_shape(labels: Any) -> None:
+    """Raises UserError unless labels, or their spec, may be `[B]` or `[B, 1]`."""
+    rank = tf.TensorShape(labels.shape).rank
     if rank is not None and rank > 2:
         raise UserError(
             f"Labels must be integers [B], got shape {labels.shape}, which is that of "
@@ -158,4 +176,3 @@ def _class_numbers(labels: tf.Tensor) -> tf.Tensor:
             f"Labels must be integers [B], got shape {labels.shape}. If they are "
             "one-hot, give tf.argmax(labels, axis=1)."
         )
-    return tf.reshape(tf.cast(labels, tf.int32), [-1])

@@ -13,9 +13,10 @@ from simclr_tf.model.checked_data import checked, explain_data
 
 
 class CheckedModel(tf.keras.Model):
-    """A model whose `fit`, `evaluate` and `predict` check images, see `checked`.
+    """A model whose `fit`, `evaluate` and `predict` check data, see `checked`.
 
-    Errors of TensorFlow that the data caused are told as a UserError.
+    Labels have to be below its attribute `num_classes`, if it has one. Errors of
+    TensorFlow that the data caused are told as a UserError.
     """
 
     def fit(
@@ -34,51 +35,61 @@ class CheckedModel(tf.keras.Model):
 
         Raises:
           UserError: where images are not of a dtype and range that the class states,
-            or replicas are given unequal shares.
+            labels are no class numbers, or replicas are given unequal shares.
         """
         self._build_optimizer()
         self.look_at(x)
         self.look_at(validation_data)
         with self._explaining():
             return super().fit(
-                checked(x),
-                y,
+                self._checked(x),
+                self._checked_labels(y),
                 batch_size=batch_size,
                 epochs=epochs,
                 verbose=verbose,
                 callbacks=callbacks,
                 validation_split=validation_split,
-                validation_data=checked(validation_data),
+                validation_data=self._checked(validation_data),
                 **kwargs,
             )
 
-    def evaluate(self, x: Any = None, *args: Any, **kwargs: Any) -> Any:
+    def evaluate(self, x: Any = None, y: Any = None, *args: Any, **kwargs: Any) -> Any:
         """As Keras' own; UserError as `fit`."""
         # Within `fit`, Keras reads the validation data that `fit` has checked.
         if not kwargs.get("_use_cached_eval_dataset"):
             self.look_at(x)
-            x = checked(x)
+            x, y = self._checked(x), self._checked_labels(y)
         with self._explaining():
-            return super().evaluate(x, *args, **kwargs)
+            return super().evaluate(x, y, *args, **kwargs)
 
     def predict(self, x: Any, *args: Any, **kwargs: Any) -> Any:
         """As Keras' own; UserError where images are out of range."""
         with self._explaining():
-            return super().predict(checked(x), *args, **kwargs)
+            return super().predict(checked(x, labels=False), *args, **kwargs)
 
-    def train_on_batch(self, x: Any, *args: Any, **kwargs: Any) -> Any:
-        """As Keras' own; UserError where images are out of range."""
+    def train_on_batch(self, x: Any, y: Any = None, *args: Any, **kwargs: Any) -> Any:
+        """As Keras' own; UserError as `fit`."""
         self.look_at(x)
-        return super().train_on_batch(checked(x), *args, **kwargs)
+        x, y = self._checked(x), self._checked_labels(y)
+        return super().train_on_batch(x, y, *args, **kwargs)
 
-    def test_on_batch(self, x: Any, *args: Any, **kwargs: Any) -> Any:
-        """As Keras' own; UserError where images are out of range."""
+    def test_on_batch(self, x: Any, y: Any = None, *args: Any, **kwargs: Any) -> Any:
+        """As Keras' own; UserError as `fit`."""
         self.look_at(x)
-        return super().test_on_batch(checked(x), *args, **kwargs)
+        x, y = self._checked(x), self._checked_labels(y)
+        return super().test_on_batch(x, y, *args, **kwargs)
 
     def predict_on_batch(self, x: Any) -> Any:
         """As Keras' own; UserError where images are out of range."""
-        return super().predict_on_batch(checked(x))
+        return super().predict_on_batch(checked(x, labels=False))
+
+    def _checked(self, data: Any) -> Any:
+        return checked(data, num_classes=getattr(self, "num_classes", None))
+
+    def _checked_labels(self, labels: Any) -> Any:
+        if labels is not None:
+            checked((None, labels), num_classes=getattr(self, "num_classes", None))
+        return labels
 
     def look_at(self, data: Any) -> None:
         """What a subclass does with data before it learns from it or is evaluated."""

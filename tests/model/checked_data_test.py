@@ -173,3 +173,40 @@ def test_the_models_own_steps_check_nothing():
         graph = tf.function(step).get_concrete_function(spec).graph.as_graph_def()
         functions = [graph.node, *(each.node_def for each in graph.library.function)]
         assert "Assert" not in {node.op for nodes in functions for node in nodes}
+
+
+_BAD_LABELS = [
+    (np.full(12, 2**32 + 1), r"from 0 to 9, or -1 .*Got 4,294,967,297"),
+    (np.linspace(0, 1, 12, dtype="float32"), "not all of them whole"),
+    (np.arange(12) - 2, "Got -2 to"),
+    (np.arange(12), r"num_classes is 10\. Got"),
+]
+
+
+@pytest.mark.parametrize(("labels", "message"), _BAD_LABELS)
+@pytest.mark.parametrize(
+    "container",
+    [
+        lambda images, labels: (images, labels),
+        lambda images, labels: {"image": images, "label": labels},
+        lambda images, labels: _dataset((images, labels)),
+        lambda images, labels: _dataset({"image": images, "label": labels}),
+        lambda images, labels: iter([(images, labels)]),
+    ],
+    ids=["arrays", "dict", "dataset", "dataset of dicts", "iterator"],
+)
+def test_labels_that_name_no_class_are_refused(container, labels, message):
+    pixels = _PIXELS.astype("uint8")
+    right = container(pixels, np.where(labels < 5, -1, 9))
+    _read(checked(right, num_classes=10))
+    with pytest.raises(UserError, match=message):
+        _read(checked(container(pixels, labels), num_classes=10))
+    # What is only encoded needs none.
+    _read(checked(container(pixels, labels), labels=False))
+
+
+def test_fit_and_evaluate_refuse_labels_given_beside_the_images():
+    model = _model()
+    for call in (model.fit, model.evaluate, model.train_on_batch, model.test_on_batch):
+        with pytest.raises(UserError, match="not all of them whole"):
+            call(_UNIT, np.full(12, 0.5))
