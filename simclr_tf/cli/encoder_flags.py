@@ -75,10 +75,15 @@ def define(values: flags.FlagValues) -> None:
         None,
         "side in pixels of the images the encoder sees; what it was trained with by "
         "default",
+        lower_bound=1,
         flag_values=values,
     )
     flags.DEFINE_integer(
-        "batch_size", 256, "images encoded at a time", flag_values=values
+        "batch_size",
+        256,
+        "images encoded at a time",
+        lower_bound=1,
+        flag_values=values,
     )
     flags.DEFINE_enum(
         "precision",

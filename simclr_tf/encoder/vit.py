@@ -126,6 +126,8 @@ class _Tokens(tf.keras.layers.Layer):
     """Patches `[B, n, width]` to tokens `[B, n + 1, width]`, the first the class's."""
 
     def build(self, input_shape: tf.TensorShape) -> None:
+        if self.built:  # Keras would keep weights that are made again beside the first.
+            return
         _, self.count, width = input_shape
         self.class_token = self.add_weight(
             "class_token", [1, 1, width], initializer=_initializer()

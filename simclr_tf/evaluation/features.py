@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import re
 import weakref
 from collections.abc import Callable, Mapping
 
@@ -11,15 +10,10 @@ import numpy as np
 import tensorflow as tf
 
 from simclr_tf.augmentation import explain_out_of_range
+from simclr_tf.encoder.misfit import misfit
 from simclr_tf.errors import UserError
 from simclr_tf.evaluation.parts import in_parts, is_alike_on_replicas
 
-# What Keras and a loaded SavedModel say of images that a model does not take.
-_MISFIT = re.compile(
-    r"Input \d+ of layer .* is incompatible with the layer.*"
-    r"|Could not find matching concrete function.*"
-    r"|Binding inputs to tf\.function failed.*"
-)
 # For each model its parts and, by input, its graph: a monitor encodes with the same
 # model in every epoch.
 _graphs: weakref.WeakKeyDictionary[tf.Module, tuple[list, dict]] = (
@@ -118,12 +112,12 @@ def _represent(
         explain_out_of_range(error)
         raise
     except (TypeError, ValueError) as error:
-        found = _MISFIT.search(str(error))
-        if isinstance(error, UserError) or found is None:
+        found = misfit(error)
+        if found is None:
             raise
         raise UserError(
             f"model does not take images of shape {images.shape} and dtype "
-            f"{images.dtype.name}: {found[0]}"
+            f"{images.dtype.name}: {found}"
         ) from error
 
 

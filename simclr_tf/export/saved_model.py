@@ -8,6 +8,7 @@ import os
 import tensorflow as tf
 
 from simclr_tf.augmentation import known_in_range
+from simclr_tf.encoder.misfit import misfit
 from simclr_tf.errors import UserError
 from simclr_tf.export.precision import computing_in
 from simclr_tf.export.replacement import NEW, replacing
@@ -76,8 +77,8 @@ def export_encoder(
 
     Raises:
       UserError: `path` holds something else or cannot be written, `image_size` is
-        below 1, `model` is not built or cannot compute in `precision`.
-      ValueError: the encoder does not accept images of `image_size`.
+        below 1 or one that the encoder does not take, `model` is not built or cannot
+        compute in `precision`.
     """
     if image_size is not None and image_size < 1:
         raise UserError(f"image_size must be 1 or more, or None, got {image_size!r}")
@@ -92,7 +93,7 @@ def export_encoder(
     # Saving traces the callable again, so it belongs inside. The signatures have checks
     # of their own, image by image.
     with computing_in(model, precision), known_in_range():
-        root, signatures = servable(model, image_size)
+        root, signatures = _servable(model, image_size)
         outputs = signatures["serving_default"].structured_outputs
         wide = outputs["features"].dtype.name
         metadata = {
@@ -110,6 +111,20 @@ def export_encoder(
             with tf.io.gfile.GFile(os.path.join(folder, _METADATA), "w") as file:
                 file.write(json.dumps(metadata, indent=2) + "\n")
             tf.saved_model.save(root, folder, signatures=signatures)
+
+
+def _servable(model: Learner, image_size: int | None) -> tuple:
+    try:
+        return servable(model, image_size)
+    except ValueError as error:
+        found = misfit(error)
+        if found is None:
+            raise
+        size = "any size" if image_size is None else f"{image_size} px"
+        raise UserError(
+            f"The encoder does not take images of {size}: export it with the "
+            f"image_size that it was made for. {found}"
+        ) from error
 
 
 def _refuse_foreign_folder(path: str) -> None:

@@ -219,6 +219,15 @@ def test_there_are_flags_of_floats_to_try():
     assert ("knn", "temperature") in FLOATS
 
 
+@pytest.mark.parametrize("name", ["knn", "linear_eval", "embed", "export"])
+@pytest.mark.parametrize("flag", ["image_size", "batch_size"])
+def test_a_count_is_at_least_one(capsys, name, flag):
+    for value in ("0", "-3"):
+        said = mistake(capsys, name, f"--{flag}={value}")
+        assert flag in said
+        assert value in said
+
+
 @pytest.mark.parametrize("flag", ["batch_size", "seed", "epochs"])
 def test_a_huge_integer_is_a_mistake(capsys, flag):
     assert f"--{flag} must be below" in mistake(

@@ -140,6 +140,14 @@ def test_it_is_saved_and_loaded(tmp_path):
     np.testing.assert_allclose(again(images), features, atol=1e-6)
 
 
+def test_built_twice_it_has_its_weights_once():
+    encoder = _small()
+    encoder(tf.zeros([1, 8, 8, 3]))
+    weights = len(encoder.weights)
+    encoder.tokens.build([None, 4, encoder.width])
+    assert len(encoder.weights) == weights
+
+
 def test_images_of_another_size_are_refused():
     encoder = _small()
     encoder(tf.zeros([1, 8, 8, 3]))
