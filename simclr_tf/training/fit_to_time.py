@@ -10,7 +10,6 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from simclr_tf.distribution.crew import Crew
-from simclr_tf.encoder import capabilities_of
 from simclr_tf.errors import UserError
 from simclr_tf.progress import duration
 from simclr_tf.training import time_budget
@@ -20,8 +19,10 @@ from simclr_tf.training.run_images import RunImages
 from simclr_tf.training.time_budget import Costs, Plan, Rung
 from simclr_tf.training.trial import Trial
 
-# Share of the time for which the steps of one view size are measured.
-_MEASURING_SHARE = 0.01
+# Share of the time for which the steps of one view size are measured, and after which
+# no other is, since each takes the compiler's time too.
+_MEASURING_SHARE, _MEASURED_SHARE = 0.01, 0.25
+_MOST_MEASURED = 3
 # Of the time that is left, what steps take; the rest compiles and measures the encoder.
 _STEPS_SHARE = 0.85
 # Of the time, what may be missing from a single epoch, or be too much.
@@ -98,36 +99,23 @@ def fit_to_time(
             "minutes."
         )
     rungs = time_budget.ladder(native, recipe.image_size, recipe.encoder)
-    seconds = _MEASURING_SHARE * 60 * budget.minutes
-    trials: dict[Rung, Trial] = {}
-    steps: dict[Rung, float] = {}
-
-    def settings(rung: Rung) -> ResolvedRecipe:
-        return resolve(_with(recipe, rung))
-
-    def measure(rung: Rung) -> float:
-        say(f"Measuring {rung.encoder} with views of {rung.image_size} px.")
-        trials.clear()  # One model at a time in memory.
-        data = images.for_views(rung.image_size)
-        trials[rung] = trial(settings(rung), data, strategy, seconds, budget.clock)
-        steps[rung] = trials[rung].step(rung.image_size)
-        return steps[rung] * _share_of_full_views(settings(rung))
-
+    tried = _Tried(recipe, budget, images, strategy, resolve, say, trial)
     # The batch is the same on all rungs of a ladder.
-    batch = settings(rungs[0]).batch_size
+    batch = tried.settings(rungs[0]).batch_size
     enough = time_budget.enough_images(images.count, batch)
     rung = time_budget.search(
-        rungs, measure, enough / batch, lambda: _STEPS_SHARE * budget.left
+        rungs,
+        tried.measure,
+        enough / batch,
+        lambda: _STEPS_SHARE * budget.left,
+        tried.another,
     )
-    if rung not in trials:
-        measure(rung)
-    whole = settings(rung)
-    costs = _costs(trials[rung], whole, steps[rung])
+    costs = tried.costs(rung)
     per_epoch = max(images.count // batch, 1)
     plan = time_budget.plan(
         costs,
         per_epoch,
-        whole.early_share,
+        tried.settings(rung).early_share,
         budget.left,
         _eval_every(recipe, per_epoch),
         **({} if recipe.early_share is None else {"tolerance": 0.0}),
@@ -137,6 +125,83 @@ def fit_to_time(
     for line in _told(resolve(chosen), plan, costs, budget, enough, per_epoch, rungs):
         say(line)
     return chosen
+
+
+class _Tried:
+    """Rungs whose steps were measured; see `fit_to_time` for the arguments."""
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        budget: Budget,
+        images: RunImages,
+        strategy: tf.distribute.Strategy,
+        resolve: Callable[[Recipe], ResolvedRecipe],
+        say: Callable[[str], None],
+        trial: type[Trial],
+    ) -> None:
+        self._recipe = recipe
+        self._budget = budget
+        self._images = images
+        self._strategy = strategy
+        self._resolve = resolve
+        self._say = say
+        self._make = trial
+        self._trial: Trial | None = None  # The last; one model at a time in memory.
+        self._steps: dict[Rung, float] = {}  # Seconds of one on full views.
+
+    def settings(self, rung: Rung) -> ResolvedRecipe:
+        """All settings of a rung."""
+        return self._resolve(_with(self._recipe, rung))
+
+    def another(self) -> bool:
+        """Whether there is time to measure one more."""
+        allowed = _MEASURED_SHARE * 60 * self._budget.minutes
+        return len(self._steps) < _MOST_MEASURED and self._budget.spent < allowed
+
+    def measure(self, rung: Rung) -> float:
+        """Seconds a step, small and full views in the shares of a run."""
+        self._say(f"Measuring {rung.encoder} with views of {rung.image_size} px.")
+        self._trial = None
+        self._trial = self._make(
+            self.settings(rung),
+            self._images.for_views(rung.image_size),
+            self._strategy,
+            _MEASURING_SHARE * 60 * self._budget.minutes,
+            self._budget.clock,
+        )
+        self._steps[rung] = self._trial.step(rung.image_size)
+        settings = self.settings(rung)
+        share = settings.early_share
+        return self._steps[rung] * (1 - share * (1 - _cost_of_early_views(settings)))
+
+    def costs(self, rung: Rung) -> Costs:
+        """What a run takes: measured of the last rung, and of another by its step."""
+        trial, last = self._trial, [*self._steps][-1]
+        assert trial is not None  # One was measured.
+        step = time_budget.predicted(rung, self._steps)
+        first, later = trial.evaluation()
+        dearer = step / self._steps[last]
+        return Costs(
+            step,
+            self._early_step(rung, step, trial if rung == last else None),
+            trial.started + trial.built,
+            later * dearer,
+            first,
+            trial.save(),
+        )
+
+    def _early_step(self, rung: Rung, step: float, trial: Trial | None) -> float | None:
+        """Seconds of a step on early views, measured where there is time for it."""
+        settings = self.settings(rung)
+        if not settings.early_share:
+            return None
+        if trial is None or not self.another():
+            return step * _cost_of_early_views(settings)
+        started = trial.started
+        seconds = trial.step(settings.early_view_size)
+        trial.started = max(trial.started, started)
+        return seconds
 
 
 def _with(
@@ -159,19 +224,10 @@ def _with(
     )
 
 
-def _share_of_full_views(recipe: ResolvedRecipe) -> float:
-    """What a step costs on average, as a share of one on full views, estimated."""
+def _cost_of_early_views(recipe: ResolvedRecipe) -> float:
+    """A step on early views as a share of one on full views, estimated."""
     small = (recipe.early_view_size / recipe.image_size) ** 2
-    return 1 - recipe.early_share * (1 - small**time_budget.EXPONENT)
-
-
-def _costs(trial: Trial, recipe: ResolvedRecipe, step: float) -> Costs:
-    """What a run of a recipe takes, measured."""
-    start, early = trial.started + trial.built, None
-    if recipe.early_share and capabilities_of(recipe.encoder).takes_any_size:
-        early = trial.step(recipe.early_view_size)
-    first, later = trial.evaluation()
-    return Costs(step, early, start, later, first, trial.save())
+    return small**time_budget.EXPONENT
 
 
 def _eval_every(recipe: Recipe, per_epoch: int) -> float | None:

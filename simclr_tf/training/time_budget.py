@@ -164,7 +164,7 @@ def search(
     measure: Callable[[Rung], float],
     steps: float,
     seconds: Callable[[], float],
-    most: int = 3,
+    another: Callable[[], bool],
 ) -> Rung:
     """Measures a rung, and the one that follows from it, until it is one measured.
 
@@ -173,18 +173,16 @@ def search(
       measure: gives seconds a step.
       steps: that are enough.
       seconds: that are left for steps, when called.
-      most: rungs that are measured at most, since each takes its time.
+      another: whether there is time to measure one more, when called; else the choice
+        rests on what is known.
     """
     measured: dict[Rung, float] = {}
     rung = first_to_measure(rungs)
     while True:
         measured[rung] = measure(rung)
         rung = choose(rungs, measured, steps, seconds())
-        if rung in measured:
+        if rung in measured or not another():
             return rung
-        if len(measured) == most:
-            known = [each for each in rungs if each in measured]
-            return choose(known, measured, steps, seconds())
 
 
 def plan(
@@ -210,6 +208,7 @@ def plan(
     early = full
     if costs.early_step is not None:
         early = costs.early_step * steps_per_epoch + costs.epoch
+    seconds = max(seconds, 1.0)
     most = int(seconds / min(early, full)) + 2
     plans = []
     for epochs in range(1, most + 1):

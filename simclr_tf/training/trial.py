@@ -16,9 +16,10 @@ from simclr_tf.training.monitor import make_monitor
 from simclr_tf.training.recipe import ResolvedRecipe
 from simclr_tf.training.train_function import make_train_function
 
-# Steps that empty what the input pipeline prepared while the first was compiled.
+# Steps that empty what the input pipeline prepared while the first was compiled; where
+# steps are slow it prepared less of them.
 _WARM_UP = 6
-_LEAST_STEPS = 4
+_LEAST_STEPS = 2
 
 
 class Trial:
@@ -66,9 +67,11 @@ class Trial:
 
             take(1)
             self.started = self._clock() - began
-            began = self._clock()
-            take(_WARM_UP)
-            each = (self._clock() - began) / _WARM_UP
+            began, warm = self._clock(), 0
+            while warm < _WARM_UP and self._clock() - began < self._seconds:
+                take(1)
+                warm += 1
+            each = (self._clock() - began) / warm
             steps = max(_LEAST_STEPS, round(self._seconds / max(each, 1e-6)))
             began = self._clock()
             take(steps)

@@ -1,6 +1,7 @@
 """A run that has ended goes on, and one that begins elsewhere says so."""
 
 import dataclasses
+import shutil
 
 import numpy as np
 import pytest
@@ -36,11 +37,18 @@ def recipe(tmp_path_factory):
     )
 
 
+@pytest.fixture(scope="module")
+def first(recipe, tmp_path_factory):
+    """A run that has ended."""
+    run = tmp_path_factory.mktemp("runs") / "first"
+    assert pretrain(recipe, str(run), say=lambda line: None)["epochs"] == 1
+    return run
+
+
 def test_an_extended_run_equals_one_that_was_so_long_from_the_beginning(
-    recipe, tmp_path
+    recipe, first, tmp_path
 ):
-    run, lines = tmp_path / "run", []
-    assert pretrain(recipe, str(run), say=lines.append)["epochs"] == 1
+    run, lines = shutil.copytree(first, tmp_path / "run"), []
     longer = dataclasses.replace(recipe, extend_epochs="2")
     result = pretrain(longer, str(run), say=lines.append)
     assert (result["epochs"], result["extended_by"], result["steps"]) == (3, [2], 9)
@@ -57,9 +65,8 @@ def test_an_extended_run_equals_one_that_was_so_long_from_the_beginning(
     assert pretrain(recipe, str(run), say=lines.append) == result
 
 
-def test_a_run_starts_from_anothers_weights_once(recipe, tmp_path):
-    first, lines = tmp_path / "first", []
-    pretrain(recipe, str(first), say=lines.append)
+def test_a_run_starts_from_anothers_weights_once(recipe, first, tmp_path):
+    lines = []
     still = dataclasses.replace(
         recipe, encoder=None, init=str(first), learning_rate=1e-30, weight_decay=0.0
     )
