@@ -1,4 +1,9 @@
-"""Gradient caching: the gradient of a whole batch's loss in a micro-batch's memory."""
+"""Gradient caching: the gradient of a whole batch's loss in a micro-batch's memory.
+
+Gao et al. 2021, "Scaling Deep Contrastive Learning Batch Size under Memory Limited
+Setup": representations first; then the loss of all of them and its gradient by them;
+then each micro-batch again with its part of that gradient.
+"""
 
 from __future__ import annotations
 
@@ -37,6 +42,61 @@ _DRAWS = {
 }
 
 
+def gradients_of_batch(
+    encoder: tf.keras.Model,
+    represent: Represent,
+    compare: Callable[[tf.Tensor], dict[str, tf.Tensor]],
+    scale: Callable[[tf.Tensor], tf.Tensor],
+    count: int,
+    shape: Sequence[int],
+    others: Sequence[tf.Variable],
+) -> tuple[dict[str, tf.Tensor], list]:
+    """The gradient of a batch's loss, holding the activations of one micro-batch.
+
+    Args:
+      encoder: whose variables and layers' own losses count beside the loss.
+      represent: the index of a micro-batch, int32 scalar, to its representations
+        `[V, n, D]`, in Keras' `floatx`, as in training.
+      compare: representations of the batch `[V * count * n, D]`, first all first
+        views, to values whose `"loss"` is this replica's.
+      scale: a loss times the optimizer's loss scale.
+      count: number of micro-batches.
+      shape: `[V, n, D]`.
+      others: variables beside the encoder's to differentiate by.
+
+    Returns:
+      The values of `compare`, with the encoder's losses added to the loss; and the
+      scaled gradients by the encoder's trainable variables and by the others, of this
+      replica's share of the mean loss.
+
+    Raises:
+      UserError: where the graph of `represent` draws at random other than from seeds.
+    """
+    zero = tf.zeros([], tf.keras.backend.floatx())
+    variables = encoder.trainable_variables
+    state = encoder.non_trainable_variables
+    views, size, width = shape
+
+    def penalty() -> tf.Tensor:
+        losses = [tf.cast(each, zero.dtype) for each in encoder.losses]
+        return tf.add_n([zero, *losses]) / num_replicas()
+
+    features = _represent_in_micro_batches(represent, count, shape, state)
+    features = tf.reshape(features, [views * count * size, width])
+    with tf.GradientTape() as tape:
+        tape.watch(features)
+        values = compare(features)
+        loss = scale(values["loss"] / num_replicas())
+    upstream, *gradients = tape.gradient(loss, [features, *others])
+    upstream = tf.reshape(upstream, [views, count, size, -1])
+    upstream = tf.transpose(upstream, [1, 0, 2, 3])
+    inner, penalties = _gradients_in_micro_batches(
+        represent, penalty, scale, upstream, variables, state
+    )
+    loss = values["loss"] + tf.cast(penalties * num_replicas(), values["loss"].dtype)
+    return {**values, "loss": loss}, inner + gradients
+
+
 def _refuse(what: str) -> None:
     raise UserError(
         f"micro_batches above 1 represents each image twice, and the encoder's {what} "
@@ -67,7 +127,7 @@ def _without_draws(represent: Represent) -> Represent:
     return represented
 
 
-def represent_in_micro_batches(
+def _represent_in_micro_batches(
     represent: Represent,
     count: int,
     shape: Sequence[int],
@@ -76,17 +136,13 @@ def represent_in_micro_batches(
     """Representations of all micro-batches; the encoder's state stays as it was.
 
     Args:
-      represent: the index of a micro-batch, int32 scalar, to its representations
-        `[2, n, D]`, in Keras' `floatx`, as in training.
+      represent: as in `gradients_of_batch`.
       count: number of micro-batches.
-      shape: `[2, n, D]`.
+      shape: `[V, n, D]`.
       state: variables that `represent` changes, such as moving averages.
 
     Returns:
-      `[2, count * n, D]`.
-
-    Raises:
-      UserError: where the graph of `represent` draws at random other than from seeds.
+      `[V, count * n, D]`.
     """
     represent = _without_draws(represent)
     before = [variable.value() for variable in state]
@@ -106,7 +162,7 @@ def represent_in_micro_batches(
     return tf.reshape(features, [views, count * size, width])
 
 
-def gradients_in_micro_batches(
+def _gradients_in_micro_batches(
     represent: Represent,
     penalty: Callable[[], tf.Tensor],
     scale: Callable[[tf.Tensor], tf.Tensor],
@@ -120,11 +176,11 @@ def gradients_in_micro_batches(
     that moving averages move once a step and not once a micro-batch.
 
     Args:
-      represent: as in `represent_in_micro_batches`.
+      represent: as in `gradients_of_batch`.
       penalty: a scalar beside the loss that depends on the variables or on the
         micro-batch that was represented last; the mean over micro-batches counts.
       scale: what the penalty's gradient is scaled by, as `upstream` is already.
-      upstream: gradient of the loss by the representations, `[count, 2, n, D]`.
+      upstream: gradient of the loss by the representations, `[count, V, n, D]`.
       trainable: variables to differentiate by.
       state: variables that `represent` changes.
 

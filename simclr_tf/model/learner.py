@@ -2,35 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
-import warnings
 from typing import Any
 
 import tensorflow as tf
 
-from simclr_tf import randomness
-from simclr_tf.augmentation import (
-    OwnViews,
-    as_augmenter,
-    known_in_range,
-    to_unit_range,
-)
-from simclr_tf.distribution.replicas import (
-    num_replicas,
-    of_equal_shares,
-    replica_index,
-)
+from simclr_tf.augmentation import as_augmenter
+from simclr_tf.distribution.replicas import num_replicas, of_equal_shares
 from simclr_tf.encoder.keras_applications import require_unit_range
 from simclr_tf.errors import UserError
-from simclr_tf.loss.classification import classify
 from simclr_tf.methods import Method
-from simclr_tf.model.batch import Batch, images_spec, unpack
-from simclr_tf.model.checked_model import CheckedModel
-from simclr_tf.model.examined_views import examine
-from simclr_tf.model.gradient_cache import (
-    gradients_in_micro_batches,
-    represent_in_micro_batches,
-)
+from simclr_tf.model.batch import Batch
+from simclr_tf.model.gradient_cache import gradients_of_batch
+from simclr_tf.model.measured_model import MeasuredModel
 from simclr_tf.model.measures import Measures
 from simclr_tf.model.optimizer_step import (
     apply_gradients,
@@ -38,14 +21,15 @@ from simclr_tf.model.optimizer_step import (
     scaled,
     unscaled,
 )
-from simclr_tf.model.random_layers import drawing_from
+from simclr_tf.model.probe import make_probe, probe_values
+from simclr_tf.model.view_encoder import ViewEncoder
 
 # The step in the seeds of evaluation. No training step has it.
 _EVALUATION = -1
 
 
 @tf.keras.utils.register_keras_serializable(package="simclr_tf")
-class Learner(CheckedModel):
+class Learner(ViewEncoder, MeasuredModel):
     """Learning of an encoder by a method.
 
     `model(images)` gives representations `h` `[B, D]` in Keras' `floatx`; training
@@ -118,19 +102,14 @@ class Learner(CheckedModel):
         require_unit_range(encoder)
         self.encoder = encoder
         self.projection_head = projection_head
-        self.method: Method = method
-        self.augmenter: Any = as_augmenter(augmenter)
+        self.method = method
+        self.augmenter = as_augmenter(augmenter)
         self.num_classes = num_classes
         self.micro_batches = micro_batches
         self.seed = seed
         self.probe: Any = None
         if num_classes is not None:
-            self.probe = tf.keras.layers.Dense(
-                num_classes,
-                kernel_initializer=tf.keras.initializers.RandomNormal(stddev=0.01),
-                dtype=tf.keras.backend.floatx(),
-                name="probe",
-            )
+            self.probe = make_probe(num_classes)
         of_images = ["loss", *([] if method.classifies else method.measures)]
         of_labels = [*method.measures] if method.classifies else []
         if self.probe is not None:
@@ -140,50 +119,6 @@ class Learner(CheckedModel):
         )
         # Each replica reads the means of all. Keras would add them up over workers.
         self.distribute_reduction_method = "first"
-
-    @property
-    def metrics(self) -> list[tf.keras.metrics.Metric]:
-        return self._measures.means
-
-    def reset_metrics(self) -> None:
-        """Begins all means, and the places of evaluated images, anew."""
-        super().reset_metrics()
-        self._measures.reset()
-
-    def compile(
-        self,
-        optimizer: Any = "rmsprop",
-        loss: None = None,
-        metrics: None = None,
-        loss_weights: None = None,
-        weighted_metrics: None = None,
-        **kwargs: Any,
-    ) -> None:
-        """As Keras' own, without losses and metrics.
-
-        Raises:
-          UserError: where a loss or metrics are given.
-        """
-        if loss is not None or loss_weights is not None:
-            raise UserError(
-                f"{type(self).__name__} computes its loss itself, that of its method: "
-                "leave loss and loss_weights out of compile(). What can be set are "
-                f"arguments of {type(self).__name__}, such as temperature."
-            )
-        if metrics or weighted_metrics:
-            raise UserError(
-                f"{type(self).__name__} computes its metrics itself: leave metrics and "
-                "weighted_metrics out of compile(). The model reports "
-                f"{', '.join(metric.name for metric in self.metrics)}; others are for "
-                "a callback to compute, from model.predict()."
-            )
-        super().compile(optimizer, **kwargs)
-
-    def compile_from_config(self, config: dict) -> None:
-        """Compiles a loaded model; Keras leaves that to whoever overrides `compile`."""
-        self.compile(**tf.keras.saving.deserialize_keras_object(config))
-        if self.built and hasattr(self.optimizer, "build"):
-            self.optimizer.build(self.trainable_variables)
 
     def build(self, input_shape: tf.TensorShape) -> None:
         """Makes all variables, for images of a shape `[B, H, W, C]`."""
@@ -198,43 +133,6 @@ class Learner(CheckedModel):
             self.probe(features)
         self.built = True
         self._build_input_shape = input_shape  # Keras builds a loaded model for it.
-
-    def call(self, images: tf.Tensor, training: bool | None = None) -> tf.Tensor:
-        """Images `[B, H, W, C]` to representations `[B, D]`."""
-        features = self.encoder(
-            to_unit_range(images, tf.keras.backend.floatx()), training=training
-        )
-        if features.shape.rank == 4:
-            features = tf.reduce_mean(features, axis=[1, 2])
-        return tf.cast(features, tf.keras.backend.floatx())
-
-    def look_at(self, data: Any) -> None:
-        """Finds out what an augmentation of the user's own does, see `examine`."""
-        images = images_spec(data)
-        if images is not None and isinstance(self.augmenter, OwnViews):
-            strategy = self.distribute_strategy
-            examine(self.augmenter, images, strategy=strategy, eager=self.run_eagerly)
-
-    def evaluate(self, x: Any = None, *args: Any, **kwargs: Any) -> Any:
-        """As Keras' own; batches of one image count for the probe alone.
-
-        Raises:
-          UserError: as `fit`, or where every batch has one image.
-        """
-        results = super().evaluate(x, *args, **kwargs)
-        images, alone = (int(count) for count in self._measures.evaluated.numpy())
-        if alone and alone == images:
-            raise UserError(
-                "Every batch holds one image, which has no negatives to be compared "
-                "with: evaluate in batches of two or more."
-            )
-        if alone:
-            warnings.warn(
-                f"{alone} of the batches evaluated hold one image, which has no "
-                "negatives: loss and contrastive metrics leave it out.",
-                stacklevel=2,
-            )
-        return results
 
     def train_step(self, data: Any) -> dict[str, tf.Tensor]:
         """One step on a batch; see the class for what `data` may be."""
@@ -278,92 +176,6 @@ class Learner(CheckedModel):
         self._measures.count_evaluated(tf.shape(batch.inputs)[0])
         return self._results()
 
-    def predict_step(self, data: Any) -> tf.Tensor:
-        """Representations of a batch of images."""
-        images = unpack(data, views=self.method.num_views).images
-        if images is None:
-            raise UserError('predict needs images; the data holds only "views".')
-        with known_in_range():
-            return self(images, training=False)
-
-    def _batch(self, data: Any, step: tf.Tensor, first: int | tf.Tensor) -> Batch:
-        """A batch with views, or with images and the seeds of their views.
-
-        `first` is the index of the batch's first image among those of this step.
-        """
-        batch, draws = unpack(data, views=self.method.num_views), self.method.draws
-        if batch.views is None and self.augmenter is None:
-            raise UserError(
-                f"The data holds images, and {type(self).__name__} was made without an "
-                "augmenter. Pass augmenter=SimCLRAugmenter(image_size), or data with "
-                f'{{"views": [B, {self.method.num_views}, H, W, C]}}.'
-            )
-        if batch.views is not None and draws and batch.seeds is None:
-            raise UserError(
-                f'{type(self.method).__name__} needs "seeds" beside "views": those '
-                "that arrange() was given."
-            )
-        if batch.views is not None and not draws:
-            return batch
-        if batch.seeds is not None:
-            return self._with_own_views(batch, step, first)
-        local = tf.shape(batch.inputs)[0]
-        index = tf.cast(tf.range(local) + replica_index() * local, tf.int64)
-        index += tf.cast(first, tf.int64)
-        seeds = randomness.example_seeds(self.seed, step, index)
-        return self._with_own_views(batch._replace(seeds=seeds), step, first)
-
-    def _with_own_views(
-        self, batch: Batch, step: tf.Tensor, first: int | tf.Tensor
-    ) -> Batch:
-        """The batch with its views, where an `OwnViews` makes them.
-
-        A step may look at images twice, and it would draw other views then.
-        """
-        if batch.views is not None or not isinstance(self.augmenter, OwnViews):
-            return batch
-        with self._drawing(step, first):
-            views = self._drawn_views(batch)
-        return batch._replace(views=self.method.arrange(views, batch.seeds))
-
-    def _drawing(
-        self, step: tf.Tensor, micro_batch: int | tf.Tensor = 0
-    ) -> contextlib.AbstractContextManager[None]:
-        """Lets random layers draw from (seed, step, replica, micro-batch)."""
-
-        def seed() -> tf.Tensor:
-            index = -1 - replica_index()  # No image has a negative index.
-            return randomness.fold_in(
-                randomness.example_seeds(self.seed, step, index), micro_batch
-            )
-
-        drawing = [self.encoder, self.projection_head]
-        if isinstance(self.augmenter, OwnViews):
-            drawing.append(self.augmenter)
-        return drawing_from(seed, drawing)
-
-    def _view_shape(self, batch: Batch) -> list[int | None]:
-        if batch.views is not None:
-            return batch.views.shape[2:].as_list()
-        size = self.augmenter.image_size
-        return [size, size, batch.inputs.shape[-1]]
-
-    def _represent(self, batch: Batch, training: bool) -> tf.Tensor:
-        """Representations `[V * n, D]`: first all first views, then all second."""
-        views = batch.views
-        with known_in_range():  # See `CheckedModel`.
-            if views is None:
-                views = self._drawn_views(batch)
-                views = self.method.arrange(views, batch.seeds)
-            images = tf.concat(tf.unstack(views, self.method.num_views, axis=1), axis=0)
-            return self(images, training=training)
-
-    def _drawn_views(self, batch: Batch) -> tf.Tensor:
-        given = batch.images, batch.seeds
-        if self.method.drawn == 2:  # An augmenter of the user's may know no more.
-            return self.augmenter.two_views(*given, sizes=batch.sizes)
-        return self.augmenter.views(*given, sizes=batch.sizes, count=self.method.drawn)
-
     def _compare(self, batch: Batch, training: bool) -> dict[str, tf.Tensor]:
         """Losses and metrics of this replica's views; `loss` is what is minimised."""
         features = self._represent(batch, training)
@@ -395,7 +207,8 @@ class Learner(CheckedModel):
                     f"{type(self).__name__} has a probe of {self.num_classes} classes, "
                     "and the data holds no labels. Give labels, or num_classes=None."
                 )
-            probed = self._probe(features, tf.tile(labels, [method.num_views]))
+            logits = self.probe(tf.stop_gradient(features))
+            probed = probe_values(logits, tf.tile(labels, [method.num_views]))
             loss += tf.cast(probed["share_of_probe_loss"], loss.dtype)
             values.update(probed)
         return {"loss": loss, **values}
@@ -403,23 +216,14 @@ class Learner(CheckedModel):
     def _learn_in_micro_batches(
         self, batch: Batch
     ) -> tuple[dict[str, tf.Tensor], tf.Tensor | None]:
-        """The step of a whole batch that holds the activations of one micro-batch.
-
-        Gives its values and the gradient's norm.
-
-        Gradient caching (Gao et al. 2021, "Scaling Deep Contrastive Learning Batch
-        Size under Memory Limited Setup"): representations first; then the loss of
-        all of them and its gradient by them; then each micro-batch again with its
-        part of that gradient.
-        """
+        """A step that holds the activations of one micro-batch; values and norm."""
         step = tf.convert_to_tensor(self.optimizer.iterations)
         if not self.built:
             with tf.init_scope():
                 self.build((None, *self._view_shape(batch)))
         count = self.micro_batches
         size = batch.micro_batch_size(count)
-        views = self.method.num_views
-        shape = [views, size, self._feature_dim]
+        shape = [self.method.num_views, size, self._feature_dim]
 
         def represent(index: tf.Tensor) -> tf.Tensor:
             micro_batch = batch.rows(index * size, size)
@@ -427,55 +231,22 @@ class Learner(CheckedModel):
                 features = self._represent(micro_batch, training=True)
             return tf.reshape(features, shape)
 
-        def penalty() -> tf.Tensor:
-            losses = [tf.cast(each, zero.dtype) for each in self.encoder.losses]
-            return tf.add_n([zero, *losses]) / num_replicas()
+        def compare(features: tf.Tensor) -> dict[str, tf.Tensor]:
+            with self._drawing(step):
+                values = self._compare_features(features, batch, training=True)
+                return _with_losses(values, self.projection_head.losses)
 
         def scale(loss: tf.Tensor) -> tf.Tensor:
             return scaled(self.optimizer, loss)
 
-        zero = tf.zeros([], tf.keras.backend.floatx())
-        variables = self.encoder.trainable_variables
-        state = self.encoder.non_trainable_variables
-        features = represent_in_micro_batches(represent, count, shape, state)
-        features = tf.reshape(features, [views * count * size, features.shape[-1]])
-        inner = {id(variable) for variable in variables}
-        outer = [v for v in self.trainable_variables if id(v) not in inner]
-        with tf.GradientTape() as tape, self._drawing(step):
-            tape.watch(features)
-            values = self._compare_features(features, batch, training=True)
-            values = _with_losses(values, self.projection_head.losses)
-            loss = scale(values["loss"] / num_replicas())
-        upstream, *outer_gradients = tape.gradient(loss, [features, *outer])
-        upstream = tf.reshape(upstream, [views, count, size, -1])
-        upstream = tf.transpose(upstream, [1, 0, 2, 3])
-        gradients, penalties = gradients_in_micro_batches(
-            represent, penalty, scale, upstream, variables, state
+        inner = self.encoder.trainable_variables
+        known = {id(variable) for variable in inner}
+        others = [v for v in self.trainable_variables if id(v) not in known]
+        values, gradients = gradients_of_batch(
+            self.encoder, represent, compare, scale, count, shape, others
         )
-        values["loss"] += tf.cast(penalties * num_replicas(), values["loss"].dtype)
-        gradients = unscaled(self.optimizer, gradients + outer_gradients)
-        pairs = zip(gradients, [*variables, *outer])
+        pairs = zip(unscaled(self.optimizer, gradients), [*inner, *others])
         return values, apply_gradients(self.optimizer, pairs)
-
-    def _probe(self, features: tf.Tensor, labels: tf.Tensor) -> dict[str, tf.Tensor]:
-        """The probe's values on this replica, see `Classification`."""
-        found = classify(self.probe(tf.stop_gradient(features)), labels)
-        return {
-            "share_of_probe_loss": found.share_of_loss,
-            "share_of_probe_accuracy": found.share_of_accuracy,
-            "probe_loss": found.loss,
-            "probe_accuracy": found.accuracy,
-        }
-
-    def _update_metrics(self, values: dict[str, tf.Tensor], batch: Batch) -> None:
-        images = tf.shape(batch.inputs)[0]
-        labelled = images
-        if batch.labels is not None:
-            labelled = tf.math.count_nonzero(batch.labels >= 0)
-        self._measures.update(values, images, labelled)
-
-    def _results(self) -> dict[str, tf.Tensor]:
-        return {metric.name: metric.result() for metric in self.metrics}
 
     def get_config(self) -> dict:
         serialize = tf.keras.layers.serialize
