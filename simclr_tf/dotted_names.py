@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
+from collections.abc import Iterator
+from types import ModuleType
 from typing import Any, TypeVar
 
 from simclr_tf.errors import UserError
 
 _Base = TypeVar("_Base")
+# Lists that each imported module is added to.
+_notes: list[list[ModuleType]] = []
+
+
+@contextlib.contextmanager
+def modules_noted() -> Iterator[list[ModuleType]]:
+    """Gives a list of the modules that dotted names name while it is entered."""
+    noted: list[ModuleType] = []
+    _notes.append(noted)
+    try:
+        yield noted
+    finally:
+        _notes.remove(noted)
 
 
 def is_dotted(name: str) -> bool:
@@ -27,9 +43,12 @@ def import_dotted(setting: str, name: str, what: str = "function") -> Any:
       UserError: where there is no such object, the module cannot be imported, or the
         object cannot be called.
     """
-    module, _, attribute = name.partition(":")
+    module_name, _, attribute = name.partition(":")
     try:
-        found = getattr(importlib.import_module(module), attribute)
+        module = importlib.import_module(module_name)
+        for noted in _notes:
+            noted.append(module)
+        found = getattr(module, attribute)
     except Exception as error:  # A user's module may raise anything.
         raise UserError(
             f"{setting} {name!r} cannot be imported: {_reason(error)}. It is to be "

@@ -7,7 +7,7 @@ class UserError(ValueError):
     """Something the user gave is wrong; the message says what, where, and what to do.
 
     The command line prints it as one line with status 2. Any other exception is a
-    defect of this package and keeps its traceback.
+    defect, of this package or of a part of the user's own, and keeps its traceback.
     """
 
     # TensorFlow raises an exception anew, as one of the same class, where it was raised

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import difflib
 import os
-import platform
 import sys
 import traceback
 from collections.abc import Sequence
-
-import tensorflow as tf
+from types import ModuleType
 
 from simclr_tf.cli.benchmark import BENCHMARK
 from simclr_tf.cli.command import Command, UsageError
 from simclr_tf.cli.data_service import DATA_SERVICE
+from simclr_tf.cli.defects import RAISED_ANEW, how_to_go_on
 from simclr_tf.cli.embed import EMBED
 from simclr_tf.cli.export import EXPORT
 from simclr_tf.cli.knn import KNN
@@ -21,6 +20,7 @@ from simclr_tf.cli.linear_eval import LINEAR_EVAL
 from simclr_tf.cli.pretrain import PRETRAIN
 from simclr_tf.cli.preview import PREVIEW
 from simclr_tf.cli.tpu_check import TPU_CHECK
+from simclr_tf.dotted_names import modules_noted
 from simclr_tf.errors import UserError
 from simclr_tf.messages import say
 from simclr_tf.training import Stopped
@@ -36,9 +36,6 @@ COMMANDS: dict[str, Command] = {
 
 DONE, DEFECT, MISTAKE, RESUMABLE = 0, 1, 2, 75
 
-# How messages begin that TensorFlow and Keras put around another one.
-_RAISED_ANEW = ("in user code:", "Exception encountered when calling")
-
 
 def main(arguments: Sequence[str]) -> int:
     """Runs a command line.
@@ -47,9 +44,9 @@ def main(arguments: Sequence[str]) -> int:
       arguments: what follows the program's name.
 
     Returns:
-      The exit status: 0 done; 1 a defect of this package, with its traceback; 2 the
-      user's mistake, said in a line on stderr; 75 stopped by a signal and resumable
-      with the same command.
+      The exit status: 0 done; 1 a defect of this package, or of a part of the user's
+      own, with its traceback; 2 the user's mistake, said in a line on stderr; 75
+      stopped by a signal and resumable with the same command.
     """
     if not arguments or arguments[0] in ("--help", "-h", "help"):
         say(_overview())
@@ -57,30 +54,8 @@ def main(arguments: Sequence[str]) -> int:
     if arguments[0] == "--version":
         say(f"simclr {__version__}")
         return DONE
-    name, rest = arguments[0], arguments[1:]
-    try:
-        command = _find(name)
-        if any(argument in ("--help", "-h", "-help") for argument in rest):
-            say(command.help())
-            return DONE
-        command.run(command.parse(rest))
-    except Stopped as stopped:
-        say(str(stopped), sys.stderr)
-        return RESUMABLE
-    except UserError as error:
-        if os.environ.get("SIMCLR_TRACEBACK"):
-            raise
-        say(f"simclr: {_one_line(error)}", sys.stderr)
-        return MISTAKE
-    except KeyboardInterrupt:
-        say("simclr: interrupted.", sys.stderr)
-        return RESUMABLE
-    except BrokenPipeError:
-        raise  # Whoever read the output has seen enough; see `run`.
-    except Exception:
-        say(traceback.format_exc() + _how_to_report(), sys.stderr)
-        return DEFECT
-    return DONE
+    with modules_noted() as named:
+        return _answer(arguments[0], arguments[1:], named)
 
 
 def run() -> None:
@@ -95,6 +70,33 @@ def run() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         status = DEFECT
     sys.exit(status)
+
+
+def _answer(name: str, arguments: Sequence[str], named: Sequence[ModuleType]) -> int:
+    """Runs a command, and says what was wrong; gives the exit status."""
+    try:
+        command = _find(name)
+        if any(argument in ("--help", "-h", "-help") for argument in arguments):
+            say(command.help())
+            return DONE
+        command.run(command.parse(arguments))
+    except Stopped as stopped:
+        say(str(stopped), sys.stderr)
+        return RESUMABLE
+    except UserError as error:
+        if os.environ.get("SIMCLR_TRACEBACK"):
+            raise
+        say(f"simclr: {_one_line(error)}", sys.stderr)
+        return MISTAKE
+    except KeyboardInterrupt:
+        say("simclr: interrupted.", sys.stderr)
+        return RESUMABLE
+    except BrokenPipeError:
+        raise  # Whoever read the output has seen enough; see `run`.
+    except Exception as error:
+        say(traceback.format_exc() + how_to_go_on(error, named), sys.stderr)
+        return DEFECT
+    return DONE
 
 
 def _find(name: str) -> Command:
@@ -127,17 +129,8 @@ def _one_line(error: UserError) -> str:
     cause: BaseException | None = error
     while cause is not None:  # It is raised anew by all that traced it.
         first = cause if isinstance(cause, UserError) else first
-        cause = cause.__context__ if str(first).startswith(_RAISED_ANEW) else None
+        cause = cause.__context__ if str(first).startswith(RAISED_ANEW) else None
     lines = [line.strip() for line in str(first).splitlines() if line.strip()]
-    if lines and lines[0].startswith(_RAISED_ANEW):
+    if lines and lines[0].startswith(RAISED_ANEW):
         return lines[-1].partition(": ")[2] or lines[-1]
     return " ".join(lines) or type(error).__name__
-
-
-def _how_to_report() -> str:
-    return (
-        "\nThis is a defect of simclr_tf. Please report it to the project with all of "
-        'the above, see README, "Reporting a defect".\n'
-        f"simclr_tf {__version__}, TensorFlow {tf.__version__}, Python "
-        f"{platform.python_version()}, {platform.platform()}"
-    )
