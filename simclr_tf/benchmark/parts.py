@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import itertools
 import json
@@ -13,7 +12,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from simclr_tf import messages
+from simclr_tf import messages, whole_files
 from simclr_tf.benchmark import step, views
 from simclr_tf.benchmark.jpeg_files import measure_jpeg_files
 from simclr_tf.benchmark.loss import measure_losses
@@ -113,18 +112,12 @@ def describe_machine() -> dict[str, Any]:
 
 
 def _write(figures: dict[str, Any], path: str) -> None:
-    """Replaces the file in one step: readers see the old figures or the new."""
-    folder, name = os.path.split(path)
-    aside = os.path.join(folder, f".{name}.{os.getpid()}.new")
     try:
-        with tf.io.gfile.GFile(aside, "w") as file:
-            file.write(json.dumps(figures, indent=1) + "\n")
-        tf.io.gfile.rename(aside, path, overwrite=True)
-    except (OSError, tf.errors.OpError) as error:
-        with contextlib.suppress(OSError, tf.errors.OpError):
-            tf.io.gfile.remove(aside)
-        reason = getattr(error, "message", None) or error
-        raise UserError(f"{path} cannot be written: {reason}") from error
+        whole_files.replace_file(path, json.dumps(figures, indent=1) + "\n")
+    except whole_files.FILE_ERRORS as error:
+        raise UserError(
+            f"{path} cannot be written: {whole_files.why(error)}."
+        ) from error
 
 
 def _processor() -> str:

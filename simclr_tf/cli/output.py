@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import tensorflow as tf
 
+from simclr_tf import whole_files
 from simclr_tf.cli.command import UsageError
 
 
@@ -21,7 +22,7 @@ def require_writable(path: str) -> None:
     """
     if not os.path.basename(path.rstrip("/")):
         raise UsageError(f"--output={path} names no file.")
-    aside = _aside(path)
+    aside = whole_files.aside_of(path)
     with _write_errors(path):
         tf.io.gfile.makedirs(os.path.dirname(aside) or ".")
         with tf.io.gfile.GFile(aside, "w") as file:
@@ -42,22 +43,13 @@ def require_writable_file(path: str) -> None:
 
 @contextlib.contextmanager
 def replacing(path: str) -> Iterator[str]:
-    """Gives the name of a file to write, which then takes the place of `path`.
-
-    Readers see what was there before or the whole of what is written.
+    """`whole_files.replacing_file` for what --output names.
 
     Raises:
       UsageError: where `path` cannot be written.
     """
-    aside = _aside(path)
-    with _write_errors(path):
-        try:
-            yield aside
-            tf.io.gfile.rename(aside, path, overwrite=True)
-        except BaseException:
-            with contextlib.suppress(OSError, tf.errors.OpError):
-                tf.io.gfile.remove(aside)
-            raise
+    with _write_errors(path), whole_files.replacing_file(path) as aside:
+        yield aside
 
 
 def write(path: str, data: bytes) -> None:
@@ -66,22 +58,16 @@ def write(path: str, data: bytes) -> None:
     Raises:
       UsageError: where it cannot be written.
     """
-    with replacing(path) as aside, tf.io.gfile.GFile(aside, "wb") as file:
-        file.write(data)
-
-
-def _aside(path: str) -> str:
-    folder, name = os.path.split(path.rstrip("/"))
-    return os.path.join(folder, f".{name}.{os.getpid()}.new")
+    with _write_errors(path):
+        whole_files.replace_file(path, data)
 
 
 @contextlib.contextmanager
 def _write_errors(path: str) -> Iterator[None]:
     try:
         yield
-    except (OSError, tf.errors.OpError) as error:
-        text = getattr(error, "strerror", None) or getattr(error, "message", None)
-        reason = (text or str(error)).splitlines()[0].rpartition("; ")[2]
+    except whole_files.FILE_ERRORS as error:
         raise UsageError(
-            f"Cannot write {path}: {reason}. Choose another place with --output."
+            f"Cannot write {path}: {whole_files.why(error)}. Choose another place with "
+            "--output."
         ) from error

@@ -8,7 +8,6 @@ import io
 import json
 import os
 import sys
-import uuid
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Sequence
@@ -17,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from simclr_tf import messages
+from simclr_tf import messages, whole_files
 from simclr_tf.data.record_file import OVERHEAD, Scan, scan, size_and_time
 from simclr_tf.data.source import reason
 from simclr_tf.progress import Progress
@@ -181,13 +180,10 @@ def _store(path: str, indexed: dict[str, _Indexed]) -> None:
         lengths=_concatenated(one.scan.lengths for one in indexed.values()),
         labels=_concatenated(one.labels for one in indexed.values()),
     )
-    unfinished = f"{path}.{uuid.uuid4().hex}"
     try:
         tf.io.gfile.makedirs(os.path.dirname(path))
-        with tf.io.gfile.GFile(unfinished, "wb") as file:
-            file.write(contents.getvalue())
-        tf.io.gfile.rename(unfinished, path, overwrite=True)
-    except (OSError, tf.errors.OpError) as error:
+        whole_files.replace_file(path, contents.getvalue())
+    except whole_files.FILE_ERRORS as error:
         messages.say(
             f"The index of the records cannot be kept ({reason(error)}) and will be "
             "made anew at the next start; SIMCLR_TF_CACHE names another folder.",

@@ -9,11 +9,11 @@ from collections.abc import Iterator
 import tensorflow as tf
 
 from simclr_tf.errors import UserError
+from simclr_tf.whole_files import FILE_ERRORS, why
 
 NEW, _OLD = ".simclr-new", ".simclr-old"
 # A folder with this file is a SavedModel to whoever looks, so it comes last.
 _LAST = "saved_model.pb"
-_ERRORS = (OSError, tf.errors.OpError)
 
 
 @contextlib.contextmanager
@@ -38,19 +38,19 @@ def replacing(path: str) -> Iterator[str]:
         tf.io.gfile.makedirs(new)
         yield new
     except BaseException as error:
-        with contextlib.suppress(*_ERRORS):
+        with contextlib.suppress(*FILE_ERRORS):
             _remove(new)
-        if isinstance(error, _ERRORS):
+        if isinstance(error, FILE_ERRORS):
             raise UserError(
-                f"{path} cannot be written: {_reason(error)}. What it held before, if "
+                f"{path} cannot be written: {why(error)}. What it held before, if "
                 "anything, is as it was."
             ) from error
         raise
     try:
         _rename(new, path) if whole else _move_files(new, path)
-    except _ERRORS as error:
+    except FILE_ERRORS as error:
         raise UserError(
-            f"{path} cannot be replaced: {_reason(error)}. What was to replace it is "
+            f"{path} cannot be replaced: {why(error)}. What was to replace it is "
             f"whole, in {new}."
         ) from error
 
@@ -104,7 +104,3 @@ def _remove(path: str) -> None:
         tf.io.gfile.rmtree(path)
     elif tf.io.gfile.exists(path):
         tf.io.gfile.remove(path)
-
-
-def _reason(error: Exception) -> str:
-    return (getattr(error, "message", None) or str(error)).splitlines()[0]

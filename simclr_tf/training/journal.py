@@ -8,7 +8,7 @@ from types import TracebackType
 
 import tensorflow as tf
 
-from simclr_tf import messages
+from simclr_tf import messages, whole_files
 from simclr_tf.training.metrics_file import MetricsFile
 from simclr_tf.training.run_files import file_errors
 
@@ -88,9 +88,11 @@ def _keep_events_until(folder: str, step: int) -> None:
         except (tf.errors.DataLossError, tf.errors.OutOfRangeError):
             complete = False
         if not complete:
-            # A name that TensorBoard does not read.
-            aside = os.path.join(folder, "rewritten.new")
-            with tf.io.TFRecordWriter(aside) as writer:
+            # TensorBoard reads all files with ".tfevents." in their names.
+            unread = whole_files.aside_of(os.path.join(folder, "rewritten"))
+            with (
+                whole_files.replacing_file(path, unread) as aside,
+                tf.io.TFRecordWriter(aside) as writer,
+            ):
                 for record in kept:
                     writer.write(record)
-            tf.io.gfile.rename(aside, path, overwrite=True)

@@ -1,14 +1,14 @@
-"""Files of a run folder, which are read and replaced whole."""
+"""Files of a run folder, which are read and replaced whole, or grow at their end."""
 
 from __future__ import annotations
 
 import contextlib
 import json
-import os
 from collections.abc import Iterator
 
 import tensorflow as tf
 
+from simclr_tf import whole_files
 from simclr_tf.errors import UserError
 
 # What TensorFlow raises where a path cannot be used; other errors, such as those of
@@ -23,10 +23,6 @@ _FILE_ERRORS = (
     tf.errors.UnimplementedError,
     tf.errors.UnknownError,
 )
-
-
-# Ending of the names of files that are still being written.
-_ASIDE = ".new"
 
 
 class RunFolderError(UserError):
@@ -44,11 +40,9 @@ def file_errors(doing: str, path: str) -> Iterator[None]:
     try:
         yield
     except _FILE_ERRORS as error:
-        reason = getattr(error, "strerror", None) or getattr(error, "message", "")
-        reason = (reason or str(error)).splitlines()[0].rpartition("; ")[2]
         raise RunFolderError(
-            f"Cannot {doing} {path}: {reason}. See that it is a place where you may "
-            "read and write, or choose another folder with --run."
+            f"Cannot {doing} {path}: {whole_files.why(error)}. See that it is a place "
+            "where you may read and write, or choose another folder with --run."
         ) from error
 
 
@@ -100,12 +94,25 @@ def write_text(path: str, text: str) -> None:
     Raises:
       RunFolderError: where the file cannot be written.
     """
-    folder, name = os.path.split(path)
-    aside = os.path.join(folder, f".{name}.{os.getpid()}{_ASIDE}")
     with file_errors("write", path):
-        with tf.io.gfile.GFile(aside, "w") as file:
-            file.write(text)
-        tf.io.gfile.rename(aside, path, overwrite=True)
+        whole_files.replace_file(path, text)
+
+
+def append_text(path: str, text: str) -> None:
+    """Adds to the end of a file, which is made where it is absent.
+
+    The text has left this process when it returns: a killed process loses none of it.
+    Where a remote file system has no files that can grow, the file is replaced.
+
+    Raises:
+      RunFolderError: where the file cannot be written.
+    """
+    with file_errors("write", path):
+        try:
+            with tf.io.gfile.GFile(path, "a") as file:
+                file.write(text)
+        except tf.errors.UnimplementedError:
+            whole_files.replace_file(path, (read_text(path) or "") + text)
 
 
 def write_json(path: str, value: dict) -> None:
@@ -116,6 +123,4 @@ def write_json(path: str, value: dict) -> None:
 def remove_unfinished(folder: str) -> None:
     """Deletes the unfinished files that a process left in a folder when it died."""
     with file_errors("clean", folder):
-        for name in tf.io.gfile.listdir(folder):
-            if name.startswith(".") and name.endswith(_ASIDE):
-                tf.io.gfile.remove(os.path.join(folder, name))
+        whole_files.remove_unfinished(folder)
