@@ -10,80 +10,20 @@ from simclr_tf.encoder.selective_kernel import SelectiveKernel
 
 
 class _Block(tf.keras.layers.Layer):
-    """`relu(branch(x) + shortcut(x))`, the shortcut the identity where None."""
-
-    branch: tf.keras.Sequential
-    shortcut: tf.keras.Sequential | None
-    rematerialize: bool
-
-    def call(self, images: tf.Tensor, training: bool | None = None) -> tf.Tensor:
-        if self.rematerialize and training:
-            return rematerialize(lambda images: self._added(images, True), images)
-        return self._added(images, training)
-
-    def _added(self, images: tf.Tensor, training: bool | None) -> tf.Tensor:
-        kept = images
-        if self.shortcut is not None:
-            kept = self.shortcut(images, training=training)
-        return tf.nn.relu(self.branch(images, training=training) + kept)
-
-
-class BasicBlock(_Block):
-    """Two 3x3 convolutions, for ResNet 18 and 34.
+    """`relu(branch(x) + shortcut(x))`.
 
     Args:
-      filters: channels of the result.
-      strides: step of the first convolution.
-      project: whether the shortcut is a projection.
-      sk_ratio: of selective kernels; here it picks the ResNet-D shortcut alone,
-        as in the published code.
-      momentum: of batch norm's moving statistics.
-      rematerialize: whether to compute activations again in the backward pass.
-      **kwargs: of `tf.keras.layers.Layer`.
-    """
-
-    expansion = 1
-
-    def __init__(
-        self,
-        filters: int,
-        strides: int,
-        *,
-        project: bool,
-        sk_ratio: float,
-        momentum: float,
-        rematerialize: bool = False,
-        **kwargs,
-    ) -> None:
-        super().__init__(**kwargs)
-        self.rematerialize = rematerialize
-        self.shortcut = _projection(filters, strides, sk_ratio, momentum, project)
-        self.branch = tf.keras.Sequential(
-            [
-                Convolution(filters, 3, strides),
-                BatchNormRelu(momentum),
-                Convolution(filters, 3),
-                BatchNormRelu(momentum, relu=False, zero_gamma=True),
-            ],
-            name="branch",
-        )
-
-
-class BottleneckBlock(_Block):
-    """1x1, 3x3 and 1x1 convolutions, for ResNet 50 and deeper.
-
-    Args:
-      filters: channels of the inner convolutions; the result has four times as
+      filters: channels of the inner convolutions; the result has `expansion` times as
         many.
-      strides: step of the 3x3 convolution.
-      project: whether the shortcut is a projection.
-      sk_ratio: of selective kernels in place of the 3x3; 0 for none.
+      strides: step of the first 3x3 convolution.
+      project: whether the shortcut is a projection, and not the identity.
+      sk_ratio: of selective kernels; 0 for none.
       momentum: of batch norm's moving statistics.
       rematerialize: whether to compute activations again in the backward pass.
       **kwargs: of `tf.keras.layers.Layer`.
     """
 
-    expansion = 4
+    expansion: int
 
     def __init__(
         self,
@@ -100,20 +40,68 @@ class BottleneckBlock(_Block):
         self.rematerialize = rematerialize
         wide = self.expansion * filters
         self.shortcut = _projection(wide, strides, sk_ratio, momentum, project)
+        self.branch = tf.keras.Sequential(
+            self._branch(filters, strides, sk_ratio, momentum), name="branch"
+        )
+
+    def _branch(
+        self, filters: int, strides: int, sk_ratio: float, momentum: float
+    ) -> list[tf.keras.layers.Layer]:
+        raise NotImplementedError(f"{type(self).__name__} must define _branch().")
+
+    def call(self, images: tf.Tensor, training: bool | None = None) -> tf.Tensor:
+        if self.rematerialize and training:
+            return rematerialize(lambda images: self._added(images, True), images)
+        return self._added(images, training)
+
+    def _added(self, images: tf.Tensor, training: bool | None) -> tf.Tensor:
+        kept = images
+        if self.shortcut is not None:
+            kept = self.shortcut(images, training=training)
+        return tf.nn.relu(self.branch(images, training=training) + kept)
+
+
+class BasicBlock(_Block):
+    """Two 3x3 convolutions, for ResNet 18 and 34.
+
+    `sk_ratio` picks the ResNet-D shortcut alone, as in the published code.
+    """
+
+    expansion = 1
+
+    def _branch(
+        self, filters: int, strides: int, sk_ratio: float, momentum: float
+    ) -> list[tf.keras.layers.Layer]:
+        return [
+            Convolution(filters, 3, strides),
+            BatchNormRelu(momentum),
+            Convolution(filters, 3),
+            BatchNormRelu(momentum, relu=False, zero_gamma=True),
+        ]
+
+
+class BottleneckBlock(_Block):
+    """1x1, 3x3 and 1x1 convolutions, for ResNet 50 and deeper.
+
+    With `sk_ratio` above 0, selective kernels stand in place of the 3x3.
+    """
+
+    expansion = 4
+
+    def _branch(
+        self, filters: int, strides: int, sk_ratio: float, momentum: float
+    ) -> list[tf.keras.layers.Layer]:
         if sk_ratio > 0:
             middle = [SelectiveKernel(filters, strides, sk_ratio, momentum)]
         else:
             middle = [Convolution(filters, 3, strides), BatchNormRelu(momentum)]
-        self.branch = tf.keras.Sequential(
-            [
-                Convolution(filters, 1),
-                BatchNormRelu(momentum),
-                *middle,
-                Convolution(wide, 1),
-                BatchNormRelu(momentum, relu=False, zero_gamma=True),
-            ],
-            name="branch",
-        )
+        return [
+            Convolution(filters, 1),
+            BatchNormRelu(momentum),
+            *middle,
+            Convolution(self.expansion * filters, 1),
+            BatchNormRelu(momentum, relu=False, zero_gamma=True),
+        ]
 
 
 def _projection(

@@ -13,9 +13,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
 from simclr_tf.errors import UserError
-from simclr_tf.evaluation.accuracy import top1_and_top5
 from simclr_tf.evaluation.labelled_features import LabelledFeatures, labelled_features
-from simclr_tf.evaluation.result import EvaluationResult
+from simclr_tf.evaluation.result import EvaluationResult, result_of_scores
 
 
 def linear_probe(
@@ -87,18 +86,13 @@ def linear_probe(
     scores = probe.decision_function(scaler.transform(data.test_h.astype(np.float64)))
     if scores.ndim == 1:
         scores = np.stack([-scores, scores], axis=1)
-    top1, top5 = top1_and_top5(scores, data.test_y)
-    return EvaluationResult(
-        method="linear probe",
-        top1=top1,
-        top5=top5,
-        num_classes=len(data.classes),
-        num_train=len(train),
-        num_test=len(data.test_h),
-        num_unlabelled=data.num_unlabelled,
-        hyperparameters={"C": best},
+    return result_of_scores(
+        "linear probe",
+        scores,
+        data,
+        started,
+        {"C": best},
         converged=converged,
-        seconds=time.perf_counter() - started,
         note=note,
     )
 

@@ -9,9 +9,8 @@ import tensorflow as tf
 from numpy.typing import ArrayLike
 
 from simclr_tf.errors import UserError
-from simclr_tf.evaluation.accuracy import top1_and_top5
 from simclr_tf.evaluation.labelled_features import labelled_features
-from simclr_tf.evaluation.result import EvaluationResult
+from simclr_tf.evaluation.result import EvaluationResult, result_of_scores
 
 _SIMILARITIES_AT_ONCE = 2**26
 
@@ -68,22 +67,11 @@ def knn(
         k=neighbours,
         temperature=temperature,
     )
-    top1, top5 = top1_and_top5(votes, data.test_y)
-    return EvaluationResult(
-        method="knn",
-        top1=top1,
-        top5=top5,
-        num_classes=len(data.classes),
-        num_train=len(data.train_h),
-        num_test=len(data.test_h),
-        num_unlabelled=data.num_unlabelled,
-        hyperparameters={"k": neighbours, "temperature": temperature},
-        converged=None,
-        seconds=time.perf_counter() - started,
-        note=""
-        if neighbours == k
-        else f"k was lowered from {k} to the number of labelled training examples",
-    )
+    settings = {"k": neighbours, "temperature": temperature}
+    note = ""
+    if neighbours < k:
+        note = f"k was lowered from {k} to the number of labelled training examples"
+    return result_of_scores("knn", votes, data, started, settings, note=note)
 
 
 def _unit_rows(h: np.ndarray) -> np.ndarray:

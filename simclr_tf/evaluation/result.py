@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 from collections.abc import Mapping
 from typing import Any
+
+import numpy as np
+
+from simclr_tf.evaluation.accuracy import top1_and_top5
+from simclr_tf.evaluation.labelled_features import LabelledFeatures
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,3 +69,41 @@ class EvaluationResult:
         if self.note:
             text += f" - {self.note}"
         return text
+
+
+def result_of_scores(
+    method: str,
+    scores: np.ndarray,
+    data: LabelledFeatures,
+    started: float,
+    hyperparameters: Mapping[str, float],
+    *,
+    converged: bool | None = None,
+    note: str = "",
+) -> EvaluationResult:
+    """The result of a classifier.
+
+    Args:
+      method: see `EvaluationResult`, as what follows where it is not explained here.
+      scores: floating point `[M, C]` of the test examples, higher for a more likely
+        class; -inf for one that is ruled out.
+      data: what it learned from and was tested on.
+      started: `time.perf_counter()` when it began.
+      hyperparameters: its settings.
+      converged: whether its solver did.
+      note: where it departed from the request.
+    """
+    top1, top5 = top1_and_top5(scores, data.test_y)
+    return EvaluationResult(
+        method=method,
+        top1=top1,
+        top5=top5,
+        num_classes=len(data.classes),
+        num_train=len(data.train_h),
+        num_test=len(data.test_h),
+        num_unlabelled=data.num_unlabelled,
+        hyperparameters=hyperparameters,
+        converged=converged,
+        seconds=time.perf_counter() - started,
+        note=note,
+    )

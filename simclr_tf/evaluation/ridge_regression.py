@@ -10,9 +10,8 @@ from numpy.typing import ArrayLike
 from sklearn.preprocessing import StandardScaler
 
 from simclr_tf.errors import UserError
-from simclr_tf.evaluation.accuracy import top1_and_top5
 from simclr_tf.evaluation.labelled_features import labelled_features
-from simclr_tf.evaluation.result import EvaluationResult
+from simclr_tf.evaluation.result import EvaluationResult, result_of_scores
 
 
 def ridge_probe(
@@ -53,19 +52,7 @@ def ridge_probe(
     train = scaler.fit_transform(data.train_h.astype(np.float64))
     penalty, weights, offsets = _fit(train, data.train_y, strengths)
     scores = scaler.transform(data.test_h.astype(np.float64)) @ weights + offsets
-    top1, top5 = top1_and_top5(scores, data.test_y)
-    return EvaluationResult(
-        method="ridge probe",
-        top1=top1,
-        top5=top5,
-        num_classes=len(data.classes),
-        num_train=len(train),
-        num_test=len(data.test_h),
-        num_unlabelled=data.num_unlabelled,
-        hyperparameters={"penalty": penalty},
-        converged=None,
-        seconds=time.perf_counter() - started,
-    )
+    return result_of_scores("ridge probe", scores, data, started, {"penalty": penalty})
 
 
 def _fit(

@@ -13,12 +13,15 @@ _NEIGHBOURS = 20
 
 
 class _Classifier(Evaluator):
+    """Accuracy on the queries of a classifier that learned from the bank."""
+
     needs_labels = True
 
     def accuracy(
         self, h: np.ndarray, y: np.ndarray, query_h: np.ndarray, query_y: np.ndarray
     ) -> float:
-        raise NotImplementedError
+        """Share of queries classified right, 0 to 1, by what `h` and `y` teach."""
+        raise NotImplementedError(f"{type(self).__name__} must define accuracy().")
 
     def measure(self, encoded: Encoded) -> tuple[dict[str, float], str]:
         bank_h, bank_y = _known(encoded.bank_h, encoded.bank_y)

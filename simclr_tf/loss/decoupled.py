@@ -51,13 +51,9 @@ def dcl(
         block_size or BLOCK,
         negatives_alone=True,
     )
-    # The two halves of the anchors are one another's positives; both are divided by
-    # the temperature already, their product twice.
-    first, second = tf.split(sides.anchors, 2, axis=0)
-    positives = tf.reduce_sum(first * second, axis=-1) * temperature
-    wins = tf.cast(rows.positive > rows.hardest_negative, positives.dtype)
+    positives = tf.reduce_mean(sides.positives(temperature))
     return Contrast(
-        loss=tf.reduce_mean(rows.logsumexp) - tf.reduce_mean(positives),
-        accuracy=tf.reduce_mean(wins),
-        entropy=tf.reduce_mean(tf.stop_gradient(rows.logsumexp) - rows.expectation),
+        loss=tf.reduce_mean(rows.logsumexp) - positives,
+        accuracy=rows.accuracy(),
+        entropy=rows.entropy(),
     )

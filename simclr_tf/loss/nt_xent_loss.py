@@ -199,11 +199,5 @@ def _compare_tiled(sides: Sides, settings: _Settings, block_size: int) -> _Terms
         block_size,
         metrics=settings.metrics,
     )
-    # The two halves of the anchors are one another's positives; both are divided by
-    # the temperature already, their product twice.
-    first, second = tf.split(sides.anchors, 2, axis=0)
-    positives = tf.reduce_sum(first * second, axis=-1) * settings.temperature
-    losses = rows.logsumexp - tf.tile(positives, [2])
-    wins = tf.cast(rows.positive > rows.hardest_negative, losses.dtype)
-    entropies = tf.stop_gradient(rows.logsumexp) - rows.expectation
-    return _Terms(losses, tf.reduce_mean(wins), tf.reduce_mean(entropies))
+    losses = rows.logsumexp - tf.tile(sides.positives(settings.temperature), [2])
+    return _Terms(losses, rows.accuracy(), rows.entropy())

@@ -46,6 +46,13 @@ class Sides(NamedTuple):
         """Of which image each anchor `[2n]`, and each candidate `[2N]`, is a view."""
         return self.own % self.images, tf.range(2 * self.images) % self.images
 
+    def positives(self, temperature: float) -> tf.Tensor:
+        """Similarity of both views of each image over the temperature, `[n]`."""
+        # The two halves of the anchors are one another's positives; both are divided by
+        # the temperature already, their product twice.
+        first, second = tf.split(self.anchors, 2, axis=0)
+        return tf.reduce_sum(first * second, axis=-1) * temperature
+
 
 def checked(
     z_a: tf.Tensor, z_b: tf.Tensor, temperature: float, block_size: int | None

@@ -61,11 +61,10 @@ def supcon(
     itself = sides.anchors * temperature
     counts = tf.stop_gradient(summed[:, -1]) - 1.0
     products = tf.reduce_sum(sides.anchors * (summed[:, :-1] - itself), axis=1)
-    wins = tf.cast(rows.positive > rows.hardest_negative, products.dtype)
     return Contrast(
         loss=tf.reduce_mean(rows.logsumexp - products / counts),
-        accuracy=tf.reduce_mean(wins),
-        entropy=tf.reduce_mean(tf.stop_gradient(rows.logsumexp) - rows.expectation),
+        accuracy=rows.accuracy(),
+        entropy=rows.entropy(),
     )
 
 

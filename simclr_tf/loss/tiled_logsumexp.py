@@ -23,6 +23,15 @@ class RowStatistics(NamedTuple):
     hardest_negative: tf.Tensor
     expectation: tf.Tensor
 
+    def accuracy(self) -> tf.Tensor:
+        """Share of rows one of whose positives outranks all negatives, a scalar."""
+        wins = self.positive > self.hardest_negative
+        return tf.reduce_mean(tf.cast(wins, self.logsumexp.dtype))
+
+    def entropy(self) -> tf.Tensor:
+        """Mean entropy of the rows' softmax, in nats, a scalar without gradient."""
+        return tf.reduce_mean(tf.stop_gradient(self.logsumexp) - self.expectation)
+
 
 def tiled_logsumexp(
     rows: tf.Tensor,
