@@ -21,7 +21,8 @@ def main(arguments: Sequence[str]) -> None:
     """
     rows = _rows(arguments)
     first = next(iter(rows.values()))
-    print(f"| {len(first)} seeds | {' | '.join(COLUMNS)} |")
+    seeds = "1 seed" if len(first) == 1 else f"{len(first)} seeds"
+    print(f"| {seeds} | {' | '.join(COLUMNS)} |")
     print(f"|---|{'---|' * len(COLUMNS)}")
     for name, runs in rows.items():
         trained = [

@@ -58,10 +58,10 @@ def test_links_lead_to_files(path):
 def test_every_file_stands_in_the_architecture():
     shown = (ROOT / "ARCHITECTURE.md").read_text()
     modules = [p for p in (ROOT / "simclr_tf").rglob("*.py") if p.stem != "__init__"]
-    missing = {p.name for p in modules if p.name not in shown}
-    assert not missing
     named = set(re.findall(r"[a-z_0-9]+\.py", shown))
-    assert named <= {p.name for p in ROOT.rglob("*.py")}
+    assert not {p.name for p in modules} - named
+    rooms = ("simclr_tf", "experiments", "tests", "tools")
+    assert named <= {p.name for room in rooms for p in (ROOT / room).rglob("*.py")}
 
 
 _SMALLER = (
@@ -102,7 +102,9 @@ def test_the_snippet_for_user_code_runs(tmp_path, changes, epochs, width):
             check=False,
         )
 
-    trained = run(snippet)
+    # Twenty steps from weights that were drawn anew did not always lower the loss.
+    seeded = "import tensorflow as tf\ntf.keras.utils.set_random_seed(0)\n" + snippet
+    trained = run(seeded)
     assert trained.returncode == 0, trained.stderr
     # The bar shows a loss as it goes, and at the end of an epoch beside the speed.
     ends = re.findall(r"/step - loss: ([\d.]+)", trained.stdout)
@@ -113,7 +115,7 @@ def test_the_snippet_for_user_code_runs(tmp_path, changes, epochs, width):
     assert "temperature=0.2" in snippet
     assert all(0.0 < loss < math.log(127) + 2 / 0.2 for loss in losses)
     if not changes:
-        assert losses[-1] < losses[0]
+        assert float(ends[-1]) < float(ends[0])  # Means of whole epochs.
     loaded = run(
         "import tensorflow as tf\n"
         "f = tf.saved_model.load('encoder')\n"
@@ -133,7 +135,9 @@ def test_the_users_own_parts_are_found(tmp_path, monkeypatch):
     ).groups()
     (tmp_path / "my_parts.py").write_text(code)
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.delitem(sys.modules, "my_parts", raising=False)
+    # The test after this one may have a my_parts of its own.
+    monkeypatch.setitem(sys.modules, "my_parts", None)
+    monkeypatch.delitem(sys.modules, "my_parts")
     command = shlex.split(command)[1:]
     smaller = {"dataset": "shapes:40", "image_size": 16, "epochs": 1, "batch_size": 32}
     smaller |= {"run": tmp_path / "run", "eval": "", "precision": "float32"}

@@ -42,7 +42,7 @@ def main(run_path: str) -> None:
         "encoder": "SavedModel, needs TensorFlow alone",
         "embeddings.npz": "features and labels of the test images",
         "preview.png": "what the augmentation makes of the images",
-        "metrics.jsonl": "loss and accuracies, a line an epoch",
+        "metrics.jsonl": "loss and accuracies as it trained, a line every few steps",
         "flags.txt": "repeats the run: simclr pretrain --flagfile=",
     }
     for name, what in files.items():
