@@ -7,6 +7,7 @@ from absl import flags
 from simclr_tf.benchmark import PARTS, benchmark
 from simclr_tf.cli import output
 from simclr_tf.cli.command import Command
+from simclr_tf.data import NOTATION
 from simclr_tf.messages import say
 
 
@@ -20,8 +21,8 @@ def _define(values: flags.FlagValues) -> None:
     flags.DEFINE_string(
         "dataset",
         "shapes",
-        "images to make views of and to train on: shapes (embedded), npz:PATH, "
-        "folder:PATH; jpeg_files decodes the folder's own JPEG files",
+        f"images to make views of and to train on: {NOTATION}; jpeg_files decodes the "
+        "JPEG files of a folder",
         flag_values=values,
     )
     flags.DEFINE_integer(

@@ -9,7 +9,7 @@ from absl import flags
 
 from simclr_tf.cli import encoder_flags, output
 from simclr_tf.cli.command import Command, UsageError
-from simclr_tf.data import load
+from simclr_tf.data import NOTATION, load
 from simclr_tf.messages import say
 
 
@@ -18,8 +18,7 @@ def _define(values: flags.FlagValues) -> None:
     flags.DEFINE_string(
         "dataset",
         None,
-        "images: shapes, npz:PATH, folder:PATH, tfrecord:GLOB or tfds:NAME; the run's "
-        "own by default",
+        f"images: {NOTATION}; the run's own by default",
         flag_values=values,
     )
     flags.DEFINE_string("split", "train", "split of the dataset", flag_values=values)

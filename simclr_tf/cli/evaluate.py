@@ -10,7 +10,13 @@ from absl import flags
 
 from simclr_tf.cli import encoder_flags, output
 from simclr_tf.cli.command import UsageError
-from simclr_tf.data import HELD_OUT, DataError, Source, load_train_and_test
+from simclr_tf.data import (
+    HELD_OUT,
+    NOTATION,
+    DataError,
+    Source,
+    load_train_and_test,
+)
 from simclr_tf.evaluation import EvaluationResult
 from simclr_tf.messages import say
 from simclr_tf.training import ResolvedRecipe
@@ -22,15 +28,14 @@ def define(values: flags.FlagValues) -> None:
     flags.DEFINE_string(
         "dataset",
         None,
-        "labelled images: shapes, npz:PATH, folder:PATH, tfrecord:GLOB or tfds:NAME; "
-        "the run's own by default",
+        f"labelled images: {NOTATION}; the run's own by default",
         flag_values=values,
     )
     flags.DEFINE_string(
         "test_dataset",
         None,
-        "labelled images to measure on; the dataset's test split by default, or a "
-        "fifth of it held out",
+        "labelled images to measure on, in the same notation; the dataset's test "
+        "split by default, or a fifth of it held out",
         flag_values=values,
     )
     flags.DEFINE_string(

@@ -8,7 +8,7 @@ from simclr_tf.data.batches import (
     steps_per_epoch,
 )
 from simclr_tf.data.failures import data_errors
-from simclr_tf.data.kinds import load
+from simclr_tf.data.kinds import NOTATION, load
 from simclr_tf.data.source import DataError, MissingSplit, Source
 from simclr_tf.data.splits import (
     HELD_OUT,
@@ -20,6 +20,7 @@ from simclr_tf.data.subset import Subset
 
 __all__ = [
     "HELD_OUT",
+    "NOTATION",
     "DataError",
     "MissingSplit",
     "PretrainingData",

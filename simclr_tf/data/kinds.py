@@ -23,7 +23,7 @@ KINDS = {
     "tfrecord": load_tfrecord,
     "tfds": load_tfds,
 }
-_NOTATION = (
+NOTATION = (
     "shapes, npz:PATH, folder:PATH, tfrecord:GLOB, tfds:NAME or "
     "package.module:function:ARGUMENT of your own"
 )
@@ -63,10 +63,10 @@ def load(
         argument = own["argument"] or ""
         return _load_own(spec, own["function"], argument, split, image_size, labels)
     if kind not in KINDS:
-        raise DataError(f"Dataset {spec!r} is of no known kind. Use {_NOTATION}.")
+        raise DataError(f"Dataset {spec!r} is of no known kind. Use {NOTATION}.")
     if kind != "shapes" and not argument:
         raise DataError(
-            f"Dataset {spec!r} names nothing after {kind}:. Use {_NOTATION}."
+            f"Dataset {spec!r} names nothing after {kind}:. Use {NOTATION}."
         )
     return KINDS[kind](argument, split, image_size, labels)
 
@@ -83,7 +83,7 @@ def _load_own(
     try:
         function = import_dotted("dataset", name)
     except UserError as error:
-        raise DataError(f"{error} Or use {_NOTATION}.") from error
+        raise DataError(f"{error} Or use {NOTATION}.") from error
     source = function(argument, split, image_size, labels)
     if not isinstance(source, Source):
         raise DataError(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 
@@ -105,6 +105,24 @@ class CrossReplicaBatchNormalization(tf.keras.layers.BatchNormalization):
         if self.center:
             normalised += tf.reshape(tf.cast(self.beta, dtype), shape)
         return tf.cast(normalised, inputs.dtype)
+
+    def load_own_variables(self, store: Any) -> None:
+        """Keras' way to read the layer's weights from a `.keras` or `.h5` file.
+
+        Keras names weights within a list of layers by their classes, and this class was
+        called SyncBatchNormalization once.
+
+        Raises:
+          UserError: where the file has none under today's name.
+        """
+        if self.weights and not len(store):
+            raise UserError(
+                f"The file has no weights for the layer {self.name}. If an earlier "
+                "simclr_tf saved it, which named these weights otherwise, let that "
+                "version load it and write model.save_weights('weights'), and read "
+                "those here with model.load_weights('weights')."
+            )
+        super().load_own_variables(store)
 
     def add_update(self, updates: object) -> None:
         """Keras' way to move the averages."""

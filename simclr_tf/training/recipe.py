@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any, Optional, Union
 
+from simclr_tf.data import NOTATION
 from simclr_tf.encoder.registry import capabilities_of
 from simclr_tf.errors import UserError
 from simclr_tf.training import defaults
@@ -45,8 +46,7 @@ class Recipe:
 
     dataset: str = _setting(
         "shapes",
-        "images to learn from: shapes (embedded), npz:PATH, folder:PATH, "
-        "tfrecord:GLOB, tfds:NAME or package.module:function:ARGUMENT of your own",
+        f"images to learn from: {NOTATION}; shapes are drawn, and need no file",
     )
     test_dataset: Optional[str] = _setting(
         None,

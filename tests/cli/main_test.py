@@ -10,6 +10,7 @@ import pytest
 import tensorflow as tf
 
 from simclr_tf.cli.main import COMMANDS, main
+from simclr_tf.data import NOTATION
 from simclr_tf.errors import UserError
 from simclr_tf.training import Recipe
 from simclr_tf.version import __version__
@@ -74,6 +75,7 @@ def test_help_shows_the_commands_own_flags_and_defaults(capsys, name):
     assert flags_shown(shown) == own
     assert not own & {"v", "verbosity", "logtostderr", "pdb", "alsologtostderr"}
     assert COMMANDS[name].example in shown
+    assert shown.count(NOTATION) == ("dataset" in own)
     for flag in own - {"flagfile"}:
         default = values[flag].default
         if default is not None and not isinstance(default, bool):
