@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import tensorflow as tf
@@ -20,6 +21,7 @@ from simclr_tf.errors import UserError
 # takes two collectives of C. Up to this number of replicas they are gathered, because
 # one collective has the lower latency.
 _MOST_GATHERED = 4
+_EARLIER = "sync_batch_normalization"
 _REFUSED = (
     "renorm",
     "renorm_clipping",
@@ -67,6 +69,7 @@ class CrossReplicaBatchNormalization(tf.keras.layers.BatchNormalization):
                 f"SyncBatchNormalization normalises along one axis, got axis={axis}."
             )
         super().__init__(axis=axes[0], **kwargs)
+        self._read_earlier = False
 
     def call(
         self,
@@ -107,22 +110,20 @@ class CrossReplicaBatchNormalization(tf.keras.layers.BatchNormalization):
         return tf.cast(normalised, inputs.dtype)
 
     def load_own_variables(self, store: Any) -> None:
-        """Keras' way to read the layer's weights from a `.keras` or `.h5` file.
-
-        Keras names weights within a list of layers by their classes, and this class was
-        called SyncBatchNormalization once.
+        """Keras' way to read the layer's weights from a file.
 
         Raises:
-          UserError: where the file has none under today's name.
+          UserError: where the file has none under today's name, see `read_earlier`.
         """
-        if self.weights and not len(store):
+        if not self.weights or len(store):
+            super().load_own_variables(store)
+        elif not self._read_earlier:
             raise UserError(
                 f"The file has no weights for the layer {self.name}. If an earlier "
                 "simclr_tf saved it, which named these weights otherwise, let that "
                 "version load it and write model.save_weights('weights'), and read "
                 "those here with model.load_weights('weights')."
             )
-        super().load_own_variables(store)
 
     def add_update(self, updates: object) -> None:
         """Keras' way to move the averages."""
@@ -146,6 +147,24 @@ class CrossReplicaBatchNormalization(tf.keras.layers.BatchNormalization):
 
 
 SyncBatchNormalization = CrossReplicaBatchNormalization
+
+
+def read_earlier(layers: Sequence[tf.keras.layers.Layer], saved: Any) -> None:
+    """Reads weights of batch norms that a file has under their earlier name.
+
+    Keras names the weights within a list of layers by the layers' classes, and the
+    class was called SyncBatchNormalization once.
+
+    Args:
+      layers: the layers of the list.
+      saved: the list's group in an HDF5 file; of today's files nothing is read.
+    """
+    norms = [each for each in layers if isinstance(each, SyncBatchNormalization)]
+    for place, norm in enumerate(norms):
+        name = f"{_EARLIER}_{place}" if place else _EARLIER
+        if name in saved:
+            norm.load_own_variables(saved[name]["vars"])
+            norm._read_earlier = True
 
 
 class _Moments(NamedTuple):

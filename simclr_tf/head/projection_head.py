@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import tensorflow as tf
 
 from simclr_tf.encoder import SyncBatchNormalization
+from simclr_tf.encoder.sync_batch_normalization import read_earlier
 from simclr_tf.errors import UserError
 
 _EPSILON = 1e-5
@@ -86,6 +89,15 @@ class ProjectionHead(tf.keras.layers.Layer):
             self.layers.append(tf.keras.Sequential(steps, name=f"layer_{number}"))
             width = units
         super().build(input_shape)
+
+    def load_own_variables(self, store: Any) -> None:
+        """Keras' way to read a file; one of an earlier simclr_tf is read too."""
+        super().load_own_variables(store)
+        lists = getattr(store, "parent", {}).get("layers", {})
+        for place, layer in enumerate(self.layers):
+            name = f"sequential_{place}" if place else "sequential"
+            if name in lists:
+                read_earlier(layer.layers, lists[name]["layers"])
 
     def call(self, inputs: tf.Tensor, training: bool | None = None) -> tf.Tensor:
         """`h` `[B, D]` to `z` `[B, out_dim]`; `h` itself where there is no layer."""
