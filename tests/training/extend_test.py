@@ -15,9 +15,9 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def recipe(tmp_path_factory):
-    """One epoch of three steps."""
+    """One epoch of eight steps: of fewer images than the default batch for many."""
     path = tmp_path_factory.mktemp("images") / "images.npz"
-    images = np.random.default_rng(0).integers(0, 256, [24, 16, 16, 3], np.uint8)
+    images = np.random.default_rng(0).integers(0, 256, [40, 16, 16, 3], np.uint8)
     np.savez(path, x_train=images)
     return Recipe(
         dataset=f"npz:{path}",
@@ -29,7 +29,6 @@ def recipe(tmp_path_factory):
         blur=False,
         eval="",
         augment_on="device",
-        batch_size=8,
         epochs=1,
         early_share=0.0,
         learning_rate=0.1,
@@ -40,8 +39,9 @@ def recipe(tmp_path_factory):
 @pytest.fixture(scope="module")
 def first(recipe, tmp_path_factory):
     """A run that has ended."""
-    run = tmp_path_factory.mktemp("runs") / "first"
-    assert pretrain(recipe, str(run), say=lambda line: None)["epochs"] == 1
+    run, lines = tmp_path_factory.mktemp("runs") / "first", []
+    assert pretrain(recipe, str(run), say=lines.append)["steps"] == 8
+    assert "Chosen: batch_size 5, at most an eighth of 40 images" in "\n".join(lines)
     return run
 
 
@@ -51,10 +51,10 @@ def test_an_extended_run_equals_one_that_was_so_long_from_the_beginning(
     run, lines = shutil.copytree(first, tmp_path / "run"), []
     longer = dataclasses.replace(recipe, extend_epochs="2")
     result = pretrain(longer, str(run), say=lines.append)
-    assert (result["epochs"], result["extended_by"], result["steps"]) == (3, [2], 9)
+    assert (result["epochs"], result["extended_by"], result["steps"]) == (3, [2], 24)
     said = "\n".join(lines)
     assert "1 + 2 epochs, the learning rate rises and falls again" in said
-    assert "Resuming after step 3." in said
+    assert "Resuming after step 8." in said
     assert "epoch 3/3" in said
 
     # The flags of the run repeat it; the command that left it open finds it complete.
@@ -72,7 +72,7 @@ def test_a_run_starts_from_anothers_weights_once(recipe, first, tmp_path):
     )
     second = tmp_path / "second"
     pretrain(still, str(second), say=lines.append)
-    assert f"The encoder starts from {first}, after step 3." in lines
+    assert f"The encoder starts from {first}, after step 8." in lines
     weights = [
         [
             v.numpy()
