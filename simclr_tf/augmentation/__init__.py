@@ -7,7 +7,7 @@ from simclr_tf.augmentation.graph_checks import (
     explain_out_of_range,
     known_in_range,
 )
-from simclr_tf.augmentation.host_views import views_on_host
+from simclr_tf.augmentation.host_views import views_of_crops_on_host, views_on_host
 from simclr_tf.augmentation.own_views import OwnViews, as_augmenter
 from simclr_tf.augmentation.random_color_jitter import RandomColorJitter
 from simclr_tf.augmentation.random_flip import (
@@ -20,6 +20,7 @@ from simclr_tf.augmentation.random_quarter_turn import RandomQuarterTurn
 from simclr_tf.augmentation.random_resized_crop import RandomResizedCrop
 from simclr_tf.augmentation.random_solarize import RandomSolarize
 from simclr_tf.augmentation.registry import parse_views
+from simclr_tf.augmentation.resize_one import resize_box, resize_crop
 from simclr_tf.augmentation.simclr_augmenter import SimCLRAugmenter
 
 __all__ = [
@@ -40,6 +41,9 @@ __all__ = [
     "explain_out_of_range",
     "known_in_range",
     "parse_views",
+    "resize_box",
+    "resize_crop",
     "to_unit_range",
+    "views_of_crops_on_host",
     "views_on_host",
 ]

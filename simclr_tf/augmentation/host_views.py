@@ -11,7 +11,12 @@ from simclr_tf.augmentation.base import (
     Transformations,
     require_rgb,
 )
-from simclr_tf.augmentation.loops import one_by_one, row_at, single_threaded
+from simclr_tf.augmentation.loops import (
+    change_if,
+    one_by_one,
+    row_at,
+    single_threaded,
+)
 from simclr_tf.augmentation.resize import CropTaps, crop_taps
 from simclr_tf.augmentation.value_range import require_image_values
 
@@ -35,6 +40,10 @@ class HostAugmenter(Protocol):
 
     def view_of_one(
         self, image: tf.Tensor, taps: CropTaps, transformations: Transformations
+    ) -> tf.Tensor: ...
+
+    def view_of_planes(
+        self, view: tf.Tensor, transformations: Transformations
     ) -> tf.Tensor: ...
 
 
@@ -94,3 +103,52 @@ def views_on_host(
         dtype,
     )
     return tf.reshape(views, [batch, count, size, size, 3])
+
+
+def views_of_crops_on_host(
+    augmenter: HostAugmenter,
+    crops: tf.Tensor,
+    seeds: tf.Tensor,
+    sizes: tf.Tensor,
+) -> tf.Tensor:
+    """`SimCLRAugmenter.views_of_crops`, to be compiled by XLA for a CPU.
+
+    The same views within rounding, one by one as in `views_on_host`.
+
+    Args:
+      augmenter: draws the parameters of all layers but the crop.
+      crops: uint8 `[B, V, image_size, image_size, 3]`.
+      seeds: int32 `[B, 2]`.
+      sizes: int32 `[B, 2]`, heights and widths of the images they were cut from.
+
+    Returns:
+      `[B, V, image_size, image_size, 3]` in [0, 1], in the augmenter's dtype.
+    """
+    batch, count, height, width, channels = crops.shape
+    dtype = augmenter.compute_dtype
+    drawn = dict(augmenter.sample_views(seeds, crops[:, 0], sizes, count))
+    crop_key, *other_keys = augmenter.keyed_layers()
+    del drawn[crop_key]
+    flip = None
+    if augmenter.flip is not None:
+        flip = drawn.pop(other_keys[0])["flip"]
+    flat = tf.reshape(crops, [batch * count, height, width, channels])
+
+    def one(index: tf.Tensor) -> tf.Tensor:
+        row = index % count * batch + index // count
+        planes = tf.transpose(row_at(flat, index), [0, 2, 3, 1])
+        if flip is not None:
+            flipped = row_at(flip, row)[0]
+            planes = change_if(flipped, lambda x: tf.reverse(x, [1]), planes)
+        planes = tf.cast(planes, dtype) * (1.0 / crops.dtype.max)
+        of_view = tf.nest.map_structure(lambda rows: row_at(rows, row), drawn)
+        return augmenter.view_of_planes(planes, of_view)
+
+    shape = [height, width, channels]
+    views = single_threaded(
+        lambda: one_by_one(one, batch * count, shape, dtype),
+        sizes[0, 0] > 0,  # An image has rows.
+        [batch * count, *shape],
+        dtype,
+    )
+    return tf.reshape(views, crops.shape)

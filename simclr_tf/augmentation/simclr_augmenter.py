@@ -176,7 +176,23 @@ class SimCLRAugmenter(StatelessAugmentation):
         Returns:
           `[image_size, image_size, 3]` in the taps' dtype.
         """
-        view = crop_and_resize_one(image, taps)[None]
+        return self.view_of_planes(
+            crop_and_resize_one(image, taps)[None], transformations
+        )
+
+    def view_of_planes(
+        self, view: tf.Tensor, transformations: Transformations
+    ) -> tf.Tensor:
+        """A crop, flipped where that was drawn, to a view.
+
+        Args:
+          view: floating point in [0, 1] `[1, image_size, 3, image_size]`: the channels
+            as planes of each column.
+          transformations: one row of what `sample` returns; the first axis is 1.
+
+        Returns:
+          `[image_size, image_size, 3]` in the same dtype.
+        """
         in_taps = 1 if self.flip is None else 2
         for key, layer in list(self.keyed_layers().items())[in_taps:]:
             view = layer.augment_one(view, transformations[key])
@@ -248,6 +264,54 @@ class SimCLRAugmenter(StatelessAugmentation):
         views = self._augment_crops(tf.concat(crops, axis=0), drawn)
         return tf.stack(tf.split(views, count), axis=1)
 
+    @property
+    def crops_by_boxes(self) -> bool:
+        """Whether a view is what `crop_boxes` says, resized, then the other layers."""
+        cuts = getattr(type(self.crop), "augment_images", None)
+        return (
+            cuts is RandomResizedCrop.augment_images and type(self) is SimCLRAugmenter
+        )
+
+    def crop_boxes(
+        self, seeds: tf.Tensor, sizes: tf.Tensor, count: int = 2
+    ) -> tf.Tensor:
+        """The boxes of the crops that `views` cuts.
+
+        Args:
+          seeds: int32 `[B, 2]`.
+          sizes: int32 `[B, 2]`, heights and widths of images.
+          count: views of each image, V.
+
+        Returns:
+          int32 `[B, V, 4]`, `(y, x, h, w)` in pixels of the images.
+        """
+        seeds = self._seeds_of_views(seeds, count)
+        if self.stream is not None:
+            seeds = randomness.fold_in(seeds, self.stream)
+        drawn = self.crop.sample(seeds, tf.tile(tf.cast(sizes, tf.int32), [count, 1]))
+        return tf.stack(tf.split(drawn["boxes"], count), axis=1)
+
+    @tf.autograph.experimental.do_not_convert
+    def views_of_crops(
+        self, crops: tf.Tensor, seeds: tf.Tensor, sizes: tf.Tensor
+    ) -> tf.Tensor:
+        """Views of crops that were cut already, in the boxes of `crop_boxes`.
+
+        Args:
+          crops: `[B, V, image_size, image_size, 3]`, uint8 or floating point in [0, 1].
+          seeds: int32 `[B, 2]`.
+          sizes: int32 `[B, 2]`, heights and widths of the images they were cut from.
+
+        Returns:
+          The shape of `crops`, floating point in [0, 1]; those of `views` within the
+          rounding of the crops.
+        """
+        count = crops.shape[1]
+        drawn = self.sample_views(seeds, crops[:, 0], sizes, count)
+        crops = to_unit_range(crops, self.compute_dtype)
+        crops = tf.concat(tf.unstack(crops, axis=1), axis=0)
+        return tf.stack(tf.split(self._augment_crops(crops, drawn), count), axis=1)
+
     def sample_views(
         self,
         seeds: tf.Tensor,
@@ -263,11 +327,15 @@ class SimCLRAugmenter(StatelessAugmentation):
         canvas = image_sizes(images)
         sizes = canvas if sizes is None else tf.cast(sizes, tf.int32)
         sizes, canvas = (tf.tile(each, [count, 1]) for each in (sizes, canvas))
-        seeds = randomness.fold_in(seeds, tf.range(count)[:, None])
-        drawn = self.sample(tf.reshape(seeds, [-1, 2]), sizes)
+        drawn = self.sample(self._seeds_of_views(seeds, count), sizes)
         crop_key = next(iter(drawn))
         boxes = scale_boxes(drawn[crop_key]["boxes"], sizes, canvas)
         return {**drawn, crop_key: {"boxes": boxes}}
+
+    def _seeds_of_views(self, seeds: tf.Tensor, count: int) -> tf.Tensor:
+        """Seeds `[count * B, 2]`: of the first views of all images, then the second."""
+        seeds = randomness.fold_in(seeds, tf.range(count)[:, None])
+        return tf.reshape(seeds, [-1, 2])
 
     def compute_output_shape(self, input_shape: tf.TensorShape) -> tf.TensorShape:
         return self.crop.compute_output_shape(input_shape)

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import numpy as np
-import tensorflow as tf
 from absl import flags
 
-from simclr_tf import randomness
-from simclr_tf.augmentation import SimCLRAugmenter, evaluation_view
 from simclr_tf.cli import output, recipe_flags
 from simclr_tf.cli.command import Command
-from simclr_tf.data import load, sample
+from simclr_tf.data import load, preview
 from simclr_tf.messages import say
 from simclr_tf.pictures import draw_views, save_figure
 from simclr_tf.training import build_augmenter
@@ -43,33 +39,19 @@ def _run(values: flags.FlagValues) -> None:
     said = recipe_flags.recipe(values, only=_DESCRIBING)
     source = load(said.dataset, "train", image_size=said.image_size, labels=False)
     recipe = said.resolve(native_side(source), images=len(source))
-    batch = sample(source, values.images)
-    picture = draw_views(
-        evaluation_view(
-            batch["image"],
-            recipe.image_size,
-            sizes=batch.get("size"),
-            crop_proportion=1.0,
-        ).numpy(),
-        _views(build_augmenter(recipe), batch, values.columns, recipe.seed),
-        f"{recipe.dataset}: {recipe.image_size} px, {recipe.views}",
+    images, views = preview(
+        source,
+        build_augmenter(recipe),
+        values.images,
+        seed=recipe.seed,
+        epochs=(values.columns + 1) // 2,
     )
+    title = f"{recipe.dataset}: {recipe.image_size} px, {recipe.views}"
+    views = views[:, : values.columns].numpy()
+    picture = draw_views(images.numpy(), views, title)
     with output.replacing(values.output) as aside:
         save_figure(picture, aside)
     say(f"{source}\nThe picture is {values.output}.")
-
-
-def _views(
-    augmenter: SimCLRAugmenter, batch: dict[str, tf.Tensor], count: int, seed: int
-) -> np.ndarray:
-    """Views `[N, count, h, w, 3]`, those of the first epochs of a run."""
-    pairs = []
-    for epoch in range((count + 1) // 2):
-        seeds = randomness.example_seeds(seed, epoch, batch["index"])
-        pairs.append(
-            augmenter.two_views(batch["image"], seeds, sizes=batch.get("size"))
-        )
-    return tf.concat(pairs, axis=1)[:, :count].numpy()
 
 
 PREVIEW = Command(

@@ -24,8 +24,9 @@ def _define(values: flags.FlagValues) -> None:
     flags.DEFINE_integer(
         "input_size",
         None,
-        "side in pixels of the images sent to a device that augments; 336 for views "
-        "of 224 and in proportion for others above 64, else image_size",
+        "side in pixels of the images that a device which augments crops; by default "
+        "views above 64 px are made of crops that the host cuts from files, and others "
+        "of images of their own size",
         lower_bound=8,
         flag_values=values,
     )

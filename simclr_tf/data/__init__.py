@@ -8,6 +8,8 @@ from simclr_tf.data.batches import (
     steps_per_epoch,
 )
 from simclr_tf.data.failures import data_errors
+from simclr_tf.data.few_images import preview
+from simclr_tf.data.file_views import cuts_files
 from simclr_tf.data.kinds import NOTATION, load
 from simclr_tf.data.source import DataError, MissingSplit, Source
 from simclr_tf.data.splits import (
@@ -26,12 +28,14 @@ __all__ = [
     "PretrainingData",
     "Source",
     "Subset",
+    "cuts_files",
     "data_errors",
     "evaluation_batches",
     "load",
     "load_for_pretraining",
     "load_train_and_test",
     "pretrain_batches",
+    "preview",
     "require_divisible",
     "sample",
     "steps_per_epoch",

@@ -13,9 +13,15 @@ from simclr_tf.augmentation import (
     SimCLRAugmenter,
     checked_values,
     evaluation_view,
+    views_of_crops_on_host,
     views_on_host,
 )
 from simclr_tf.data.failures import data_errors
+from simclr_tf.data.file_views import (
+    crops_of_files,
+    cuts_files,
+    evaluation_views_of_files,
+)
 from simclr_tf.data.service import from_service
 from simclr_tf.data.source import DataError, Source
 from simclr_tf.data.subset import Subset, shuffled_places
@@ -71,6 +77,7 @@ def pretrain_batches(
     batch_size: int,
     seed: int,
     method: Method | None = None,
+    on_device: bool = False,
     start_step: int = 0,
     context: tf.distribute.InputContext | None = None,
     data_service: str | None = None,
@@ -83,13 +90,17 @@ def pretrain_batches(
     replicas split the batch that one device would see, each host reading its own
     rows alone.
 
+    Of files, crops are cut from each file's own pixels, see `file_crops`, and rounded
+    to 8 bits; the other layers follow. Arrays of one size are sent to the layers whole.
+
     Args:
       source: where images come from.
       augmenter: makes the views; None leaves that to the model, which is then sent
-        images with their seeds.
+        images with their seeds, files' on a canvas.
       batch_size: images a global batch, before their views.
       seed: of order and views.
       method: which views it wants; SimCLR's two where None.
+      on_device: leave what follows a crop to the model, whose augmenter is this one.
       start_step: the first batch's step.
       context: which host this is, and of how many replicas, as
         `tf.distribute.Strategy.distribute_datasets_from_function` says; each
@@ -99,9 +110,10 @@ def pretrain_batches(
 
     Returns:
       `{"views": [B, V, h, w, 3], "label": [B]}`, with `"seeds"` where the method draws
-      from them, or without an augmenter
-      `{"image": uint8 [B, H, W, 3], "seeds": int32 [B, 2], …}`; the label where the
-      source has labels.
+      from them. For a model that augments: of files, `{"crops": uint8
+      [B, V, h, w, 3], "seeds": int32 [B, 2], "size": int32 [B, 2], …}`, of arrays, and
+      without an augmenter, `{"image": uint8 [B, H, W, 3], "seeds": int32 [B, 2], …}`.
+      The label where the source has labels.
 
     Raises:
       DataError: where a batch is larger than the dataset, replicas do not divide
@@ -114,6 +126,10 @@ def pretrain_batches(
     per_step = replicas // context.num_input_pipelines
     size = batch_size // replicas
 
+    method = method or NTXentMethod()
+    cropper = augmenter if cuts_files(source, augmenter) else None
+    layers = None if on_device else augmenter
+
     def pipeline(first: int | tf.Tensor, stride: int) -> tf.data.Dataset:
         shares = _Shares(
             first=tf.cast(first, tf.int64) + start_step * per_step,
@@ -122,12 +138,18 @@ def pretrain_batches(
             per_step=per_step,
             first_row=context.input_pipeline_id * per_step * size,
         )
-        raw = _read_shares(source, shares, batch_size, per_epoch, seed)
-        return raw.map(
-            _prepare(augmenter, seed, method or NTXentMethod()),
-            num_parallel_calls=tf.data.AUTOTUNE,
-            deterministic=True,
-        )
+        numbers = shares.numbers()
+        asked = _asked(numbers, len(source), shares, batch_size, per_epoch, seed)
+        prepare: Callable[..., dict[str, tf.Tensor]]
+        if cropper is None:
+            raw = source.read(asked.map(lambda batch: batch["index"]))
+            prepare = _prepare(layers, seed, method)
+        else:
+            raw = crops_of_files(source, asked, cropper, seed=seed, count=method.drawn)
+            prepare = _prepare_crops(layers, seed, method)
+        epochs = numbers.map(lambda number: shares.rows(number)[0] // per_epoch)
+        raw = tf.data.Dataset.zip((epochs, raw))
+        return raw.map(prepare, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
 
     if data_service is None:
         batches = pipeline(0, 1)
@@ -177,28 +199,61 @@ def _prepare(
     return prepared
 
 
-def _read_shares(
-    source: Source, shares: _Shares, batch_size: int, per_epoch: int, seed: int
+def _prepare_crops(
+    augmenter: SimCLRAugmenter | None, seed: int, method: Method
+) -> Callable[[tf.Tensor, dict[str, tf.Tensor]], dict[str, tf.Tensor]]:
+    """A function from an epoch and crops to a batch for the model.
+
+    The model is left to augment the crops where there is no augmenter.
+    """
+    views_of: Callable[..., tf.Tensor] | None = None
+    if augmenter is not None:
+        views_of = functools.partial(views_of_crops_on_host, augmenter)
+        views_of = tf.function(views_of, jit_compile=True, autograph=False)
+
+    @tf.autograph.experimental.do_not_convert
+    def prepared(epoch: tf.Tensor, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        seeds = randomness.example_seeds(seed, epoch, batch["index"])
+        crops, sizes = batch["crops"], batch["size"]
+        if views_of is None:
+            made = {"crops": crops, "seeds": seeds, "size": sizes}
+        else:
+            made = {"views": method.arrange(views_of(crops, seeds, sizes), seeds)}
+            made.update({"seeds": seeds} if method.draws else {})
+        if "label" in batch:
+            made["label"] = batch["label"]
+        return made
+
+    return prepared
+
+
+def _asked(
+    numbers: tf.data.Dataset,
+    count: int,
+    shares: _Shares,
+    batch_size: int,
+    per_epoch: int,
+    seed: int,
 ) -> tf.data.Dataset:
-    """Pairs of epoch and raw share.
+    """The places and epochs of shares, `"index"` and `"epoch"`.
 
     An epoch's order is a permutation of all images. It is computed from (seed, epoch)
     for just the rows that are needed: nothing is shuffled in memory, and a run begins
     equally fast at any step.
     """
-    numbers = shares.numbers()
 
-    def indices(number: tf.Tensor) -> tf.Tensor:
+    def of_share(number: tf.Tensor) -> dict[str, tf.Tensor]:
         step, row = shares.rows(number)
+        epoch = step // per_epoch
         first = (step % per_epoch) * batch_size + row
-        return tf.random.experimental.index_shuffle(
+        index = tf.random.experimental.index_shuffle(
             first + tf.range(shares.size, dtype=tf.int64),
-            seed=tf.stack([tf.constant(seed, tf.int64), step // per_epoch]),
-            max_index=tf.constant(len(source) - 1, tf.int64),
+            seed=tf.stack([tf.constant(seed, tf.int64), epoch]),
+            max_index=tf.constant(count - 1, tf.int64),
         )
+        return {"index": index, "epoch": tf.fill([shares.size], epoch)}
 
-    epochs = numbers.map(lambda number: shares.rows(number)[0] // per_epoch)
-    return tf.data.Dataset.zip((epochs, source.read(numbers.map(indices))))
+    return numbers.map(of_share)
 
 
 def evaluation_batches(
@@ -217,14 +272,15 @@ def evaluation_batches(
       `{"image": float32 [b, s, s, 3] in [0, 1], "label": [b]}`, the label where the
       source has labels.
     """
-    raw = _in_order(source, batch_size, sample)
+    source = spread(source, sample)
+    if source.holds_files:
+        files = evaluation_views_of_files(source, batch_size, image_size)
+        return files.map(_image_and_label).prefetch(tf.data.AUTOTUNE)
+    raw = _in_order(source, batch_size)
 
     def to_view(batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         view = evaluation_view(batch["image"], image_size, sizes=batch.get("size"))
-        made = {"image": view}
-        if "label" in batch:
-            made["label"] = batch["label"]
-        return made
+        return _image_and_label({**batch, "image": view})
 
     views = raw.map(to_view, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
     return views.prefetch(tf.data.AUTOTUNE)
@@ -237,11 +293,20 @@ def sample(source: Source, count: int) -> dict[str, tf.Tensor]:
       DataError: where an image cannot be read.
     """
     with data_errors(source):
-        return next(iter(_in_order(source, count, count)))
+        return next(iter(_in_order(spread(source, count), count)))
 
 
-def _in_order(source: Source, batch_size: int, sample: int | None) -> tf.data.Dataset:
+def _image_and_label(batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    return {name: batch[name] for name in ("image", "label") if name in batch}
+
+
+def spread(source: Source, sample: int | None) -> Source:
+    """The source, or so many of its images, spread over it, the same at each call."""
     if sample is not None and sample < len(source):
         places = shuffled_places(len(source))[:sample]
-        source = Subset(source, places, source.split)
+        return Subset(source, places, source.split)
+    return source
+
+
+def _in_order(source: Source, batch_size: int) -> tf.data.Dataset:
     return source.read(tf.data.Dataset.range(len(source)).batch(batch_size))

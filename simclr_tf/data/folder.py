@@ -22,9 +22,12 @@ from simclr_tf.data.image_files import (
 from simclr_tf.data.image_headers import MAX_PIXELS, gif_pixels
 from simclr_tf.data.regular_files import irregularity, size_of
 from simclr_tf.data.source import (
+    Asked,
     DataError,
+    Make,
     MissingSplit,
     Source,
+    by_index,
     read_in_batches,
     reason,
 )
@@ -48,6 +51,8 @@ class FolderSource(Source):
       sizes: bytes of each file.
       **about: of `Source`.
     """
+
+    holds_files = True
 
     def __init__(
         self,
@@ -105,20 +110,29 @@ class FolderSource(Source):
     def read(self, indices: tf.data.Dataset) -> tf.data.Dataset:
         """See `Source`."""
 
-        def read_one(index: tf.Tensor) -> dict[str, tf.Tensor]:
-            contents = tf.io.read_file(tf.gather(self._paths, index))
+        def on_canvas(contents: tf.Tensor, _: Asked) -> dict[str, tf.Tensor]:
             image, size = to_canvas(contents, self._canvas)
-            example = {"image": image, "size": size, "index": index}
+            return {"image": image, "size": size}
+
+        return self.read_files(by_index(indices), on_canvas)
+
+    def read_files(self, asked: tf.data.Dataset, make: Make) -> tf.data.Dataset:
+        """See `Source`."""
+
+        def read_one(one: Asked) -> dict[str, tf.Tensor]:
+            index = one["index"]
+            contents = tf.io.read_file(tf.gather(self._paths, index))
+            example = {**make(contents, one), "index": index}
             if self._labels is not None:
                 example["label"] = tf.gather(self._labels, index)
             return example
 
-        def read_all(places: tf.data.Dataset) -> tf.data.Dataset:
-            return places.map(
+        def read_all(asked: tf.data.Dataset) -> tf.data.Dataset:
+            return asked.map(
                 read_one, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
             )
 
-        return read_in_batches(indices, read_all)
+        return read_in_batches(asked, read_all)
 
 
 def load_folder(
@@ -134,8 +148,8 @@ def load_folder(
       path: the folder. Its subfolders `train` and `test` (or `val`, `validation`)
         are the splits; where it has none of them, it is the split "train".
       split: "train" or "test".
-      image_size: side of the views the images are for, in pixels; they are
-        put on a square half again as wide.
+      image_size: side of the views the images are for, in pixels; `read` puts
+        images on a square half again as wide.
       labels: whether the first folder below names each image's class.
 
     Raises:

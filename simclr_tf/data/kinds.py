@@ -46,7 +46,7 @@ def load(
         that gives a `Source`, or raises `MissingSplit` or another `DataError`.
       split: "train" or "test"; of tfds, any split it has.
       image_size: side in pixels that the images are meant for: `shapes` are drawn
-        at it, images of many sizes are brought to a canvas that suits it.
+        at it, and `read` brings images of many sizes to a canvas that suits it.
       labels: whether to give labels where there are any; of a folder, its
         subfolders' names.
 

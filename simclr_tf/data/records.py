@@ -12,7 +12,15 @@ from simclr_tf.data.image_files import decode, to_canvas
 from simclr_tf.data.image_headers import MAX_PIXELS, gif_pixels, require_size
 from simclr_tf.data.record_file import Scan, read_record, size_and_time
 from simclr_tf.data.record_index import RecordIndex
-from simclr_tf.data.source import DataError, Source, read_in_batches, reason
+from simclr_tf.data.source import (
+    Asked,
+    DataError,
+    Make,
+    Source,
+    by_index,
+    read_in_batches,
+    reason,
+)
 
 # Records being read at a time: of remote files each is a request.
 _READ_AT_ONCE = 64
@@ -47,6 +55,7 @@ class RecordSource(Source):
         self._index = index
         self._parse = parse
         self._canvas = canvas
+        self.holds_files = canvas is not None
         with tf.device("CPU:0"):
             self._files = tf.constant(list(index.files))
             self._columns = [
@@ -83,36 +92,40 @@ class RecordSource(Source):
 
     def read(self, indices: tf.data.Dataset) -> tf.data.Dataset:
         """See `Source`; an image damaged inside its record stops the reading."""
+        return self.read_files(by_index(indices), self._image)
 
-        def read_all(places: tf.data.Dataset) -> tf.data.Dataset:
+    def read_files(self, asked: tf.data.Dataset, make: Make) -> tf.data.Dataset:
+        """See `Source`; an image damaged inside its record stops the reading."""
+
+        def example(
+            one: Asked, record: tf.Tensor, label: tf.Tensor
+        ) -> dict[str, tf.Tensor]:
+            made = {**make(self._parse(record)[0], one), "index": one["index"]}
+            if self.num_classes is not None:
+                made["label"] = label
+            return made
+
+        def read_all(asked: tf.data.Dataset) -> tf.data.Dataset:
             # Deterministic is said, for options of the user's may say otherwise.
-            records = places.map(
+            records = asked.map(
                 self._record, num_parallel_calls=_READ_AT_ONCE, deterministic=True
             )
             return records.map(
-                self._example, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
+                example, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
             )
 
-        return read_in_batches(indices, read_all)
+        return read_in_batches(asked, read_all)
 
-    def _record(self, index: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        file, offset, length, label = (tf.gather(c, index) for c in self._columns)
-        return index, read_record(tf.gather(self._files, file), offset, length), label
+    def _record(self, one: Asked) -> tuple[Asked, tf.Tensor, tf.Tensor]:
+        columns = (tf.gather(column, one["index"]) for column in self._columns)
+        file, offset, length, label = columns
+        return one, read_record(tf.gather(self._files, file), offset, length), label
 
-    def _example(
-        self, index: tf.Tensor, record: tf.Tensor, label: tf.Tensor
-    ) -> dict[str, tf.Tensor]:
-        contents, _ = self._parse(record)
+    def _image(self, contents: tf.Tensor, _: Asked) -> dict[str, tf.Tensor]:
         if self._canvas is None:
-            image = tf.ensure_shape(decode(contents), self.image_shape)
-            example = {"image": image}
-        else:
-            image, size = to_canvas(contents, self._canvas)
-            example = {"image": image, "size": size}
-        example["index"] = index
-        if self.num_classes is not None:
-            example["label"] = label
-        return example
+            return {"image": tf.ensure_shape(decode(contents), self.image_shape)}
+        image, size = to_canvas(contents, self._canvas)
+        return {"image": image, "size": size}
 
 
 class RecordCheck:

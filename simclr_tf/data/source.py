@@ -33,27 +33,39 @@ def reason(error: Exception) -> str:
     return asserted[1] if asserted else message
 
 
+# What is asked for: `"index"`, int64, the place of an image in the dataset, and what
+# else the making of its example needs.
+Asked = dict[str, tf.Tensor]
+# From an encoded image, a scalar string, and what was asked for to what is made of it.
+Make = Callable[[tf.Tensor, Asked], dict[str, tf.Tensor]]
+
+
 def read_in_batches(
-    indices: tf.data.Dataset, read: Callable[[tf.data.Dataset], tf.data.Dataset]
+    asked: tf.data.Dataset, read: Callable[[tf.data.Dataset], tf.data.Dataset]
 ) -> tf.data.Dataset:
-    """`Source.read` of a source that reads its images one by one.
+    """`Source.read_files` of a source that reads its images one by one.
 
     Args:
-      indices: int64 batches `[B]` of places in the dataset.
-      read: given scalar places, the examples there, in the same order.
+      asked: batches of what is asked for.
+      read: given what is asked for one by one, the examples, in the same order.
 
     Returns:
-      Batches of examples, one for each batch of indices.
+      Batches of examples, one for each batch that is asked for.
     """
-    size = indices.element_spec.shape[0]
+    size = asked.element_spec["index"].shape[0]
     if size is not None:
-        return read(indices.unbatch()).batch(size, drop_remainder=True)
+        return read(asked.unbatch()).batch(size, drop_remainder=True)
 
-    def read_batch(index: tf.Tensor) -> tf.data.Dataset:
-        places = tf.data.Dataset.from_tensor_slices(index)
-        return read(places).batch(tf.size(index, out_type=tf.int64))
+    def read_batch(batch: Asked) -> tf.data.Dataset:
+        examples = read(tf.data.Dataset.from_tensor_slices(batch))
+        return examples.batch(tf.size(batch["index"], out_type=tf.int64))
 
-    return indices.flat_map(read_batch)
+    return asked.flat_map(read_batch)
+
+
+def by_index(indices: tf.data.Dataset) -> tf.data.Dataset:
+    """Places alone as what is asked for."""
+    return indices.map(lambda index: {"index": index})
 
 
 class Source:
@@ -64,7 +76,9 @@ class Source:
     labels; and `"size"`, int32 `[B, 2]`, heights and widths of the originals,
     where images of many sizes were put on canvases, see `image_files.to_canvas`.
 
-    Subclasses override `read`.
+    Subclasses override `read`. One whose images are encoded, and of many sizes, also
+    overrides `read_files` and sets `holds_files`: crops are then cut from each file's
+    own pixels.
 
     Args:
       spec: what the user named it by, for messages.
@@ -76,6 +90,8 @@ class Source:
       skipped: files that were passed over, and why.
       paths: the images' files, in the dataset's order, where each has its own.
     """
+
+    holds_files: bool = False
 
     def __init__(
         self,
@@ -159,3 +175,16 @@ class Source:
           Batches, one for each batch of indices.
         """
         raise NotImplementedError(f"{type(self).__name__} has no random access.")
+
+    def read_files(self, asked: tf.data.Dataset, make: Make) -> tf.data.Dataset:
+        """What is made of encoded images, where `holds_files` says there are such.
+
+        Args:
+          asked: batches of what is asked for, see `Asked`.
+          make: makes an example; it may fail for a damaged image.
+
+        Returns:
+          Batches of examples, with `"index"`, the place in the whole dataset, and
+          `"label"` as those of `read`.
+        """
+        raise NotImplementedError(f"{type(self).__name__} holds no files.")

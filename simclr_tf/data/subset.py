@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import numpy as np
 import tensorflow as tf
 
-from simclr_tf.data.source import Source
+from simclr_tf.data.source import Asked, Make, Source
 
 
 class Subset(Source):
@@ -31,6 +31,7 @@ class Subset(Source):
             class_names=base.class_names,
             paths=None if base.paths is None else [base.paths[i] for i in places],
         )
+        self.holds_files = base.holds_files
         self._base = base
         self._places = tf.constant(places, tf.int64)
 
@@ -51,6 +52,14 @@ class Subset(Source):
     def read(self, indices: tf.data.Dataset) -> tf.data.Dataset:
         """See `Source`; `"index"` is the place in the whole."""
         return self._base.read(indices.map(lambda i: tf.gather(self._places, i)))
+
+    def read_files(self, asked: tf.data.Dataset, make: Make) -> tf.data.Dataset:
+        """See `Source`; `"index"` is the place in the whole."""
+
+        def of_whole(batch: Asked) -> Asked:
+            return {**batch, "index": tf.gather(self._places, batch["index"])}
+
+        return self._base.read_files(asked.map(of_whole), make)
 
 
 def shuffled_places(count: int, seed: int = 0) -> np.ndarray:

@@ -35,8 +35,8 @@ def load_tfds(
       split: any split the dataset has; "test" also stands for `validation` and
         `val` where there is no labelled test split. A part of a split, such as
         "train[:10%]", is one too.
-      image_size: side of the views the images are for, in pixels. Images of many
-        sizes are put on a square half again as wide; images of one size keep it.
+      image_size: side of the views the images are for, in pixels. `read` puts
+        images of many sizes on a square half again as wide; images of one size keep it.
       labels: whether to give labels, where `label` is a `ClassLabel`.
 
     Raises:

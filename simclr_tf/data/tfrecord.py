@@ -37,8 +37,8 @@ def load_tfrecord(
         `{split}`, which stands for the split's name ("test" also for `val` and
         `validation`).
       split: "train" or "test".
-      image_size: side of the views the images are for, in pixels; they are
-        put on a square half again as wide.
+      image_size: side of the views the images are for, in pixels; `read` puts
+        images on a square half again as wide.
       labels: whether to give labels, where there are any.
 
     Raises:

@@ -10,12 +10,16 @@ from simclr_tf.augmentation.value_range import require_image_dtype
 from simclr_tf.errors import UserError
 from simclr_tf.loss.class_numbers import require_labels
 
+# What the encoder's views are, or are made of, the readiest first.
+_INPUTS = ("views", "crops", "image")
+
 
 class Batch(NamedTuple):
-    """Images, or their views, and what goes with each; None for what is missing.
+    """Images, crops of them, or their views, and what goes with each.
 
-    Images are `[B, H, W, C]`, views `[B, V, H, W, C]`, labels int32 `[B]`, seeds and
-    sizes int32 `[B, 2]` as `SimCLRAugmenter.views` has them.
+    Images are `[B, H, W, C]`, views and crops `[B, V, H, W, C]`, labels int32 `[B]`,
+    seeds and sizes int32 `[B, 2]` as `SimCLRAugmenter.views` and `views_of_crops` have
+    them; None is what is missing.
     """
 
     images: tf.Tensor | None
@@ -23,11 +27,13 @@ class Batch(NamedTuple):
     labels: tf.Tensor | None
     seeds: tf.Tensor | None
     sizes: tf.Tensor | None
+    crops: tf.Tensor | None = None
 
     @property
     def inputs(self) -> Any:
-        """The views where there are some, otherwise the images."""
-        return self.images if self.views is None else self.views
+        """The views where there are some, otherwise the crops, otherwise the images."""
+        given = (self.views, self.crops, self.images)
+        return next((each for each in given if each is not None), None)
 
     def rows(self, begin: tf.Tensor, size: int) -> Batch:
         """A batch of `size` examples from `begin` on."""
@@ -61,12 +67,12 @@ def _rows(rows: tf.Tensor, begin: tf.Tensor, size: int) -> tf.Tensor:
 
 
 def inputs_of(data: Any) -> Any:
-    """The views or images in data of any form; None where there are none."""
+    """The views, crops or images in data of any form; None where there are none."""
     if isinstance(data, (tuple, list)):
         data = data[0] if data else None
     if isinstance(data, dict):
-        views = data.get("views")
-        data = data.get("image") if views is None else views
+        given = (data.get(name) for name in _INPUTS)
+        data = next((each for each in given if each is not None), None)
     return data
 
 
@@ -120,7 +126,7 @@ def unpack(data: Any, *, views: int = 2) -> Batch:
         data = {"image": data}
     if labels is None:
         labels = data.get("label")
-    if "views" not in data and "image" not in data:
+    if not set(_INPUTS) & set(data):
         raise UserError(
             f'A dict of data must hold "image" or "views", got the keys {sorted(data)}.'
         )
@@ -130,6 +136,7 @@ def unpack(data: Any, *, views: int = 2) -> Batch:
         labels=labels,
         seeds=data.get("seeds"),
         sizes=data.get("size"),
+        crops=data.get("crops"),
     )
     _require_inputs(batch, views)
     return batch if labels is None else batch._replace(labels=_class_numbers(labels))
@@ -140,6 +147,11 @@ def _require_inputs(batch: Batch, views: int) -> None:
     require_image_dtype(inputs)
     if inputs.shape.rank is None:
         return
+    if batch.crops is not None and (batch.seeds is None or batch.sizes is None):
+        raise UserError(
+            '"crops" need beside them the "seeds" and "size" that pretrain_batches '
+            "gives."
+        )
     if batch.views is not None:
         if inputs.shape.rank != 5 or inputs.shape[1] not in (views, None):
             raise UserError(
@@ -147,7 +159,7 @@ def _require_inputs(batch: Batch, views: int) -> None:
                 f"got shape {inputs.shape}: tf.stack([a, b, …], axis=1) makes it of "
                 "views a, b, …."
             )
-    elif inputs.shape.rank != 4:
+    elif batch.crops is None and inputs.shape.rank != 4:
         raise UserError(
             f"Images must be a batch [B, H, W, C], got shape {inputs.shape}."
             + (" Batch the dataset first." if inputs.shape.rank == 3 else "")

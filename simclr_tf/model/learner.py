@@ -38,7 +38,8 @@ class Learner(ViewEncoder, MeasuredModel):
     views of each image as the method arranges them; images are uint8 or floating point
     in [0, 1]. Labels, integers `[B]`, serve the probe, and methods that learn from
     them; -1 is unlabelled. Dicts may also hold `"seeds"` and `"size"`, for
-    `SimCLRAugmenter.views`.
+    `SimCLRAugmenter.views`; with both, `"crops"` in place of images are for its
+    `views_of_crops`.
 
     `fit`, `evaluate` and `predict` refuse other dtypes and values; of a
     `tf.distribute.DistributedDataset` they check the values of the first batch only.

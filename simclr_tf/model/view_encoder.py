@@ -131,6 +131,8 @@ class ViewEncoder(tf.keras.Model):
             return self(images, training=training)
 
     def _drawn_views(self, batch: Batch) -> tf.Tensor:
+        if batch.crops is not None:
+            return self.augmenter.views_of_crops(batch.crops, batch.seeds, batch.sizes)
         given = batch.images, batch.seeds
         if self.method.drawn == 2:  # An augmenter of the user's may know no more.
             return self.augmenter.two_views(*given, sizes=batch.sizes)

@@ -182,8 +182,8 @@ def tpu_check(
       recipe: all settings; its `batch_size` is that of all cores together. With
         `augment_on="device"` the step makes the views itself.
       topology: a generation and the chips of a slice, as "v3:8x8".
-      input_size: side in pixels of the images that a step which augments is fed;
-        336 for views of 224.
+      input_size: side in pixels of the images that a step which augments crops;
+        by default see `program.recipe_program`.
       num_classes: classes of the online probe, or None for no probe.
       compiler_python: see `second_environment.find_compiler`.
       make_model: makes the model, as `build_model` does from its arguments.

@@ -12,7 +12,6 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.compiler.xla.service import hlo_pb2
 
-from simclr_tf.data.image_files import canvas_size
 from simclr_tf.errors import UserError
 from simclr_tf.model import Learner
 from simclr_tf.tpu_check.fake_tpu import replica_step, to_hlo, tpu_strategy
@@ -21,6 +20,8 @@ from simclr_tf.training.recipe import ResolvedRecipe
 
 # The length of a schedule is data of the program, not of its shape.
 _STEPS_PER_EPOCH = 1000
+# Smaller images are commonly in arrays of one size, larger ones in files.
+_ARRAYS_UP_TO = 64
 
 
 @dataclasses.dataclass(frozen=True)
@@ -105,10 +106,12 @@ def recipe_program(
 
     Args:
       recipe: all settings; its `batch_size` is that of all cores together. With
-        `augment_on="host"` the step is fed float32 views, with "device" uint8 images
-        and seeds, of which it makes the views.
+        `augment_on="host"` the step is fed float32 views, with "device" seeds and
+        uint8 crops, or images, of which it makes the views.
       replicas: cores that take a step together; they must divide the batch.
-      input_size: side in pixels of the images fed to a step that augments.
+      input_size: side in pixels of the images fed to a step that crops them. By
+        default views above 64 px are made of crops that the host cuts from files, and
+        smaller ones of images of their own size.
       num_classes: classes of the online probe, or None for no probe.
       make_model: makes the model, as `build_model` does from its arguments.
 
@@ -146,27 +149,25 @@ def step_inputs(
     recipe: ResolvedRecipe, local_batch: int, input_size: int | None = None
 ) -> dict[str, tf.TensorSpec]:
     """What `Learner.train_step` is fed on one core; see `recipe_program`."""
-    if recipe.augment_on == "device":
-        size = input_size or default_input_size(recipe.image_size)
-        return {
-            "image": tf.TensorSpec([local_batch, size, size, 3], tf.uint8),
-            "seeds": tf.TensorSpec([local_batch, 2], tf.int32),
-        }
     size = recipe.image_size
     method = build_method(recipe)
+    if recipe.augment_on == "device":
+        pair = tf.TensorSpec([local_batch, 2], tf.int32)
+        if input_size is None and size > _ARRAYS_UP_TO:
+            crops = [local_batch, method.drawn, size, size, 3]
+            return {
+                "crops": tf.TensorSpec(crops, tf.uint8),
+                "seeds": pair,
+                "size": pair,
+            }
+        side = input_size or size
+        image = tf.TensorSpec([local_batch, side, side, 3], tf.uint8)
+        return {"image": image, "seeds": pair}
     drawn = tf.TensorSpec([local_batch, method.drawn, size, size, 3], tf.float32)
     seeds = tf.TensorSpec([local_batch, 2], tf.int32)
     arranged = tf.function(method.arrange).get_concrete_function(drawn, seeds)
     specs = {"views": tf.TensorSpec(arranged.output_shapes, tf.float32)}
     return {**specs, "seeds": seeds} if method.draws else specs
-
-
-def default_input_size(image_size: int) -> int:
-    """Side of the images that `pretrain` has the device cut crops from, in pixels.
-
-    Small ones are commonly of one size; photographs lie on a canvas.
-    """
-    return image_size if image_size <= 64 else canvas_size(image_size)
 
 
 def export_step(

@@ -43,6 +43,8 @@ def data_record(
     # A run that is extended has more of them than it had.
     calendar = dataclasses.replace(before.calendar, epochs=now.calendar.epochs)
     before = dataclasses.replace(before, calendar=calendar)
+    if step >= before.calendar.total:  # No crop will be cut any more.
+        now = dataclasses.replace(now, crops=before.crops)
     changes = before.changes(now)
     if not changes:
         if step < before.calendar.since:  # The states after the change are damaged.

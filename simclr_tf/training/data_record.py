@@ -6,8 +6,10 @@ import dataclasses
 import json
 from collections.abc import Mapping
 
-from simclr_tf.data import Source
+from simclr_tf.data import Source, cuts_files
 from simclr_tf.training.calendar import Calendar
+
+_FILES, _ARRAYS = "files", "arrays"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -18,10 +20,14 @@ class DataRecord:
       fingerprint: of the source, see `Source.fingerprint`; None for a run that began
         before fingerprints were kept.
       calendar: which steps make which epoch of the run.
+      crops: what crops are cut from: "files", each file's own pixels, or "arrays",
+        which all have one size. Runs of earlier versions, which say nothing, had
+        "arrays": they shrank files to a canvas first.
     """
 
     fingerprint: Mapping[str, object] | None
     calendar: Calendar
+    crops: str = _ARRAYS
 
     def to_dict(self) -> dict:
         """The record for JSON."""
@@ -30,13 +36,17 @@ class DataRecord:
     @classmethod
     def from_dict(cls, values: Mapping) -> DataRecord:
         """The record that `to_dict` gave; KeyError or TypeError if it is none."""
-        return cls(values["fingerprint"], Calendar(**values["calendar"]))
+        crops = values.get("crops", _ARRAYS)
+        return cls(values["fingerprint"], Calendar(**values["calendar"]), crops)
 
     @classmethod
-    def of(cls, source: Source, epochs: int, steps_per_epoch: int) -> DataRecord:
-        """The record of a run that begins with a source."""
+    def of(
+        cls, source: Source, epochs: int, steps_per_epoch: int, augmenter: object = None
+    ) -> DataRecord:
+        """The record of a run that begins with a source and an augmenter."""
         fingerprint = json.loads(json.dumps(source.fingerprint()))
-        return cls(fingerprint, Calendar(epochs, steps_per_epoch))
+        crops = _FILES if cuts_files(source, augmenter) else _ARRAYS
+        return cls(fingerprint, Calendar(epochs, steps_per_epoch), crops)
 
     def changes(self, now: DataRecord) -> list[str]:
         """The differences from this record, in words."""
@@ -45,6 +55,13 @@ class DataRecord:
         after = now.calendar.steps_per_epoch
         if before != after:
             changes.append(f"an epoch had {before:,} steps and has {after:,}")
+        if (self.crops, now.crops) == (_ARRAYS, _FILES):
+            changes.append(
+                "an older version cut crops from pictures that it had shrunk, and now "
+                "they are cut from the files' own pixels"
+            )
+        elif self.crops != now.crops:
+            changes.append(f"crops were cut from {self.crops} and are from {now.crops}")
         return changes
 
     def going_on(self, now: DataRecord, step: int) -> DataRecord:
@@ -54,7 +71,8 @@ class DataRecord:
         """
         epoch = min(max(self.calendar.epoch_of(step), 0), self.calendar.epochs)
         length = now.calendar.steps_per_epoch
-        return DataRecord(now.fingerprint, self.calendar.anew(epoch, step, length))
+        calendar = self.calendar.anew(epoch, step, length)
+        return DataRecord(now.fingerprint, calendar, now.crops)
 
 
 def _differences(

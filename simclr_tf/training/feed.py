@@ -29,12 +29,12 @@ def replica_batches(
       start_step: the first batch's step.
       data_service: see `pretrain_batches`.
     """
-    on_host = recipe.augment_on == "host"
 
     def pipeline(context: tf.distribute.InputContext) -> tf.data.Dataset:
         return pretrain_batches(
             source,
-            model.augmenter if on_host else None,
+            model.augmenter,
+            on_device=recipe.augment_on == "device",
             batch_size=recipe.batch_size,
             seed=recipe.seed,
             method=model.method,

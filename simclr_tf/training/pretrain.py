@@ -108,7 +108,7 @@ def pretrain(
         lock, aside = _open(run, settings, crew, stack, say)
         stack.enter_context(noticing_lost_workers(crew, run.path))
         newest = newest_state(run.checkpoints, say)
-        now = DataRecord.of(data.train, settings.all_epochs, per_epoch)
+        now = DataRecord.of(data.train, settings.all_epochs, per_epoch, model.augmenter)
         record = data_record(run, now, newest or 0, accept_changed_data, say)
         calendar = record.calendar
         checkpoints, step, seconds = _restore(

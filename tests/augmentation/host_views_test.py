@@ -9,6 +9,7 @@ import tensorflow as tf
 from simclr_tf.augmentation import (
     SimCLRAugmenter,
     StatelessAugmentation,
+    views_of_crops_on_host,
     views_on_host,
 )
 
@@ -80,6 +81,36 @@ def test_crops_are_drawn_on_the_originals_of_canvases(images):
     sizes = tf.constant([[64, 20]] * 48)
     got = _compiled(augmenter)(images, _SEEDS, sizes=sizes)
     expected = augmenter.two_views(images, _SEEDS, sizes=sizes)
+    np.testing.assert_allclose(got, expected, atol=5e-6)
+
+
+@pytest.mark.parametrize(
+    "case",
+    ["additive and blurred", pytest.param("large", marks=pytest.mark.exhaustive)],
+)
+def test_views_of_crops_are_those_of_the_batch(images, case):
+    augmenter = SimCLRAugmenter(**_CASES[case])
+    boxes = augmenter.crop_boxes(_SEEDS, tf.constant([[32, 32]] * 48))
+    unit = tf.cast(images, tf.float32) / 255.0
+    crops = tf.stack(
+        [
+            augmenter.crop.augment_images(unit, {"boxes": boxes[:, view]})
+            for view in (0, 1)
+        ],
+        axis=1,
+    )
+    # The crops and the other layers' draws are those of the images' views.
+    sizes = tf.constant([[32, 32]] * 48)
+    views = augmenter.views_of_crops(crops, _SEEDS, sizes)
+    np.testing.assert_allclose(views, augmenter.two_views(images, _SEEDS), atol=5e-6)
+
+    crops = tf.cast(tf.clip_by_value(tf.round(255.0 * crops), 0, 255), tf.uint8)
+    made = tf.function(
+        functools.partial(views_of_crops_on_host, augmenter), jit_compile=True
+    )
+    expected = augmenter.views_of_crops(crops, _SEEDS, sizes)
+    got = made(crops, _SEEDS, sizes)
+    assert got.dtype == tf.float32
     np.testing.assert_allclose(got, expected, atol=5e-6)
 
 

@@ -7,17 +7,26 @@ import pytest
 import tensorflow as tf
 
 from simclr_tf import randomness
-from simclr_tf.augmentation import SimCLRAugmenter, evaluation_view
+from simclr_tf.augmentation import (
+    RandomResizedCrop,
+    SimCLRAugmenter,
+    evaluation_view,
+)
 from simclr_tf.data import (
     DataError,
+    Subset,
+    cuts_files,
     evaluation_batches,
     load,
     load_train_and_test,
     pretrain_batches,
+    preview,
     require_divisible,
     sample,
     steps_per_epoch,
 )
+from simclr_tf.data.image_files import decode
+from tests import sample_images
 from tests.data.record_files import make_example, write_images, write_records
 
 # Colours take their time to compile.
@@ -198,7 +207,11 @@ def test_evaluation_sees_every_image_once_in_order(kind, request):
     images = tf.concat([batch["image"] for batch in batches], axis=0)
     assert images.shape == [len(source), 24, 24, 3]
     every = next(iter(source.read(tf.data.Dataset.range(len(source)).batch(99))))
-    expected = evaluation_view(every["image"], 24, sizes=every.get("size"))
+    if kind == "npz":
+        expected = evaluation_view(every["image"], 24)
+    else:  # Of the whole file, as the exported model sees it.
+        files = [decode(tf.io.read_file(path))[None] for path in source.paths]
+        expected = tf.concat([evaluation_view(file, 24) for file in files], axis=0)
     np.testing.assert_allclose(images, expected, atol=1e-6)
     labels = tf.concat([batch["label"] for batch in batches], axis=0)
     np.testing.assert_array_equal(labels, every["label"])
@@ -286,19 +299,79 @@ def test_replicas_that_cannot_share_a_batch_are_told(npz):
 @pytest.mark.parametrize(
     "kind", ["folder", pytest.param("npz", marks=pytest.mark.exhaustive)]
 )
-def test_without_an_augmenter_the_model_is_sent_what_makes_the_same_views(
-    kind, request
-):
+def test_a_model_that_augments_is_sent_what_makes_the_same_views(kind, request):
     source = load(request.getfixturevalue(kind), image_size=24)
-    raw = pretrain_batches(source, None, batch_size=8, seed=3)
     augmenter = SimCLRAugmenter(16, color_strength=0.5, blur=False)
+    raw = pretrain_batches(source, augmenter, batch_size=8, seed=3, on_device=True)
     for expected, batch in zip(_take(source, 2, augmenter=augmenter), raw):
-        assert batch["image"].dtype == tf.uint8
-        views = augmenter.two_views(
-            batch["image"], batch["seeds"], sizes=batch.get("size")
-        )
+        if kind == "npz":
+            assert batch["image"].dtype == tf.uint8
+            views = augmenter.two_views(batch["image"], batch["seeds"])
+        else:  # Less to send than the files, and of a static shape.
+            assert batch["crops"].dtype == tf.uint8
+            assert batch["crops"].shape == [8, 2, 16, 16, 3]
+            views = augmenter.views_of_crops(
+                batch["crops"], batch["seeds"], batch["size"]
+            )
         # Compiled there and not here.
         np.testing.assert_allclose(views, expected["views"], atol=2e-6)
+
+
+def _crops_by_label(source, batch_size):
+    """Of an epoch, to the bit, where each image's label is its place."""
+    crops = {}
+    steps = len(source) // batch_size
+    for batch in _take(source, steps, batch_size=batch_size, on_device=True):
+        for label, size, crop in zip(*(batch[n] for n in ("label", "size", "crops"))):
+            crops[int(label)] = (*size.numpy(), crop.numpy().tobytes())
+    return crops
+
+
+def test_a_crop_is_a_function_of_seed_epoch_and_index(tmp_path):
+    """Whatever the batch, and whoever else is in the dataset's part."""
+    for k, place in enumerate((3, 0, 2, 1)):
+        photo = sample_images.jpeg(sample_images.photo(40 + 9 * k, 60 - 5 * k, k))
+        (tmp_path / str(place)).mkdir()
+        (tmp_path / str(place) / "a.jpg").write_bytes(photo)
+    source = load(f"folder:{tmp_path}", image_size=16)
+    crops = _crops_by_label(source, 4)
+    assert crops == _crops_by_label(source, 2)
+    assert len({crop for _, _, crop in crops.values()}) == 4
+    part = _crops_by_label(Subset(source, np.array([2, 0]), "train"), 2)
+    assert part == {place: crops[place] for place in (0, 2)}
+    other = _take(source, 2, batch_size=4, on_device=True)[1]
+    for label, crop in zip(other["label"].numpy(), other["crops"].numpy()):
+        assert crops[label][2] != crop.tobytes()  # In the next epoch.
+
+
+def test_an_image_is_cropped_whole_where_the_first_layer_is_not_a_plain_crop(folder):
+    class Shifted(RandomResizedCrop):
+        def augment_images(self, images, transformations, **_):
+            return super().augment_images(images[:, ::-1], transformations)
+
+    augmenter = SimCLRAugmenter(16, layers=[Shifted(16)])
+    source = load(folder, image_size=24)
+    assert not cuts_files(source, augmenter)
+    assert cuts_files(source, SimCLRAugmenter(16))
+    (batch,) = _take(source, 1, augmenter=augmenter, on_device=True)
+    assert batch["image"].shape == [8, 36, 36, 3]
+
+
+def test_a_preview_shows_what_training_and_evaluation_see(tmp_path):
+    for k in range(3):
+        photo = sample_images.jpeg(sample_images.photo(50 + 9 * k, 170, k))
+        (tmp_path / f"{k}.jpg").write_bytes(photo)
+    source = load(f"folder:{tmp_path}", image_size=16)
+    images, views = preview(source, _AUGMENTER, 3, seed=3, epochs=2)
+    (batch,) = evaluation_batches(source, batch_size=3, image_size=16)
+    np.testing.assert_array_equal(images, batch["image"])
+    batches = _take(source, 2, batch_size=3)
+    trained = [pair for batch in batches for pair in batch["views"].numpy()]
+    shown = views.numpy().reshape([3, 2, 2, 16, 16, 3])
+    for epoch in range(2):
+        for pair in trained[3 * epoch : 3 * epoch + 3]:
+            apart = [np.abs(shown[k, epoch] - pair).max() for k in range(3)]
+            assert min(apart) < 2e-6  # Compiled there and not here.
 
 
 def test_a_sample_names_the_image_that_cannot_be_read(tmp_path):

@@ -109,6 +109,25 @@ def test_fits_arrays_and_validates():
     assert set(history) == names | {f"val_{name}" for name in names}
 
 
+@pytest.mark.parametrize("micro_batches", [1, 2])
+def test_a_step_on_crops_is_that_on_their_views(micro_batches):
+    """The other layers of the augmenter follow, by the draws of the crops' seeds."""
+    seeds = randomness.example_seeds(3, 0, tf.range(16))
+    sizes = tf.fill([16, 2], 20)
+    crops = tf.cast(255.0 * _two_views(), tf.uint8)
+    models = [_model(micro_batches=micro_batches) for _ in range(2)]
+    views = models[0].augmenter.views_of_crops(crops, seeds, sizes)
+    given = ({"crops": crops, "seeds": seeds, "size": sizes}, {"views": views})
+    losses = []
+    for model, data in zip(models, given):
+        model.build((None, _SIZE, _SIZE, 3))
+        model.compile("sgd", run_eagerly=True)
+        losses.append(model.train_on_batch(data, return_dict=True)["loss"])
+    assert losses[0] == pytest.approx(losses[1], abs=1e-6)
+    with pytest.raises(UserError, match='"crops" need beside them the "seeds"'):
+        models[0].train_on_batch({"crops": crops})
+
+
 @pytest.mark.parametrize("pooled", [True, False])
 def test_gives_representations(pooled):
     model = _model(pooled)

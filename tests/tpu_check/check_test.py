@@ -158,6 +158,13 @@ def test_the_step_of_every_method_compiles(compiler, method, views, side, more):
 
 
 @pytest.mark.exhaustive
+def test_a_step_on_crops_of_files_is_fed_less_than_a_canvas(compiler):
+    on_device = dataclasses.replace(TINY, augment_on="device", image_size=72)
+    result = tpu_check(on_device, "v3:2x2", compiler_python=compiler)
+    # Two crops of eight examples, their seeds and the sizes of their files.
+    assert result.feed_bytes == 8 * (2 * 72 * 72 * 3 + 2 * 4 + 2 * 4)
+
+
 def test_a_step_beyond_a_cores_memory_is_refused_with_both_sizes(compiler):
     recipe = dataclasses.replace(RECIPE, batch_size=2**20)
     words = r"131072 images: it needs [\d.]+G of 15.48G"

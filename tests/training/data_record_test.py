@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from simclr_tf.augmentation import SimCLRAugmenter
 from simclr_tf.data import load
 from simclr_tf.training.calendar import Calendar
 from simclr_tf.training.data_record import DataRecord
@@ -64,3 +65,15 @@ def test_the_epoch_that_was_left_begins_anew(step, length):
     # And once more.
     again = record.going_on(before, step + 1).calendar
     assert again.begin_of(min(calendar.epoch_of(step + 1), 3)) == step + 1
+
+
+def test_crops_that_an_older_version_cut_otherwise_are_a_change(photos):
+    source = load(f"folder:{photos / 'test'}", image_size=16)
+    now = DataRecord.of(source, 5, 3, SimCLRAugmenter(16))
+    assert now.crops == "files"
+    older = now.to_dict()
+    del older["crops"]
+    (told,) = DataRecord.from_dict(older).changes(now)
+    assert "an older version cut crops from pictures that it had shrunk" in told
+    assert DataRecord.from_dict(now.to_dict()).changes(now) == []
+    assert DataRecord.from_dict(older).going_on(now, 4).crops == "files"

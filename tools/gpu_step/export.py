@@ -23,7 +23,6 @@ import simclr_tf
 from simclr_tf.model import Learner
 from simclr_tf.tpu_check.program import (
     Program,
-    default_input_size,
     recipe_program,
     step_inputs,
 )
@@ -91,11 +90,17 @@ def export_case(case: Case, folder: pathlib.Path, python: str) -> dict[str, Any]
         "optimizer": case.recipe.optimizer,
         "flops_per_step": model_flops(model, case.recipe),
         "batch_size": case.recipe.batch_size,
-        "input_size": default_input_size(case.recipe.image_size),
+        "input_size": _input_size(case.recipe),
         "checked": case.checked,
         # What is checked is too small to be worth a race.
         "peer": None if case.checked else {key: recipe[key] for key in _PEER_SETTINGS},
     }
+
+
+def _input_size(recipe: ResolvedRecipe) -> int:
+    """Side in pixels of the images that the step of both sides crops."""
+    size = recipe.image_size
+    return size if size <= 64 else 3 * size // 2
 
 
 def _program(case: Case, form: str) -> tuple[Learner, Program]:
@@ -106,7 +111,10 @@ def _program(case: Case, form: str) -> tuple[Learner, Program]:
         made.append(case.make_model(recipe, **kwargs))
         return made[0]
 
-    program = recipe_program(case.recipe_of(form), 1, make_model=make_model)
+    recipe = case.recipe_of(form)
+    program = recipe_program(
+        recipe, 1, input_size=_input_size(recipe), make_model=make_model
+    )
     return made[0], program
 
 
@@ -141,7 +149,9 @@ def write_check(
     generator = np.random.default_rng(7)
     inputs = {
         name: np.stack([_random(spec, generator) for _ in range(CHECKED_STEPS)])
-        for name, spec in step_inputs(recipe, recipe.batch_size).items()
+        for name, spec in step_inputs(
+            recipe, recipe.batch_size, _input_size(recipe)
+        ).items()
     }
     starts = {f"start_{k}": v.numpy() for k, v in enumerate(program.sources)}
     model = case.make_model(recipe)
