@@ -102,7 +102,8 @@ def test_the_snippet_for_user_code_runs(tmp_path, changes, epochs, width):
             check=False,
         )
 
-    # Twenty steps from weights that were drawn anew did not always lower the loss.
+    # Keras draws weights and the order of images: without a seed it would be left to
+    # chance whether twenty steps lower the loss.
     seeded = "import tensorflow as tf\ntf.keras.utils.set_random_seed(0)\n" + snippet
     trained = run(seeded)
     assert trained.returncode == 0, trained.stderr
