@@ -165,7 +165,7 @@ class _Tried:
         self._trial = None
         self._trial = self._make(
             self.settings(rung),
-            self._images.for_views(rung.image_size),
+            self._images.for_views(self.settings(rung)),
             self._strategy,
             _MEASURING_SHARE * 60 * self._budget.minutes,
             self._budget.clock,

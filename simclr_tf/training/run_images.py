@@ -1,4 +1,4 @@
-"""The images of a run, read as large as its views need them."""
+"""The images of a run, on canvases as large as its views need them."""
 
 from __future__ import annotations
 
@@ -7,8 +7,15 @@ import dataclasses
 import numpy as np
 import tensorflow as tf
 
-from simclr_tf.data import PretrainingData, Source, load_for_pretraining, sample
-from simclr_tf.training.recipe import Recipe
+from simclr_tf.data import (
+    PretrainingData,
+    Source,
+    cuts_files,
+    load_for_pretraining,
+    sample,
+)
+from simclr_tf.training.build import build_augmenter
+from simclr_tf.training.recipe import Recipe, ResolvedRecipe
 
 # Images whose sizes stand for those of all.
 _SAMPLE = 64
@@ -29,9 +36,14 @@ class RunImages:
         self._loaded = {recipe.image_size: self._load(recipe.image_size)}
         self._first = self._loaded[recipe.image_size]
 
-    def for_views(self, size: int) -> PretrainingData:
-        """The images for views of a size, in pixels."""
-        if not has_many_sizes(self._first.train):
+    def for_views(self, recipe: ResolvedRecipe) -> PretrainingData:
+        """The images for the views of a recipe.
+
+        They are loaded anew for views of another size only where a canvas stands for
+        each: crops of files' own pixels need none.
+        """
+        source, size = self._first.train, recipe.image_size
+        if not has_many_sizes(source) or cuts_files(source, build_augmenter(recipe)):
             return self._first
         if size not in self._loaded:
             self._loaded[size] = self._load(size)

@@ -75,7 +75,7 @@ def load_and_resolve(
                 recipe, budget, images, native, strategy, resolve=resolve, say=say
             )
         settings = resolve(recipe)
-    data = images.for_views(settings.image_size)
+    data = images.for_views(settings)
     kind = method_class(settings.method)
     if kind.learns_from_labels and data.train.num_classes is None:
         raise UserError(

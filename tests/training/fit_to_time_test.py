@@ -27,8 +27,8 @@ class _Images:
     def __init__(self, count):
         self.count = count
 
-    def for_views(self, size):
-        return size
+    def for_views(self, recipe):
+        return recipe.image_size
 
 
 def _trial(slowness):
@@ -143,8 +143,9 @@ def test_mistakes_are_told(minutes, recipe, told):
 
 
 @pytest.mark.exhaustive
-def test_a_run_of_two_minutes_ends_in_time_and_its_flags_repeat_it(tmp_path):
-    """In time where nothing else has the cores, for speeds are then what they were."""
+def test_a_run_of_a_minute_ends_in_time_and_its_flags_repeat_it(tmp_path):
+    if os.getloadavg()[0] > (os.cpu_count() or 1):
+        pytest.skip("others have the cores: speeds are not what they were measured")
     recipe = Recipe(
         dataset="shapes:500",
         image_size=16,
@@ -156,13 +157,12 @@ def test_a_run_of_two_minutes_ends_in_time_and_its_flags_repeat_it(tmp_path):
     )
     lines = []
     run = RunFolder(str(tmp_path / "run"))
-    result = pretrain(recipe, run.path, minutes=2, say=lines.append)
-    if os.getloadavg()[0] < (os.cpu_count() or 1):
-        assert result["seconds"] == pytest.approx(120, rel=0.1)
+    result = pretrain(recipe, run.path, minutes=1, say=lines.append)
+    assert result["seconds"] == pytest.approx(60, rel=0.1)
     assert result["metrics"]["learning_rate"] < 1e-3 * 0.7
     flags = run.recipe()
     assert flags.epochs == result["epochs"]
-    again = pretrain(recipe, run.path, minutes=2, say=lines.append)
+    again = pretrain(recipe, run.path, minutes=1, say=lines.append)
     assert again == result
     # As long again: the epochs that the flags say.
     said = Recipe(**dataclasses.asdict(flags))

@@ -1,10 +1,10 @@
-"""Images of many sizes are read as large as their views need them."""
+"""Images of many sizes, and how large they are."""
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from simclr_tf.training import Recipe
+from simclr_tf.training import Recipe, run_images
 from simclr_tf.training.run_images import RunImages
 
 
@@ -30,14 +30,19 @@ def test_the_native_side_is_the_shorter_one_of_most_images(tmp_path, sides, nati
     assert images.count == 3
 
 
-def test_images_are_read_for_their_views_and_once_for_each_size(tmp_path):
+def test_files_whose_pixels_are_cropped_are_loaded_once(tmp_path, monkeypatch):
     images = _folder(tmp_path / "photos", [(200, 90), (75, 80)])
-    small, large = images.for_views(32).train, images.for_views(64).train
-    assert small.image_shape[0] < large.image_shape[0]
-    assert images.for_views(32).train is small
+    small, large = (Recipe(image_size=size).resolve() for size in (32, 64))
+    assert images.for_views(small) is images.for_views(large)
+    # Where a canvas stands for each file, it is as large as the views need it.
+    monkeypatch.setattr(run_images, "cuts_files", lambda source, augmenter: False)
+    sides = [images.for_views(each).train.image_shape[0] for each in (small, large)]
+    assert sides[0] < sides[1]
+    assert images.for_views(small) is images.for_views(small)
 
 
-def test_images_of_one_size_are_read_once():
+def test_images_of_one_size_are_loaded_once():
     images = RunImages(Recipe(dataset="shapes:40", image_size=24))
     assert images.native_side == 24
-    assert images.for_views(24) is images.for_views(20)
+    small, large = (Recipe(image_size=size).resolve() for size in (16, 24))
+    assert images.for_views(small) is images.for_views(large)
