@@ -15,13 +15,14 @@ class Classification(NamedTuple):
     `share_of_loss` is what is minimised: its mean over replicas is the mean cross
     entropy over the known labels of all of them; likewise `share_of_accuracy`. `loss`
     and `accuracy` are means over this replica's known labels, and 0 where it knows
-    none.
+    none. `labelled` is how many labels all replicas know.
     """
 
     share_of_loss: tf.Tensor
     share_of_accuracy: tf.Tensor
     loss: tf.Tensor
     accuracy: tf.Tensor
+    labelled: tf.Tensor
 
 
 def classify(logits: tf.Tensor, labels: tf.Tensor) -> Classification:
@@ -41,11 +42,13 @@ def classify(logits: tf.Tensor, labels: tf.Tensor) -> Classification:
     guess = tf.argmax(logits, axis=1, output_type=labels.dtype)
     right = tf.cast(guess == labels, logits.dtype)
     here = tf.reduce_sum(known)
-    everywhere = tf.maximum(tf.reduce_sum(gather(here)), 1.0)
+    labelled = tf.reduce_sum(gather(here))
+    everywhere = tf.maximum(labelled, 1.0)
     total, count = tf.reduce_sum(known * losses), tf.reduce_sum(right)
     return Classification(
         share_of_loss=total * num_replicas() / everywhere,
         share_of_accuracy=count * num_replicas() / everywhere,
         loss=tf.math.divide_no_nan(total, here),
         accuracy=tf.math.divide_no_nan(count, here),
+        labelled=labelled,
     )

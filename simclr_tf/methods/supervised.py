@@ -65,4 +65,5 @@ class SupervisedMethod(Method):
             "share_of_supervised_accuracy": found.share_of_accuracy,
             "supervised_loss": found.loss,
             "supervised_accuracy": found.accuracy,
+            "labelled": found.labelled,
         }

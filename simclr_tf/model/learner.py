@@ -45,7 +45,7 @@ class Learner(ViewEncoder, MeasuredModel):
     `tf.distribute.DistributedDataset` they check the values of the first batch only.
 
     Metrics: `loss`, what the method measures and, with a probe, `probe_loss`,
-    `probe_accuracy`, which are means over the labelled images.
+    `probe_accuracy`, which are means over the labelled images; NaN of none.
 
     Views made in the step, and the draws of random layers in encoder and head, such as
     Keras' Dropout and keras-cv's DropPath, depend on (seed, step) and the replica
@@ -148,7 +148,7 @@ class Learner(ViewEncoder, MeasuredModel):
 
         Returns:
           Scalars whose means over replicas are the values of the global batch: the
-          metrics, by their names, those of the probe 0 where no label is known; and
+          metrics, by their names, those of labels NaN where no label is known; and
           `gradient_norm`, the norm of the whole batch's gradient, see
           `optimizer_step.apply_gradients`, where the optimizer lets it be known.
         """
@@ -163,8 +163,7 @@ class Learner(ViewEncoder, MeasuredModel):
                 loss = values["loss"] / num_replicas()
             norm = minimize(self.optimizer, loss, self.trainable_variables, tape)
         self._update_metrics(values, batch)
-        names = [metric.name for metric in self.metrics]
-        own = {name: values.get(f"share_of_{name}", values[name]) for name in names}
+        own = self._measures.of_step(values)
         return own if norm is None else {**own, "gradient_norm": norm}
 
     def test_step(self, data: Any) -> dict[str, tf.Tensor]:

@@ -22,6 +22,11 @@ class MeasuredModel(CheckedModel):
     def metrics(self) -> list[tf.keras.metrics.Metric]:
         return self._measures.means
 
+    @property
+    def metrics_of_labels(self) -> frozenset[str]:
+        """Names of the metrics that are NaN where no image has a label."""
+        return self._measures.of_labels
+
     def reset_metrics(self) -> None:
         """Begins all means, and the places of evaluated images, anew."""
         super().reset_metrics()

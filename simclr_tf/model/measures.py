@@ -9,6 +9,8 @@ import tensorflow as tf
 
 from simclr_tf.distribution.replicas import num_replicas
 
+_NAN = float("nan")
+
 
 @tf.keras.utils.register_keras_serializable(package="simclr_tf")
 class _Mean(tf.keras.metrics.Mean):
@@ -25,6 +27,15 @@ class _Mean(tf.keras.metrics.Mean):
         """Loads nothing, also from files that hold metrics."""
 
 
+@tf.keras.utils.register_keras_serializable(package="simclr_tf")
+class _MeanOfLabels(_Mean):
+    """A mean over labelled images; NaN, and not Keras' 0, where there were none."""
+
+    def result(self) -> tf.Tensor:
+        mean = tf.math.divide_no_nan(self.total, self.count)
+        return tf.where(self.count > 0, mean, _NAN)
+
+
 class Measures:
     """Means over the images, or labelled images, of all batches and replicas.
 
@@ -33,7 +44,7 @@ class Measures:
 
     Args:
       of_images: names of means over images.
-      of_labels: names of means over labelled images.
+      of_labels: names of means over labelled images, NaN where there were none.
       needs_two: whether a batch of one image has no negatives, and counts for the
         probe only.
     """
@@ -46,8 +57,11 @@ class Measures:
         needs_two: bool = True,
     ) -> None:
         self._needs_two = needs_two
-        self._of_labels = frozenset(of_labels)
-        self.means = [_Mean(name) for name in (*of_images, *of_labels)]
+        self.of_labels = frozenset(of_labels)
+        self.means = [
+            *(_Mean(name) for name in of_images),
+            *(_MeanOfLabels(name) for name in of_labels),
+        ]
         # [images evaluated, batches of a single image among them]
         self.evaluated = tf.Variable(
             tf.zeros([2], tf.int64),
@@ -70,10 +84,27 @@ class Measures:
         if self._needs_two:
             compared = tf.where(images * num_replicas() > 1, images, 0)
         for mean in self.means:
-            weight = labelled if mean.name in self._of_labels else compared
+            weight = labelled if mean.name in self.of_labels else compared
             # Without negatives a loss may be infinite, and times 0 no number.
             value = tf.where(weight > 0, values[mean.name], 0)
             mean.update_state(value, sample_weight=weight)
+
+    def of_step(self, values: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """What each mean would be of one batch; its mean over replicas is that of all.
+
+        Args:
+          values: as in `update`; those named `share_of_…` go before others, and
+            `labelled`, the known labels of all replicas, makes NaN of the rest.
+        """
+        own = {
+            mean.name: values.get(f"share_of_{mean.name}", values[mean.name])
+            for mean in self.means
+        }
+        if "labelled" in values:
+            known = values["labelled"] > 0
+            for name in self.of_labels:
+                own[name] = tf.where(known, own[name], _NAN)
+        return own
 
     def count_evaluated(self, images: tf.Tensor) -> None:
         """Counts a batch of evaluation with `images` images on each replica."""

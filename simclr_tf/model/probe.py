@@ -26,7 +26,8 @@ def probe_values(logits: tf.Tensor, labels: tf.Tensor) -> dict[str, tf.Tensor]:
 
     Returns:
       Scalars: means over this replica's labelled examples, and as `share_of_…` what
-      this replica adds to the mean of the global batch, see `Classification`.
+      this replica adds to the mean of the global batch, and `labelled`, see
+      `Classification`.
     """
     found = classify(logits, labels)
     return {
@@ -34,4 +35,5 @@ def probe_values(logits: tf.Tensor, labels: tf.Tensor) -> dict[str, tf.Tensor]:
         "share_of_probe_accuracy": found.share_of_accuracy,
         "probe_loss": found.loss,
         "probe_accuracy": found.accuracy,
+        "labelled": found.labelled,
     }

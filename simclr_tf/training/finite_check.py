@@ -16,8 +16,23 @@ class Diverged(UserError):
 
 
 def running_means(model: tf.keras.Model) -> dict[str, float]:
-    """The model's metrics so far; all workers read them together."""
-    return {metric.name: float(metric.result()) for metric in model.metrics}
+    """The model's metrics so far, as `known` has them; all workers read together."""
+    return known(
+        model, {metric.name: float(metric.result()) for metric in model.metrics}
+    )
+
+
+def known(model: tf.keras.Model, values: Mapping[str, float]) -> dict[str, float]:
+    """Values by name, without those of labels where no image had one.
+
+    A loss that is no number is not lost with them: it is part of the model's loss.
+    """
+    of_labels: frozenset[str] = getattr(model, "metrics_of_labels", frozenset())
+    return {
+        name: value
+        for name, value in values.items()
+        if not (name in of_labels and math.isnan(value))
+    }
 
 
 class FiniteCheck:

@@ -219,7 +219,12 @@ def test_unlabelled_images_do_not_move_the_probe():
     before = model.probe.kernel.numpy()
     history = model.fit(_views(-tf.ones_like(_LABELS)), verbose=0).history
     np.testing.assert_array_equal(model.probe.kernel, before)
-    assert history["probe_loss"] == [0.0]
+    assert np.isnan(history["probe_loss"]).all()
+    assert np.isnan(history["probe_accuracy"]).all()
+    assert np.isfinite(history["loss"]).all()
+    of_step = model.learn({"views": _two_views()[:2], "label": tf.fill([2], -1)})
+    assert {n for n, v in of_step.items() if np.isnan(v)} == model.metrics_of_labels
+    assert model.metrics_of_labels == _PROBE_METRICS
 
 
 def test_the_probe_is_measured_on_the_labelled_images_alone():

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from simclr_tf.model.optimizer_step import global_norm
 from simclr_tf.training.calendar import Calendar
-from simclr_tf.training.finite_check import FiniteCheck, running_means
+from simclr_tf.training.finite_check import FiniteCheck, known, running_means
 from simclr_tf.training.hooks.hook import Hook, Moment
 
 
@@ -23,7 +23,8 @@ class Log(Hook):
     and that of all trainable weights after it, the loss scale where there is one, the
     images a second since the row before, and what other hooks have measured at that
     step. At an epoch's end the model's running means, and the images a second of the
-    epoch, take the place of a step's.
+    epoch, take the place of a step's. Figures of labels are left out where none of the
+    images had one.
 
     Args:
       model: a compiled Keras model.
@@ -67,7 +68,8 @@ class Log(Hook):
     def after(self, moment: Moment, asked: bool) -> None:
         if not (moment.row or self.is_due(moment.step)):
             return
-        step, measured, values = moment.step, moment.row, moment.read()
+        step, measured = moment.step, moment.row
+        values = known(self._model, moment.read())
         ends_epoch = self._calendar.is_end(step)
         if ends_epoch:
             self._check.require(step)

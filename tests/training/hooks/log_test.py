@@ -13,12 +13,13 @@ from simclr_tf.training.hooks import Log, Moment
 CALENDAR = Calendar(epochs=1, steps_per_epoch=100)
 
 
-def _row(optimizer, values, every=2, step=2):
+def _row(optimizer, values, every=2, step=2, of_labels=()):
     """What is written after two steps of a model with one weight, 3."""
     model = tf.keras.Sequential([tf.keras.layers.Dense(1, use_bias=False)])
     model.build((None, 1))
     model.layers[0].kernel.assign([[3.0]])
     model.compile(optimizer)
+    model.metrics_of_labels = frozenset(of_labels)
     rows = []
     check = FiniteCheck(model, CALENDAR, lambda: "")
     log = Log(model, CALENDAR, 8, every, check, rows.append)
@@ -56,6 +57,16 @@ def test_a_step_that_the_loss_scale_left_out_has_no_gradient_norm():
 def test_a_loss_that_is_no_number_is_not_written():
     with pytest.raises(Diverged, match="loss became nan in epoch 1"):
         _row(tf.keras.optimizers.SGD(0.5), {"loss": math.nan})
+
+
+def test_what_no_label_tells_is_left_out():
+    values = {"loss": 1.5, "probe_loss": math.nan, "probe_accuracy": 0.5}
+    optimizer = tf.keras.optimizers.SGD(0.5)
+    (row,) = _row(optimizer, values, of_labels=["probe_loss", "probe_accuracy"])
+    assert "probe_loss" not in row
+    assert (row["loss"], row["probe_accuracy"]) == (1.5, 0.5)
+    with pytest.raises(Diverged, match="probe_loss became inf"):
+        _row(optimizer, {**values, "probe_loss": math.inf}, of_labels=["probe_loss"])
 
 
 @pytest.mark.parametrize(("every", "step"), [(0, 2), (3, 2)])
