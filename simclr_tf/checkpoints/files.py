@@ -1,7 +1,7 @@
-"""Checkpoint files found and read by their exact names.
+"""Checkpoints and SavedModels found and read by their exact names.
 
 TensorFlow takes the path of a checkpoint for a glob pattern: it does not find those
-in a folder whose name has "[", "*", "?" or a backslash.
+in a folder whose name has "[", "*", "?" or a backslash, nor a SavedModel's variables.
 """
 
 from __future__ import annotations
@@ -62,17 +62,40 @@ def rename_checkpoint(prefix: str, to: str) -> None:
 @contextlib.contextmanager
 def readable(prefix: str) -> Iterator[str]:
     """The path of a checkpoint as TensorFlow can read it, while entered."""
-    if not re.search(r"[][*?\\]", prefix):
+    if not is_pattern(prefix):
         yield prefix
         return
     with tempfile.TemporaryDirectory() as folder:
         for path in checkpoint_files(prefix):
-            alias = os.path.join(folder, "checkpoint" + path[len(prefix) :])
-            if "://" in path:
-                tf.io.gfile.copy(path, alias)
-            else:
-                os.symlink(os.path.abspath(path), alias)
+            _alias(path, os.path.join(folder, "checkpoint" + path[len(prefix) :]))
         yield os.path.join(folder, "checkpoint")
+
+
+@contextlib.contextmanager
+def readable_saved_model(folder: str) -> Iterator[str]:
+    """The folder of a SavedModel as TensorFlow can read it, while entered."""
+    if not is_pattern(folder):
+        yield folder
+        return
+    with tempfile.TemporaryDirectory() as alias:
+        for place, _, names in tf.io.gfile.walk(folder):
+            inside = os.path.join(alias, os.path.relpath(place, folder))
+            os.makedirs(inside, exist_ok=True)
+            for name in names:
+                _alias(os.path.join(place, name), os.path.join(inside, name))
+        yield alias
+
+
+def is_pattern(path: str) -> bool:
+    """Whether TensorFlow takes a path for a pattern."""
+    return re.search(r"[][*?\\]", path) is not None
+
+
+def _alias(path: str, alias: str) -> None:
+    if "://" in path:
+        tf.io.gfile.copy(path, alias)
+    else:
+        os.symlink(os.path.abspath(path), alias)
 
 
 def require_whole(prefix: str) -> None:

@@ -12,6 +12,7 @@ import tensorflow as tf
 from absl import flags
 
 from simclr_tf.checkpoints import load_published
+from simclr_tf.checkpoints.files import readable_saved_model
 from simclr_tf.cli.command import UsageError
 from simclr_tf.data import Source, data_errors, evaluation_batches
 from simclr_tf.evaluation import encode
@@ -150,7 +151,8 @@ def _from_saved_model(values: flags.FlagValues) -> Loaded:
             "leave out --precision, or export the run again with it."
         )
     try:
-        encoder = tf.saved_model.load(path)
+        with readable_saved_model(path) as readable:
+            encoder = tf.saved_model.load(readable)
     except (OSError, ValueError, tf.errors.OpError) as error:
         raise UsageError(
             f"{path} cannot be loaded as a SavedModel: {str(error).splitlines()[0]}"

@@ -6,6 +6,7 @@ import os
 
 from absl import flags
 
+from simclr_tf.checkpoints.files import is_pattern
 from simclr_tf.cli import encoder_flags, output
 from simclr_tf.cli.command import Command
 from simclr_tf.export import export_encoder
@@ -29,6 +30,12 @@ def _run(values: flags.FlagValues) -> None:
     path = values.output or os.path.join(values.run or ".", "saved_model")
     output.require_writable(path)
     export_encoder(model, path, image_size=image_size, precision=values.precision)
+    if is_pattern(path):
+        say(
+            f"Exported to {path}. simclr --saved_model reads it there; TensorFlow itself "
+            "takes such a path for a pattern: rename the folder for tf.saved_model.load."
+        )
+        return
     say(f"Exported to {path}; tf.saved_model.load({path!r}) needs TensorFlow alone.")
 
 

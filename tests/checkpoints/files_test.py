@@ -9,6 +9,7 @@ from simclr_tf.checkpoints.files import (
     checkpoint_steps,
     prefix_of,
     readable,
+    readable_saved_model,
     remove_checkpoint,
     rename_checkpoint,
     require_whole,
@@ -22,7 +23,10 @@ def _write(folder, step):
     return values
 
 
-@pytest.mark.parametrize("name", ["plain", "run[v2]", "a*b", "what?", "back\\slash"])
+_NAMES = ["plain", "run[v2]", "a*b", "what?", "back\\slash"]
+
+
+@pytest.mark.parametrize("name", _NAMES)
 def test_a_folder_of_any_name_gives_its_states(tmp_path, name):
     folder = tmp_path / name
     assert checkpoint_steps(str(folder)) == []
@@ -35,6 +39,15 @@ def test_a_folder_of_any_name_gives_its_states(tmp_path, name):
             status = tf.train.Checkpoint(values=variable).read(path)
             status.assert_existing_objects_matched()
         np.testing.assert_array_equal(variable, values)
+
+
+@pytest.mark.parametrize("name", _NAMES)
+def test_a_saved_model_in_a_folder_of_any_name_is_read(tmp_path, name):
+    values = np.arange(3, dtype=np.float32)
+    tf.saved_model.save(tf.train.Checkpoint(v=tf.Variable(values)), tmp_path / name)
+    with readable_saved_model(str(tmp_path / name)) as path:
+        loaded = tf.saved_model.load(path)
+    np.testing.assert_array_equal(loaded.v, values)
 
 
 def _damage(path, how):
