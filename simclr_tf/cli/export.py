@@ -32,8 +32,9 @@ def _run(values: flags.FlagValues) -> None:
     export_encoder(model, path, image_size=image_size, precision=values.precision)
     if is_pattern(path):
         say(
-            f"Exported to {path}. simclr --saved_model reads it there; TensorFlow itself "
-            "takes such a path for a pattern: rename the folder for tf.saved_model.load."
+            f"Exported to {path}. simclr --saved_model reads it there; TensorFlow "
+            "itself takes such a path for a pattern: rename the folder for "
+            "tf.saved_model.load."
         )
         return
     say(f"Exported to {path}; tf.saved_model.load({path!r}) needs TensorFlow alone.")

@@ -159,9 +159,11 @@ def test_evaluation_of_unlabelled_images_says_what_is_missing(run, capsys, tmp_p
     assert "has no labels" in capsys.readouterr().err
 
 
-def test_export_and_embed_agree_with_the_run(run, tmp_path):
-    encoder = tmp_path / "encoder"
+def test_export_and_embed_agree_with_the_run(run, tmp_path, capsys):
+    """Below a folder whose name TensorFlow takes for a pattern."""
+    encoder = tmp_path / "encoder[v2]"
     assert main(["export", f"--run={run}", f"--output={encoder}"]) == 0
+    assert "rename the folder for tf.saved_model.load" in capsys.readouterr().out
     outputs = [tmp_path / "run.npz", tmp_path / "exported.npz"]
     test = ["--split=test", "--batch_size=64"]
     assert main(["embed", f"--run={run}", f"--output={outputs[0]}", *test]) == 0

@@ -1,0 +1,54 @@
+"""result.json says what the figures were measured on."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from simclr_tf.data import load_for_pretraining
+from simclr_tf.training import Recipe, RunFolder, build_model
+from simclr_tf.training.result import write_result
+from tests import tiny
+
+
+@pytest.fixture(scope="module")
+def recipe(tmp_path_factory):
+    path = tmp_path_factory.mktemp("data") / "images.npz"
+    images = np.zeros([40, 8, 8, 3], np.uint8)
+    np.savez(path, x_train=images, y_train=np.arange(40) % 2)
+    recipe = Recipe(
+        dataset=f"npz:{path}", image_size=8, encoder=tiny.NAME, head_layers=1
+    )
+    return recipe.resolve()
+
+
+@pytest.fixture(scope="module")
+def model(recipe):
+    return build_model(recipe)
+
+
+@pytest.mark.parametrize(
+    ("settings", "held_out", "on_all"),
+    [
+        ({}, 8, False),
+        ({"pretrain_on_all": True}, 8, True),
+        ({"labels": False}, 0, False),
+        ({"labels": False, "pretrain_on_all": True}, 0, False),
+    ],
+)
+def test_images_held_out_and_whether_they_were_learned_from(
+    recipe, model, tmp_path, settings, held_out, on_all
+):
+    recipe = dataclasses.replace(recipe, **settings)
+    data = load_for_pretraining(
+        recipe.dataset,
+        image_size=8,
+        labels=recipe.labels,
+        pretrain_on_all=recipe.pretrain_on_all,
+    )
+    run = RunFolder(str(tmp_path))
+    run.append_metrics({"step": 4, "epoch": 1, "loss": 1.0})
+    write_result(run, recipe, data, model, steps=4, seconds=1.0, say=lambda line: None)
+    found = run.read_result()
+    assert (found["held_out"], found["pretrained_on_all"]) == (held_out, on_all)
+    assert len(data.train) == 40 - held_out * (not on_all)
