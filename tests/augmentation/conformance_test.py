@@ -1,11 +1,14 @@
 """Every augmentation goes through the same trials."""
 
+import functools
+
 import keras_cv
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from simclr_tf import augmentation, randomness
+from simclr_tf.augmentation import StatelessAugmentation
 from simclr_tf.errors import UserError
 
 _LAYERS = {
@@ -16,6 +19,7 @@ _LAYERS = {
     "RandomSolarize": {"probability": 0.5},
     "RandomVerticalFlip": {"probability": 0.4},
     "RandomGaussianBlur": {"kernel_size": 5, "sigma": (0.2, 1.0)},
+    "RandomQuarterTurn": {"probability": 0.75},
     "SimCLRAugmenter": {"image_size": 20, "color_strength": 0.5},
 }
 
@@ -33,9 +37,25 @@ def layer(request):
     return getattr(augmentation, request.param)(**_LAYERS[request.param], seed=3)
 
 
-@pytest.fixture(scope="module")
-def images():
-    return tf.cast(tf.random.stateless_uniform([9, 24, 31, 3], [1, 2]) * 255, tf.uint8)
+_IMAGES = tf.cast(tf.random.stateless_uniform([9, 24, 31, 3], [1, 2]) * 255, tf.uint8)
+
+
+@pytest.fixture
+def images(request):
+    """Of another height than width, but for the layer that takes square ones alone."""
+    names = getattr(request.node, "callspec", None)
+    turned = names is not None and "RandomQuarterTurn" in names.params.values()
+    return _IMAGES[:, :, :24] if turned else _IMAGES
+
+
+def test_no_layer_is_left_out():
+    exported = map(functools.partial(getattr, augmentation), augmentation.__all__)
+    layers = {
+        each.__name__
+        for each in exported
+        if isinstance(each, type) and issubclass(each, StatelessAugmentation)
+    }
+    assert layers - {"StatelessAugmentation"} == set(_LAYERS)
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +125,9 @@ def test_takes_one_image_or_a_dict_with_labels(layer, images):
 )
 def test_works_in_a_tf_data_map_and_in_a_keras_model(layer, images):
     data = tf.data.Dataset.from_tensors(images).map(layer)
-    model = tf.keras.Sequential([tf.keras.Input([24, 31, 3], dtype="uint8"), layer])
+    model = tf.keras.Sequential(
+        [tf.keras.Input(images.shape[1:], dtype="uint8"), layer]
+    )
     shape = layer.compute_output_shape(images.shape)
     for got in (next(iter(data)), model(images)):
         assert got.shape == shape
@@ -140,7 +162,8 @@ def test_float64_agrees_with_float32(name, images, seeds):
     np.testing.assert_allclose(got, expected, atol=1e-4)
 
 
-def test_a_stream_of_its_own_gives_other_draws(images, seeds):
+def test_a_stream_of_its_own_gives_other_draws(seeds):
+    images = _IMAGES[:, :, :24]
     for name, settings in _LAYERS.items():
         make = getattr(augmentation, name)
         layer, other = make(**settings), make(**settings, stream=77)

@@ -1,7 +1,11 @@
 """A run folder repeats its run and refuses another's."""
 
+import contextlib
 import dataclasses
+import os
 import pathlib
+import shutil
+import tempfile
 
 import numpy as np
 import pytest
@@ -9,7 +13,13 @@ import tensorflow as tf
 
 from simclr_tf.cli import recipe_flags
 from simclr_tf.cli.main import COMMANDS
-from simclr_tf.training import Recipe, RunFolder, RunFolderError, build_model
+from simclr_tf.training import (
+    Recipe,
+    RunFolder,
+    RunFolderError,
+    build_model,
+    pretrain,
+)
 from simclr_tf.training.flagfile import FORM, from_flagfile, to_flagfile
 from simclr_tf.version import __version__
 from tests import tiny
@@ -171,6 +181,50 @@ def test_a_folder_that_may_not_be_read_is_not_taken_for_an_empty_one(
             attempt()
     with pytest.raises(RunFolderError, match=r"Cannot write .*: Permission denied\."):
         run.write_result({})
+
+
+@pytest.fixture
+def another_user():
+    """A folder, and the rights of a user whom modes bind, as they do not bind root."""
+    folder = pathlib.Path(tempfile.mkdtemp())
+    folder.chmod(0o755)
+    yield folder, contextlib.nullcontext if os.geteuid() else _as_nobody
+    (folder / "run").chmod(0o755)
+    shutil.rmtree(folder)
+
+
+@contextlib.contextmanager
+def _as_nobody():
+    os.seteuid(65_534)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("mode", "told"),
+    [
+        (0o000, r"Cannot read .*/run.*Permission denied"),
+        (0o555, r"Cannot write .*/run.*Permission denied"),
+    ],
+)
+def test_rights_that_are_missing_are_told_before_a_step(another_user, mode, told):
+    folder, user = another_user
+    (folder / "run").mkdir()
+    (folder / "run").chmod(mode)
+    recipe = Recipe(
+        dataset="shapes:40",
+        labels=False,
+        image_size=8,
+        encoder=tiny.NAME,
+        head_layers=1,
+        batch_size=8,
+        epochs=1,
+    )
+    with user(), pytest.raises(RunFolderError, match=told):
+        pretrain(recipe, str(folder / "run"), say=lambda line: None)
 
 
 def test_files_are_replaced_whole_or_not_at_all(tmp_path, monkeypatch):
