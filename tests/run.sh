@@ -43,7 +43,8 @@ fi
 # Each worker would otherwise start a thread a core for every matrix product.
 export OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 # One more than there are cores, since some tests wait for processes of their own; at
-# most 4, since each holds some gigabytes.
+# most 4, since each holds some gigabytes. Groups stay together: they share a process
+# of replicas, or the models that a file makes once.
 workers=$(($(getconf _NPROCESSORS_ONLN) + 1))
 [ "$workers" -le 4 ] || workers=4
 status=0

@@ -127,7 +127,8 @@ class Source:
         """What tells this data from other data of the same count and classes.
 
         Names and sizes of files, checksums that files already hold: nothing that
-        takes reading all of the data.
+        takes reading all of the data. Where it gives nothing, as here, a resumed run
+        notices only another count or other classes.
         """
         return ()
 
@@ -161,7 +162,8 @@ class Source:
 
         Returns:
           int32 `[N]`, -1 where an image has none; None where the source has no
-          labels, or only finds them in what it reads.
+          labels, or only finds them in what it reads: images held out to measure on
+          are then a fifth of all, and not of each class.
         """
         return None
 
