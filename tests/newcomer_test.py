@@ -291,3 +291,13 @@ def test_mistakes_are_told_before_any_work(
     assert message.format(name) in said
     assert len(said.splitlines()) == 1
     assert not run.exists()
+
+
+@pytest.mark.exhaustive
+def test_a_defect_of_an_objective_is_told_as_its_own(write, pretrain, capsys):
+    """Found while the step is traced; `cli/defects_test.py` has other parts."""
+    name = write(_METHOD.replace("tf.square(first - second)", "tf.square(self.lost)"))
+    pretrain(status=1, method=f"{name}:Attraction", eval="")
+    told = capsys.readouterr().err.splitlines()[-1]
+    assert f"{name}.py, line " in told
+    assert "a part of your own" in told
