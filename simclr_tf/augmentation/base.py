@@ -226,8 +226,7 @@ def require_rgb(images: tf.Tensor, layer: tf.keras.layers.Layer) -> None:
     if images.shape[-1] != 3:
         raise UserError(
             f"{type(layer).__name__} needs RGB images [B, H, W, 3], got shape "
-            f"{images.shape}. Convert greyscale images with "
-            "tf.image.grayscale_to_rgb first."
+            f"{images.shape}. Leave it out for images of other channels."
         )
 
 

@@ -1,8 +1,9 @@
-"""Colour arithmetic on RGB batches, one parameter per image.
+"""Colour arithmetic on batches, one parameter per image.
 
 Each function takes floating-point images `[B, H, W, 3]` and parameters `[B]`,
 returns images of the same shape and does not clip. `channels` is the axis of the
-channels, if not the last: 2 for `[B, H, 3, W]`. Values agree with the
+channels, if not the last: 2 for `[B, H, 3, W]`. Brightness and contrast take images of
+any channels C, and parameters `[B, C]` too, one for each channel. Values agree with the
 `tf.image` ops that the published code uses; hue and saturation are written as
 rotations and scalings about the largest channel, which saves the conversion to HSV
 and back.
@@ -18,14 +19,16 @@ from simclr_tf.augmentation.base import per_image
 _LUMA = (0.2989, 0.5870, 0.1140)
 
 
-def scale_brightness(images: tf.Tensor, factor: tf.Tensor) -> tf.Tensor:
+def scale_brightness(
+    images: tf.Tensor, factor: tf.Tensor, channels: int = 3
+) -> tf.Tensor:
     """Multiplies by `factor` (the rule of SimCLR v2)."""
-    return images * per_image(factor)
+    return images * _to_meet_images(factor, channels)
 
 
-def add_brightness(images: tf.Tensor, delta: tf.Tensor) -> tf.Tensor:
+def add_brightness(images: tf.Tensor, delta: tf.Tensor, channels: int = 3) -> tf.Tensor:
     """Adds `delta`, in units of the [0, 1] range (the rule of SimCLR v1)."""
-    return images + per_image(delta)
+    return images + _to_meet_images(delta, channels)
 
 
 def adjust_contrast(
@@ -35,7 +38,16 @@ def adjust_contrast(
     # One axis at a time, the contiguous one first.
     mean = tf.reduce_mean(images, axis=5 - channels, keepdims=True)
     mean = tf.reduce_mean(mean, axis=1, keepdims=True)
-    return mean + (images - mean) * per_image(factor)
+    return mean + (images - mean) * _to_meet_images(factor, channels)
+
+
+def _to_meet_images(parameter: tf.Tensor, channels: int) -> tf.Tensor:
+    """`[B]` or `[B, C]` to a shape that images broadcast with."""
+    if parameter.shape.rank == 1:
+        return per_image(parameter)
+    if channels == 3:
+        return parameter[:, None, None, :]
+    return parameter[:, None, :, None]
 
 
 def adjust_saturation(

@@ -6,11 +6,7 @@ from typing import Any, Protocol
 
 import tensorflow as tf
 
-from simclr_tf.augmentation.base import (
-    StatelessAugmentation,
-    Transformations,
-    require_rgb,
-)
+from simclr_tf.augmentation.base import StatelessAugmentation, Transformations
 from simclr_tf.augmentation.loops import (
     change_if,
     one_by_one,
@@ -19,12 +15,13 @@ from simclr_tf.augmentation.loops import (
 )
 from simclr_tf.augmentation.resize import CropTaps, crop_taps
 from simclr_tf.augmentation.value_range import require_image_values
+from simclr_tf.image_size import ImageSize, height_and_width
 
 
 class HostAugmenter(Protocol):
     """What of a `SimCLRAugmenter` serves here."""
 
-    image_size: int
+    image_size: ImageSize
     flip: Any
     compute_dtype: Any
 
@@ -64,19 +61,20 @@ def views_on_host(
 
     Args:
       augmenter: draws the parameters.
-      images: `[B, H, W, 3]`, uint8 or floating point in [0, 1].
+      images: `[B, H, W, C]` of static H, W and C, uint8, uint16 or floating point in
+        [0, 1].
       seeds: int32 `[B, 2]`.
       sizes: see `SimCLRAugmenter.views`.
       count: views of each image, V.
 
     Returns:
-      `[B, V, image_size, image_size, 3]` in [0, 1], in the augmenter's dtype.
+      `[B, V, h, w, C]` in [0, 1], in the augmenter's dtype.
     """
     images = tf.convert_to_tensor(images)
     require_image_values(images)
-    require_rgb(images, augmenter)
+    channels = images.shape[-1]
     batch = images.shape[0] or tf.shape(images)[0]
-    size = augmenter.image_size
+    height, width = height_and_width(augmenter.image_size)
     dtype = augmenter.compute_dtype
     drawn = dict(augmenter.sample_views(seeds, images, sizes, count))
     crop_key, *other_keys = augmenter.keyed_layers()
@@ -85,7 +83,7 @@ def views_on_host(
     if augmenter.flip is not None:
         flip = drawn.pop(other_keys[0])["flip"]
     unit = 1.0 if images.dtype.is_floating else 1.0 / images.dtype.max
-    taps = crop_taps(boxes, flip, size, size, dtype, scale=unit)
+    taps = crop_taps(boxes, flip, height, width, dtype, scale=unit)
 
     def one(index: tf.Tensor) -> tf.Tensor:
         image, view = index // count, index % count
@@ -95,14 +93,14 @@ def views_on_host(
         of_crop = tf.nest.map_structure(lambda rows: rows[0], of_crop)
         return augmenter.view_of_one(row_at(images, image)[0], of_crop, of_view)
 
-    shape = [size, size, 3]
+    shape = [height, width, channels]
     views = single_threaded(
         lambda: one_by_one(one, count * batch, shape, dtype),
         boxes[0, 2] > 0,  # A crop has rows.
         [count * batch, *shape],
         dtype,
     )
-    return tf.reshape(views, [batch, count, size, size, 3])
+    return tf.reshape(views, [batch, count, *shape])
 
 
 def views_of_crops_on_host(

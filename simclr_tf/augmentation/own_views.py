@@ -71,7 +71,7 @@ class OwnViews(tf.keras.layers.Layer):
         # Keras would track a dict of the layer's own.
         self._found = types.SimpleNamespace(ranges={})
         is_layer = isinstance(augment, tf.keras.layers.Layer)
-        called = augment.call if is_layer else augment
+        called = getattr(augment, "call", augment) if is_layer else augment
         parameters = _parameters(called).values()
         self._takes_training = any(
             each.name == "training" or each.kind is inspect.Parameter.VAR_KEYWORD

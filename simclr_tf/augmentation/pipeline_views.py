@@ -41,7 +41,7 @@ def has_form_for_one(augmenter: HostAugmenter, images: Any) -> bool:
     """
     if not isinstance(images, tf.Tensor) or images.shape.rank != 4:
         return False
-    if None in images.shape[1:] or images.shape[-1] != 3:
+    if None in images.shape[1:]:
         return False
     layers = augmenter.keyed_layers().values()
     return _of_this_package(augmenter) and all(
@@ -71,13 +71,14 @@ def views_in_tf_data(
 
     Args:
       augmenter: draws the parameters.
-      images: `[B, H, W, 3]` with static H and W, uint8 or floating point in [0, 1].
+      images: `[B, H, W, C]` with static H, W and C, uint8 or floating point in
+        [0, 1].
       seeds: integer `[B, 2]`.
       sizes: see `SimCLRAugmenter.views`.
       count: views of each image, V.
 
     Returns:
-      `[B, V, image_size, image_size, 3]` in [0, 1], in the augmenter's dtype.
+      `[B, V, h, w, C]` in [0, 1], in the augmenter's dtype.
     """
     images = checked_values(images)
 

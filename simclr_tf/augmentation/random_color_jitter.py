@@ -15,11 +15,12 @@ from simclr_tf.augmentation.base import (
     Transformations,
     per_image,
     require_probability,
-    require_rgb,
 )
 from simclr_tf.errors import UserError
 
 _RULES = ("multiplicative", "additive")
+# Folded into an image's seeds for the factors of its second channel and those after it.
+_FURTHER_CHANNELS = 1
 
 
 @tf.keras.utils.register_keras_serializable(package="simclr_tf")
@@ -35,6 +36,11 @@ class RandomColorJitter(StatelessAugmentation):
     saturation raise an error there, ours cut the factor at 0 as its brightness
     does.
 
+    Images of other channels than three have no hue and no saturation: both leave them
+    as they are. Brightness and contrast of each channel have a factor of its own there,
+    the first channel's being that which an RGB image would have. So an image of one
+    channel is jittered as a grey RGB image is.
+
     Args:
       strength: s above, finite and >= 0.
       probability: share of images jittered, in [0, 1].
@@ -44,7 +50,7 @@ class RandomColorJitter(StatelessAugmentation):
       **kwargs: of `tf.keras.layers.Layer`.
 
     Raises:
-      UserError: if an argument is out of its range, or images are not RGB.
+      UserError: if an argument is out of its range.
     """
 
     stream = 2
@@ -76,34 +82,51 @@ class RandomColorJitter(StatelessAugmentation):
         Returns:
           `apply` bool `[B]`; `brightness`, `contrast`, `saturation` factors (or
           brightness shift) and `hue` in turns, `[B]`; `order` int32 `[B, 4]`,
-          the operations 0 to 3 in that order, first to last.
+          the operations 0 to 3 in that order, first to last; and `seeds` `[B, 2]`, of
+          the factors of further channels.
         """
         draws = randomness.uniform(seeds, self.stream, 9, self.compute_dtype)
-        spread = 0.8 * self.strength
-        low, high = max(1.0 - spread, 0.0), 1.0 + spread
-
-        def factor(draw: tf.Tensor) -> tf.Tensor:
-            return low + draw * (high - low)
-
-        def centred(draw: tf.Tensor, reach: float) -> tf.Tensor:
-            return (2.0 * draw - 1.0) * reach
-
-        additive = self.brightness_rule == "additive"
-        bright = draws[:, 1]
         return {
             "apply": draws[:, 0] < self.probability,
-            "brightness": centred(bright, spread) if additive else factor(bright),
-            "contrast": factor(draws[:, 2]),
-            "saturation": factor(draws[:, 3]),
-            "hue": centred(draws[:, 4], 0.2 * self.strength),
+            "brightness": self._brightness(draws[:, 1]),
+            "contrast": self._factor(draws[:, 2]),
+            "saturation": self._factor(draws[:, 3]),
+            "hue": _centred(draws[:, 4], 0.2 * self.strength),
             "order": _random_order(draws[:, 5:9]),
+            "seeds": tf.cast(seeds, tf.int32),
         }
+
+    def _factor(self, draws: tf.Tensor) -> tf.Tensor:
+        spread = 0.8 * self.strength
+        low, high = max(1.0 - spread, 0.0), 1.0 + spread
+        return low + draws * (high - low)
+
+    def _brightness(self, draws: tf.Tensor) -> tf.Tensor:
+        if self.brightness_rule == "additive":
+            return _centred(draws, 0.8 * self.strength)
+        return self._factor(draws)
+
+    def _by_channel(self, drawn: Transformations, channels: int) -> Transformations:
+        """The parameters with brightness and contrast `[B, channels]`."""
+        dtype = self.compute_dtype
+        first = {name: drawn[name][:, None] for name in ("brightness", "contrast")}
+        if channels > 1:
+            further = randomness.fold_in(drawn["seeds"], _FURTHER_CHANNELS)
+            count = channels - 1
+            draws = randomness.uniform(further, self.stream, 2 * count, dtype)
+            made = (self._brightness(draws[:, :count]), self._factor(draws[:, count:]))
+            first = {
+                name: tf.concat([one, others], axis=1)
+                for (name, one), others in zip(first.items(), made)
+            }
+        return {**drawn, **first}
 
     def augment_images(
         self, images: tf.Tensor, transformations: Transformations, **_: object
     ) -> tf.Tensor:
-        """RGB images `[B, H, W, 3]` in [0, 1] to the same."""
-        require_rgb(images, self)
+        """Images `[B, H, W, C]` in [0, 1] to the same."""
+        if images.shape[-1] != 3:
+            return self._jitter_channels(images, transformations, channels=3)
 
         def step(slot: tf.Tensor, images: tf.Tensor) -> tf.Tensor:
             operation = tf.gather(transformations["order"], slot, axis=1)
@@ -124,6 +147,8 @@ class RandomColorJitter(StatelessAugmentation):
         self, image: tf.Tensor, transformations: Transformations
     ) -> tf.Tensor:
         """See `StatelessAugmentation`."""
+        if image.shape[2] != 3:
+            return self._jitter_channels(image, transformations, channels=2)
 
         def step(slot: tf.Tensor, image: tf.Tensor) -> tf.Tensor:
             return tf.switch_case(
@@ -135,6 +160,34 @@ class RandomColorJitter(StatelessAugmentation):
         # With two steps in one iteration of the loop, XLA copies no result.
         return _in_turn(step, image, slots, together=2)
 
+    def _jitter_channels(
+        self, images: tf.Tensor, drawn: Transformations, channels: int
+    ) -> tf.Tensor:
+        """Brightness and contrast of each channel, in the order drawn.
+
+        `channels` is the axis of the channels.
+        """
+        if images.shape[channels] is None:
+            raise UserError(
+                f"{type(self).__name__} must know how many channels images have, got "
+                f"shape {images.shape}: give them tf.ensure_shape."
+            )
+        drawn = self._by_channel(drawn, images.shape[channels])
+
+        def made(operation: int, images: tf.Tensor) -> tf.Tensor:
+            return self._operations(images, drawn, channels)[operation]()
+
+        slots, order = tf.range(4), drawn["order"]
+        bright, contrast = (
+            tf.reduce_sum(tf.where(order == each, slots, 0), axis=1) for each in (0, 1)
+        )
+        jittered = tf.where(
+            per_image(bright < contrast),
+            made(1, made(0, images)),
+            made(0, made(1, images)),
+        )
+        return tf.where(per_image(drawn["apply"]), jittered, images)
+
     def _operations(
         self, images: tf.Tensor, drawn: Transformations, channels: int = 3
     ) -> list[Callable[[], tf.Tensor]]:
@@ -145,7 +198,7 @@ class RandomColorJitter(StatelessAugmentation):
             else color.scale_brightness
         )
         operations = [
-            lambda: brighten(images, drawn["brightness"]),
+            lambda: brighten(images, drawn["brightness"], channels),
             lambda: color.adjust_contrast(images, drawn["contrast"], channels),
             lambda: color.adjust_saturation(images, drawn["saturation"], channels),
             lambda: color.adjust_hue(images, drawn["hue"], channels),
@@ -159,6 +212,10 @@ class RandomColorJitter(StatelessAugmentation):
             "probability": self.probability,
             "brightness_rule": self.brightness_rule,
         }
+
+
+def _centred(draws: tf.Tensor, reach: float) -> tf.Tensor:
+    return (2.0 * draws - 1.0) * reach
 
 
 def _in_turn(

@@ -20,13 +20,16 @@ from simclr_tf.augmentation.loops import change_if
 class RandomGrayscale(StatelessAugmentation):
     """Takes the colour out of images with a given probability (appendix A).
 
+    Images of one channel are grey as they are. Those of two, or of four and more, have
+    no grey version, and are refused.
+
     Args:
       probability: share of images made grey, in [0, 1].
       seed: see `StatelessAugmentation`.
       **kwargs: of `tf.keras.layers.Layer`.
 
     Raises:
-      UserError: if images are not RGB.
+      UserError: if images have neither one channel nor three.
     """
 
     stream = 3
@@ -46,7 +49,9 @@ class RandomGrayscale(StatelessAugmentation):
     def augment_images(
         self, images: tf.Tensor, transformations: Transformations, **_: object
     ) -> tf.Tensor:
-        """RGB images `[B, H, W, 3]` to the same shape."""
+        """Images `[B, H, W, 3]` or `[B, H, W, 1]` to the same shape."""
+        if images.shape[-1] == 1:
+            return images
         require_rgb(images, self)
         gray = per_image(transformations["gray"])
         return tf.where(gray, color.to_grayscale(images), images)
@@ -55,6 +60,8 @@ class RandomGrayscale(StatelessAugmentation):
         self, image: tf.Tensor, transformations: Transformations
     ) -> tf.Tensor:
         """See `StatelessAugmentation`."""
+        if image.shape[2] == 1:
+            return image
         return change_if(
             transformations["gray"][0],
             lambda image: color.to_grayscale(image, channels=2),

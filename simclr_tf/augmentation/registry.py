@@ -18,23 +18,33 @@ from simclr_tf.augmentation.random_resized_crop import RandomResizedCrop
 from simclr_tf.augmentation.random_solarize import RandomSolarize
 from simclr_tf.dotted_names import import_class, is_dotted
 from simclr_tf.errors import UserError
+from simclr_tf.image_size import ImageSize, height_and_width, image_size_text
 
 
-def _crop(size: int, least: float = 0.08, most: float = 1.0) -> RandomResizedCrop:
-    return RandomResizedCrop(size, area=(least, most))
+def _crop(size: ImageSize, least: float = 0.08, most: float = 1.0) -> RandomResizedCrop:
+    return RandomResizedCrop(*height_and_width(size), area=(least, most))
+
+
+def _turn(size: ImageSize, *probability: float) -> RandomQuarterTurn:
+    if not isinstance(size, int):
+        raise UserError(
+            "quarter turns are for square views, and these are "
+            f"{image_size_text(size)}."
+        )
+    return RandomQuarterTurn(*probability)
 
 
 def _jitter(
-    size: int, strength: float = 1.0, probability: float = 0.8
+    size: ImageSize, strength: float = 1.0, probability: float = 0.8
 ) -> RandomColorJitter:
     return RandomColorJitter(strength, probability=probability)
 
 
-def _blur(size: int, probability: float = 0.5) -> RandomGaussianBlur:
+def _blur(size: ImageSize, probability: float = 0.5) -> RandomGaussianBlur:
     return RandomGaussianBlur(probability=probability)
 
 
-# From the side of the views and the numbers in brackets to a layer.
+# From the size of the views and the numbers in brackets to a layer.
 _LAYERS: dict[str, Callable[..., StatelessAugmentation]] = {
     "crop": _crop,  # least and greatest area
     "flip": lambda size, *p: RandomHorizontalFlip(*p),  # probability
@@ -42,12 +52,14 @@ _LAYERS: dict[str, Callable[..., StatelessAugmentation]] = {
     "gray": lambda size, *p: RandomGrayscale(*p),  # probability
     "blur": _blur,  # probability
     "solarize": lambda size, *p: RandomSolarize(*p),  # probability, threshold
-    "turn": lambda size, *p: RandomQuarterTurn(*p),  # probability
+    "turn": _turn,  # probability
     "vflip": lambda size, *p: RandomVerticalFlip(*p),  # probability
 }
 
 
-def parse_views(views: str, image_size: int) -> list[StatelessAugmentation]:
+def parse_views(
+    views: str, image_size: ImageSize, channels: int = 3
+) -> list[StatelessAugmentation]:
     """The layers of a string such as "crop(0.08)|flip|jitter(0.5)|gray(0.2)".
 
     Each name may be followed by numbers in brackets: `crop(least area, greatest
@@ -59,11 +71,12 @@ def parse_views(views: str, image_size: int) -> list[StatelessAugmentation]:
 
     Args:
       views: begins with crop; a name may come twice.
-      image_size: side of the views in pixels.
+      image_size: side of the views in pixels, or height and width.
+      channels: of the images.
 
     Raises:
-      UserError: where it cannot be read, a name is unknown, or a number is out of its
-        range.
+      UserError: where it cannot be read, a name is unknown, a number is out of its
+        range, or a layer is for images of other channels or for square views.
     """
     parts = [part.strip() for part in views.split("|")]
     layers = [_layer(part, image_size) for part in parts]
@@ -73,10 +86,15 @@ def parse_views(views: str, image_size: int) -> list[StatelessAugmentation]:
         )
     if any(isinstance(layer, RandomResizedCrop) for layer in layers[1:]):
         raise UserError(f"views may hold one crop, the first, got {views!r}.")
+    if channels not in (1, 3) and any(isinstance(e, RandomGrayscale) for e in layers):
+        raise UserError(
+            f"views: gray is for RGB images, and these have {channels} channels: leave "
+            f"it out of {views!r}."
+        )
     return layers
 
 
-def _layer(part: str, image_size: int) -> StatelessAugmentation:
+def _layer(part: str, image_size: ImageSize) -> StatelessAugmentation:
     found = re.fullmatch(r"([\w.:]+)(?:\(([^()]*)\))?", part)
     if not found or not (found[1] in _LAYERS or is_dotted(found[1])):
         raise UserError(

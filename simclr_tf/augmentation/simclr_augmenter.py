@@ -27,6 +27,12 @@ from simclr_tf.augmentation.random_grayscale import RandomGrayscale
 from simclr_tf.augmentation.random_resized_crop import RandomResizedCrop
 from simclr_tf.augmentation.resize import CropTaps, crop_and_resize_one, scale_boxes
 from simclr_tf.errors import UserError
+from simclr_tf.image_size import (
+    ImageSize,
+    height_and_width,
+    image_size_text,
+    parse_image_size,
+)
 
 
 @tf.keras.utils.register_keras_serializable(package="simclr_tf")
@@ -40,8 +46,12 @@ class SimCLRAugmenter(StatelessAugmentation):
     a list, hold them and may be changed. The config keeps such layers, and to load it
     their classes must be registered with Keras.
 
+    Images may have any number of channels; of those that are not RGB the recipe jitters
+    brightness and contrast of each channel and leaves greyscale out, see
+    `RandomColorJitter`.
+
     Args:
-      image_size: side of the square views, in pixels.
+      image_size: side of the views in pixels; or height and width.
       layers: the layers in their order, of which the first is a `RandomResizedCrop` to
         `image_size`; the settings that follow are then not used. `parse_views` reads
         them from a string. A layer may come twice: each draws on its own.
@@ -59,14 +69,15 @@ class SimCLRAugmenter(StatelessAugmentation):
       **kwargs: of `tf.keras.layers.Layer`.
 
     Raises:
-      UserError: if an argument is out of its range, or images are not RGB.
+      UserError: if an argument is out of its range, or one of `layers` does not take
+        images of their channels.
     """
 
     stream = None
 
     def __init__(
         self,
-        image_size: int,
+        image_size: ImageSize,
         *,
         layers: Sequence[StatelessAugmentation] | None = None,
         color_strength: float = 1.0,
@@ -81,7 +92,7 @@ class SimCLRAugmenter(StatelessAugmentation):
         **kwargs,
     ) -> None:
         super().__init__(seed=seed, **kwargs)
-        self.image_size = int(image_size)
+        self.image_size = parse_image_size(image_size)
         self.color_strength = float(color_strength)
         self.blur = bool(blur)
         self.crop_area = (crop_area[0], crop_area[1])
@@ -90,13 +101,15 @@ class SimCLRAugmenter(StatelessAugmentation):
         self.jitter_probability = jitter_probability
         self.gray_probability = gray_probability
         self.blur_probability = blur_probability
+        self._is_recipe = layers is None
         self._set_layers(self._recipe_layers() if layers is None else layers)
 
     def _set_layers(self, layers: Sequence[StatelessAugmentation]) -> None:
         sides = getattr(layers[0], "height", 0), getattr(layers[0], "width", 0)
-        if sides != (self.image_size,) * 2:
+        if sides != height_and_width(self.image_size):
+            size = image_size_text(self.image_size)
             raise UserError(
-                f"The first layer must be a RandomResizedCrop to {self.image_size} px, "
+                f"The first layer must be a RandomResizedCrop to {size} px, "
                 f"which gives views their size, got a {type(layers[0]).__name__}."
             )
         flips = len(layers) > 1 and isinstance(layers[1], RandomHorizontalFlip)
@@ -107,8 +120,9 @@ class SimCLRAugmenter(StatelessAugmentation):
     def _recipe_layers(self) -> list[StatelessAugmentation]:
         """New layers, as the arguments describe them."""
         dtype = self.dtype
+        height, width = height_and_width(self.image_size)
         crop = RandomResizedCrop(
-            self.image_size, area=self.crop_area, dtype=dtype, name="crop"
+            height, width, area=self.crop_area, dtype=dtype, name="crop"
         )
         flip = RandomHorizontalFlip(self.flip_probability, dtype=dtype, name="flip")
         jitter = RandomColorJitter(
@@ -151,7 +165,7 @@ class SimCLRAugmenter(StatelessAugmentation):
     def augment_images(
         self, images: tf.Tensor, transformations: Transformations, **_: object
     ) -> tf.Tensor:
-        """Images `[B, H, W, 3]` to views `[B, image_size, image_size, 3]`."""
+        """Images `[B, H, W, C]` to views `[B, h, w, C]`."""
         crop_key = next(iter(self.keyed_layers()))
         crops = self.crop.augment_images(images, transformations[crop_key])
         return self._augment_crops(crops, transformations)
@@ -160,8 +174,14 @@ class SimCLRAugmenter(StatelessAugmentation):
         self, views: tf.Tensor, transformations: Transformations
     ) -> tf.Tensor:
         for key, layer in list(self.keyed_layers().items())[1:]:
-            views = layer.augment_images(views, transformations[key])
+            if self._takes(layer, views.shape[-1]):
+                views = layer.augment_images(views, transformations[key])
         return tf.clip_by_value(views, 0.0, 1.0)
+
+    def _takes(self, layer: StatelessAugmentation, channels: int | None) -> bool:
+        """Whether to call a layer: one of `layers` says itself what it cannot take."""
+        recipes_gray = self._is_recipe and type(layer) is RandomGrayscale
+        return channels in (3, None) or not recipes_gray
 
     def view_of_one(
         self, image: tf.Tensor, taps: CropTaps, transformations: Transformations
@@ -169,12 +189,12 @@ class SimCLRAugmenter(StatelessAugmentation):
         """`augment_images` of one image, whose taps crop, flip and scale it.
 
         Args:
-          image: `[H, W, 3]` of any dtype.
+          image: `[H, W, C]` of any dtype.
           taps: of one crop.
           transformations: one row of what `sample` returns; the first axis is 1.
 
         Returns:
-          `[image_size, image_size, 3]` in the taps' dtype.
+          `[h, w, C]` in the taps' dtype.
         """
         return self.view_of_planes(
             crop_and_resize_one(image, taps)[None], transformations
@@ -195,10 +215,12 @@ class SimCLRAugmenter(StatelessAugmentation):
         """
         in_taps = 1 if self.flip is None else 2
         for key, layer in list(self.keyed_layers().items())[in_taps:]:
-            view = layer.augment_one(view, transformations[key])
-        pixels = tf.reshape(view, [-1, self.image_size])
+            if self._takes(layer, view.shape[2]):
+                view = layer.augment_one(view, transformations[key])
+        height, width = height_and_width(self.image_size)
+        pixels = tf.reshape(view, [-1, height])
         pixels = tf.transpose(tf.clip_by_value(pixels, 0.0, 1.0))
-        return tf.reshape(pixels, [self.image_size, self.image_size, -1])
+        return tf.reshape(pixels, [height, width, -1])
 
     def two_views(
         self,
@@ -229,7 +251,7 @@ class SimCLRAugmenter(StatelessAugmentation):
         `pipeline_views`.
 
         Args:
-          images: `[B, H, W, 3]`, uint8 or floating point in [0, 1].
+          images: `[B, H, W, C]`, uint8, uint16 or floating point in [0, 1].
           seeds: integer `[B, 2]`; drawn anew where None.
           sizes: int32 `[B, 2]`, heights and widths of the originals where
             `images` are canvases that hold them, see `scale_boxes`: crops are
@@ -237,8 +259,8 @@ class SimCLRAugmenter(StatelessAugmentation):
           count: views of each image, V.
 
         Returns:
-          float32 (Keras' `floatx`) `[B, V, image_size, image_size, 3]` in
-          [0, 1].
+          float32 (Keras' `floatx`) `[B, V, h, w, C]` in [0, 1], h and w being the
+          `image_size`.
 
         Raises:
           UserError: where images are no batch, or not of a dtype and range that images
@@ -346,7 +368,7 @@ class SimCLRAugmenter(StatelessAugmentation):
         serialize = tf.keras.layers.serialize
         return {
             **super().get_config(),
-            "image_size": self.image_size,
+            "image_size": _as_json(self.image_size),
             "color_strength": self.color_strength,
             "blur": self.blur,
             "crop_area": list(self.crop_area),
@@ -366,6 +388,10 @@ class SimCLRAugmenter(StatelessAugmentation):
         if layers is not None:
             layers = [tf.keras.layers.deserialize(layer) for layer in layers]
         return cls(layers=layers, **config)
+
+
+def _as_json(size: ImageSize) -> int | list[int]:
+    return size if isinstance(size, int) else list(size)
 
 
 def _described(layers: list[StatelessAugmentation]) -> list[tuple[type, dict]]:

@@ -16,6 +16,10 @@ LOWEST, HIGHEST = -0.5, 1.5
 # to 16 would come out nearly black.
 _DARKEST_UINT16 = 4096
 
+# An axis that is so short is one of channels, and not of pixels.
+_FEW = 4
+_LEAST_PIXELS = 8
+
 _WANTED = (
     "Images must be uint8 in 0..255, uint16 in 0..65535 or floating point in [0, 1]"
 )
@@ -101,6 +105,65 @@ def in_range(dtype: Any, lowest: Any, highest: Any) -> Any:
     return (not dtype.is_floating) | (lowest >= LOWEST) & (highest <= HIGHEST)
 
 
+def looks_channels_first(shape: Any) -> bool:
+    """Whether `[..., H, W, C]` is more likely `[..., C, H, W]`.
+
+    Args:
+      shape: a sequence of sides, None where one is unknown.
+    """
+    height, _, channels = shape[-3:]
+    if height is None or channels is None:
+        return False
+    return height <= _FEW and channels >= _LEAST_PIXELS
+
+
+def parse_value_range(given: Any) -> tuple[float, float]:
+    """Black and white of images, from two numbers or a text such as "0,4095".
+
+    Raises:
+      UserError: where they are not two numbers, the second above the first.
+    """
+    try:
+        parts = given.split(",") if isinstance(given, str) else given
+        black, white = map(float, parts)
+    except (TypeError, ValueError):
+        black, white = 0.0, 0.0
+    if not (np.isfinite([black, white]).all() and white > black):
+        raise UserError(
+            "value_range must be the values of black and white, two numbers with the "
+            f"second above the first, such as 0,4095, got {given!r}."
+        )
+    return black, white
+
+
+def require_within(
+    stated: tuple[float, float], lowest: float, highest: float, where: str = "Images"
+) -> None:
+    """Raises UserError unless values lie in the range that was stated for them."""
+    black, white = stated
+    if black <= lowest and highest <= white:
+        return
+    if np.isnan(lowest) or np.isnan(highest):
+        raise UserError(f"{where} have NaN among their values.")
+    raise UserError(
+        f"{where} were said to have values from {black:g} to {white:g} by value_range, "
+        f"and have {lowest:g} to {highest:g}: state a range that holds them all, or "
+        "clip them."
+    )
+
+
+def scale_to_unit_range(images: Any, stated: tuple[float, float]) -> tf.Tensor:
+    """Images of a stated range as floating point in [0, 1], in Keras' `floatx`.
+
+    Args:
+      images: of any dtype of real numbers; their values are not checked.
+      stated: the values that become 0 and 1.
+    """
+    black, white = stated
+    images = tf.cast(images, tf.keras.backend.floatx())
+    return (images - black) / (white - black)
+
+
 def require_range(dtype: Any, lowest: float, highest: float) -> None:
     """Raises UserError unless images of a dtype may have values in a range.
 
@@ -115,8 +178,9 @@ def require_range(dtype: Any, lowest: float, highest: float) -> None:
     if dtype == tf.uint16:
         raise UserError(
             f"{_WANTED}, got uint16 that reaches only {highest:g}, which would be "
-            "nearly black. Cast values in 0..255 to uint8; divide others by their "
-            "greatest possible value, as in images / 4095 for 12 bits."
+            "nearly black. Cast values in 0..255 to uint8; of others state the range, "
+            "value_range=(0, 4095) for 12 bits, or divide by their greatest possible "
+            "value, as in images / 4095."
         )
     if np.isnan(lowest) or np.isnan(highest):
         raise UserError(f"{_WANTED}, got {dtype.name} with NaN among them.")

@@ -31,7 +31,8 @@ def _run(values: flags.FlagValues) -> None:
     dataset = values.dataset or loaded.dataset
     if dataset is None:
         raise UsageError("Name the images with --dataset.")
-    source = load(dataset, values.split, image_size=loaded.image_size)
+    size, form = loaded.loaded_size, loaded.form
+    source = load(dataset, values.split, image_size=size, form=form)
     say(str(source))
     features, labels = encoder_flags.features(loaded, source, values.batch_size)
     arrays = {"features": features}

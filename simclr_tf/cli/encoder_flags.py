@@ -11,12 +11,20 @@ import numpy as np
 import tensorflow as tf
 from absl import flags
 
+from simclr_tf.augmentation.value_range import parse_value_range
 from simclr_tf.checkpoints import load_published
 from simclr_tf.checkpoints.files import readable_saved_model
 from simclr_tf.cli.command import UsageError
-from simclr_tf.data import Source, data_errors, evaluation_batches
+from simclr_tf.data import (
+    AS_IT_IS,
+    ImageForm,
+    Source,
+    data_errors,
+    evaluation_batches,
+)
 from simclr_tf.evaluation import encode
-from simclr_tf.export import PRECISIONS, image_size_of
+from simclr_tf.export import PRECISIONS, channels_of, image_size_of
+from simclr_tf.image_size import ImageSize, longer_side, parse_image_size
 from simclr_tf.model import Learner
 from simclr_tf.progress import Progress
 from simclr_tf.training import Recipe, ResolvedRecipe, RunFolder, build_model
@@ -28,10 +36,16 @@ class Loaded(NamedTuple):
     """An encoder, the size of the images it sees, and its images' default."""
 
     encoder: Encoder
-    image_size: int
+    image_size: ImageSize
     dataset: str | None
     test_dataset: str | None
     recipe: ResolvedRecipe | None = None  # of the run that trained it
+    form: ImageForm = AS_IT_IS  # of its images
+
+    @property
+    def loaded_size(self) -> int:
+        """The `image_size` that images are loaded for."""
+        return longer_side(self.image_size)
 
 
 def define(values: flags.FlagValues) -> None:
@@ -71,12 +85,18 @@ def define(values: flags.FlagValues) -> None:
         "layers of the projection head in --published",
         flag_values=values,
     )
-    flags.DEFINE_integer(
+    flags.DEFINE_string(
         "image_size",
         None,
-        "side in pixels of the images the encoder sees; what it was trained with by "
-        "default",
-        lower_bound=1,
+        "side in pixels of the images the encoder sees, or height and width as in "
+        "96x160; what it was trained with by default",
+        flag_values=values,
+    )
+    flags.DEFINE_string(
+        "value_range",
+        None,
+        "values of black and white in npz and tfrecord images, as in 0,4095; those of "
+        "the run by default",
         flag_values=values,
     )
     flags.DEFINE_integer(
@@ -112,15 +132,16 @@ def load(values: flags.FlagValues) -> Loaded:
         return _from_saved_model(values)
     if values.run:
         recipe = RunFolder(values.run).recipe()
-        size = values.image_size or recipe.image_size
+        size = _image_size(values) or recipe.image_size
         if values.random:
             model = build_model(dataclasses.replace(recipe, precision=values.precision))
         else:
             model = RunFolder(values.run).load_model(precision=values.precision)
-        return Loaded(model, size, recipe.dataset, recipe.test_dataset, recipe)
+        form = _form(values, recipe.form)
+        return Loaded(model, size, recipe.dataset, recipe.test_dataset, recipe, form)
     if not values.encoder:
         raise UsageError("--published needs --encoder=NAME, such as resnet50.")
-    size = values.image_size or 224
+    size = _image_size(values) or 224
     said = Recipe(
         image_size=size,
         encoder=values.encoder,
@@ -130,10 +151,10 @@ def load(values: flags.FlagValues) -> Loaded:
     model = build_model(said.resolve())
     if values.published:
         load_published(values.published, model)
-    return Loaded(model, size, None, None)
+    return Loaded(model, size, None, None, form=_form(values, ImageForm(3)))
 
 
-def load_model(values: flags.FlagValues) -> tuple[Learner, int]:
+def load_model(values: flags.FlagValues) -> tuple[Learner, ImageSize]:
     """As `load`, for those that need the whole model: a SavedModel has no more."""
     if values.saved_model:
         raise UsageError("--saved_model is exported already.")
@@ -162,7 +183,20 @@ def _from_saved_model(values: flags.FlagValues) -> Loaded:
             f"{path} is a SavedModel that cannot be called with images; simclr export "
             "makes one that can."
         )
-    return Loaded(encoder, values.image_size or image_size_of(path) or 224, None, None)
+    size = _image_size(values) or image_size_of(path) or 224
+    form = _form(values, ImageForm(channels_of(path)))
+    return Loaded(encoder, size, None, None, form=form)
+
+
+def _image_size(values: flags.FlagValues) -> ImageSize | None:
+    said = values.image_size
+    return None if said is None else parse_image_size(said)
+
+
+def _form(values: flags.FlagValues, form: ImageForm) -> ImageForm:
+    """The form of an encoder's images, with the range that is said."""
+    said = values.value_range
+    return form if said is None else form._replace(value_range=parse_value_range(said))
 
 
 def features(

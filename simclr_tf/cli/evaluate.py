@@ -61,7 +61,10 @@ def run(
         raise UsageError("Name the labelled images with --dataset.")
     own_test = None if values.dataset else loaded.test_dataset
     train, test = load_train_and_test(
-        dataset, values.test_dataset or own_test, image_size=loaded.image_size
+        dataset,
+        values.test_dataset or own_test,
+        image_size=loaded.loaded_size,
+        form=loaded.form,
     )
     for source in (train, test):
         if source.num_classes is None:

@@ -7,14 +7,18 @@ from absl import flags
 from simclr_tf.cli import output, recipe_flags
 from simclr_tf.cli.command import Command
 from simclr_tf.data import load, preview
+from simclr_tf.image_size import image_size_text
 from simclr_tf.messages import say
-from simclr_tf.pictures import draw_views, save_figure
+from simclr_tf.pictures import channels_drawn, draw_views, save_figure
 from simclr_tf.training import build_augmenter
+from simclr_tf.training.announcement import on_colours
 from simclr_tf.training.run_images import native_side
 
 _DESCRIBING = (
     "dataset",
     "image_size",
+    "channels",
+    "value_range",
     "views",
     "color_strength",
     "blur",
@@ -37,8 +41,13 @@ def _define(values: flags.FlagValues) -> None:
 def _run(values: flags.FlagValues) -> None:
     output.require_writable_file(values.output)
     said = recipe_flags.recipe(values, only=_DESCRIBING)
-    source = load(said.dataset, "train", image_size=said.image_size, labels=False)
-    recipe = said.resolve(native_side(source), images=len(source))
+    source = load(
+        said.dataset, "train", image_size=said.loaded_size, labels=False, form=said.form
+    )
+    channels = source.image_shape[-1]
+    recipe = said.resolve(
+        native_side(source), images=len(source), native_channels=channels
+    )
     images, views = preview(
         source,
         build_augmenter(recipe),
@@ -46,12 +55,19 @@ def _run(values: flags.FlagValues) -> None:
         seed=recipe.seed,
         epochs=(values.columns + 1) // 2,
     )
-    title = f"{recipe.dataset}: {recipe.image_size} px, {recipe.views}"
+    size, drawn = image_size_text(recipe.image_size), channels_drawn(channels)
+    title = ", ".join(
+        filter(None, [f"{recipe.dataset}: {size} px", recipe.views, drawn])
+    )
     views = views[:, : values.columns].numpy()
     picture = draw_views(images.numpy(), views, title)
     with output.replacing(values.output) as aside:
         save_figure(picture, aside)
-    say(f"{source}\nThe picture is {values.output}.")
+    for line in [str(source), *on_colours(recipe)]:
+        say(line)
+    if drawn:
+        say(f"Drawn: {drawn}.")
+    say(f"The picture is {values.output}.")
 
 
 PREVIEW = Command(

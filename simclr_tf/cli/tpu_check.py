@@ -9,6 +9,7 @@ from absl import flags
 
 from simclr_tf.cli import output, recipe_flags
 from simclr_tf.cli.command import Command
+from simclr_tf.image_size import image_size_text
 from simclr_tf.messages import say
 from simclr_tf.tpu_check import NOT_PROVEN, TpuCheck, tpu_check
 
@@ -63,9 +64,9 @@ def _run(values: flags.FlagValues) -> None:
         output.require_writable_file(values.output)
     recipe = recipe_flags.recipe(values).resolve()
     say(
-        f"{recipe.encoder}, views of {recipe.image_size} px, {recipe.precision}, "
-        f"{recipe.optimizer}, {recipe.batch_size} images a step; compiling takes "
-        "seconds to minutes"
+        f"{recipe.encoder}, views of {image_size_text(recipe.image_size)} px, "
+        f"{recipe.precision}, {recipe.optimizer}, {recipe.batch_size} images a step; "
+        "compiling takes seconds to minutes"
     )
 
     def check(augment_on: str) -> TpuCheck:

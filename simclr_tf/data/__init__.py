@@ -10,6 +10,7 @@ from simclr_tf.data.batches import (
 from simclr_tf.data.failures import data_errors
 from simclr_tf.data.few_images import preview
 from simclr_tf.data.file_views import cuts_files
+from simclr_tf.data.image_form import AS_IT_IS, ImageForm
 from simclr_tf.data.kinds import NOTATION, load
 from simclr_tf.data.source import DataError, MissingSplit, Source
 from simclr_tf.data.splits import (
@@ -21,9 +22,11 @@ from simclr_tf.data.splits import (
 from simclr_tf.data.subset import Subset
 
 __all__ = [
+    "AS_IT_IS",
     "HELD_OUT",
     "NOTATION",
     "DataError",
+    "ImageForm",
     "MissingSplit",
     "PretrainingData",
     "Source",

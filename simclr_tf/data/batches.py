@@ -25,6 +25,7 @@ from simclr_tf.data.file_views import (
 from simclr_tf.data.service import from_service
 from simclr_tf.data.source import DataError, Source
 from simclr_tf.data.subset import Subset, shuffled_places
+from simclr_tf.image_size import ImageSize
 from simclr_tf.methods import Method, NTXentMethod
 
 
@@ -257,19 +258,19 @@ def _asked(
 
 
 def evaluation_batches(
-    source: Source, *, batch_size: int, image_size: int, sample: int | None = None
+    source: Source, *, batch_size: int, image_size: ImageSize, sample: int | None = None
 ) -> tf.data.Dataset:
     """Every image once, in the dataset's order, as the evaluation view.
 
     Args:
       source: where images come from.
       batch_size: images a batch; the last batch may be smaller.
-      image_size: side of the images it gives, in pixels.
+      image_size: side of the images it gives in pixels, or height and width.
       sample: give this many images at most, spread over the dataset, the same at
         each call.
 
     Returns:
-      `{"image": float32 [b, s, s, 3] in [0, 1], "label": [b]}`, the label where the
+      `{"image": float32 [b, h, w, C] in [0, 1], "label": [b]}`, the label where the
       source has labels.
     """
     source = spread(source, sample)

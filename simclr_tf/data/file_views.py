@@ -9,6 +9,7 @@ from simclr_tf.augmentation import SimCLRAugmenter, evaluation_view
 from simclr_tf.data.file_crops import crops_of_file
 from simclr_tf.data.image_files import decode
 from simclr_tf.data.source import Asked, Source
+from simclr_tf.image_size import ImageSize
 
 
 def cuts_files(source: Source, augmenter: object) -> bool:
@@ -69,7 +70,7 @@ def crops_of_files(
 
 
 def evaluation_views_of_files(
-    source: Source, batch_size: int, image_size: int
+    source: Source, batch_size: int, image_size: ImageSize
 ) -> tf.data.Dataset:
     """Every file once, in the dataset's order, as its evaluation view.
 
@@ -79,10 +80,10 @@ def evaluation_views_of_files(
     Args:
       source: holds files.
       batch_size: images a batch; the last batch may be smaller.
-      image_size: side of the images it gives, in pixels.
+      image_size: side of the images it gives in pixels, or height and width.
 
     Returns:
-      Batches of `"image"`, `[b, s, s, 3]` in [0, 1], `"index"` and, where known,
+      Batches of `"image"`, `[b, h, w, 3]` in [0, 1], `"index"` and, where known,
       `"label"`.
     """
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 from simclr_tf.data.folder import load_folder
+from simclr_tf.data.image_form import AS_IT_IS, ImageForm
 from simclr_tf.data.npz import load_npz
 from simclr_tf.data.shapes import load_shapes
 from simclr_tf.data.source import DataError, Source
@@ -16,12 +18,17 @@ from simclr_tf.errors import UserError
 # A new kind of source is a file with such a function and a line here. Each takes
 # (argument, split, image_size, labels), the argument being what follows the colon.
 # A function of the user's own is the same, and needs no line.
-KINDS = {
+KINDS: dict[str, Callable[..., Source]] = {
     "shapes": load_shapes,
     "npz": load_npz,
     "folder": load_folder,
     "tfrecord": load_tfrecord,
     "tfds": load_tfds,
+}
+# Those of them that take a further argument, an `ImageForm`.
+TAKING_FORMS: dict[str, Callable[..., Source]] = {
+    "npz": load_npz,
+    "tfrecord": load_tfrecord,
 }
 NOTATION = (
     "shapes, npz:PATH, folder:PATH, tfrecord:GLOB, tfds:NAME or "
@@ -36,6 +43,7 @@ def load(
     *,
     image_size: int | None = None,
     labels: bool = True,
+    form: ImageForm = AS_IT_IS,
 ) -> Source:
     """A source of images.
 
@@ -49,6 +57,8 @@ def load(
         at it, and `read` brings images of many sizes to a canvas that suits it.
       labels: whether to give labels where there are any; of a folder, its
         subfolders' names.
+      form: channels and values of black and white, of npz and tfrecord; all others
+        give RGB images.
 
     Returns:
       The source, which says its length, image shape and classes.
@@ -61,14 +71,35 @@ def load(
     own = _OWN.fullmatch(spec)
     if kind not in KINDS and own:
         argument = own["argument"] or ""
-        return _load_own(spec, own["function"], argument, split, image_size, labels)
+        source = _load_own(spec, own["function"], argument, split, image_size, labels)
+        return _in_form(source, form)
     if kind not in KINDS:
         raise DataError(f"Dataset {spec!r} is of no known kind. Use {NOTATION}.")
     if kind != "shapes" and not argument:
         raise DataError(
             f"Dataset {spec!r} names nothing after {kind}:. Use {NOTATION}."
         )
-    return KINDS[kind](argument, split, image_size, labels)
+    if kind in TAKING_FORMS:
+        return TAKING_FORMS[kind](argument, split, image_size, labels, form)
+    source = KINDS[kind](argument, split, image_size, labels)
+    return _in_form(source, form)
+
+
+def _in_form(source: Source, form: ImageForm) -> Source:
+    """A source that has one form of its images; DataError where another was said."""
+    own = source.image_shape[-1]
+    if form.channels not in (None, own):
+        raise DataError(
+            f"{source.spec} gives images of {own} channels, and channels="
+            f"{form.channels} was said: leave it out, or give arrays as npz: or "
+            "tfrecord:."
+        )
+    if form.value_range is not None:
+        raise DataError(
+            f"{source.spec} says itself what black and white are: leave out "
+            "value_range, which is for npz: and tfrecord:."
+        )
+    return source
 
 
 def _load_own(

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterable, Sequence
 
 import numpy as np
 import tensorflow as tf
 
+from simclr_tf import messages
+from simclr_tf.augmentation.value_range import scale_to_unit_range
+from simclr_tf.data.image_form import AS_IT_IS, ImageForm
 from simclr_tf.data.labels import as_labels
 from simclr_tf.data.npz_file import Header, NpzFile
 from simclr_tf.data.source import DataError, MissingSplit, Source
@@ -35,8 +39,10 @@ class NpzSource(Source):
     """Images held in memory.
 
     Args:
-      images: uint8 `[N, H, W, 3]`, or `[N, H, W, 1]` of grey images.
+      images: `[N, H, W, C]`, uint8, uint16 or float32.
       labels: int32 `[N]`, or None.
+      form: which channels are given, and the values of black and white of integers
+        that are given as floating point in [0, 1].
       identity: see `Source.identity`.
       **about: of `Source`.
     """
@@ -46,12 +52,15 @@ class NpzSource(Source):
         images: np.ndarray,
         labels: np.ndarray | None,
         *,
+        form: ImageForm = AS_IT_IS,
         identity: Sequence[str] = (),
         **about,
     ) -> None:
+        height, width, channels = form.shape_of(images.shape, about["spec"])[1:]
         super().__init__(
-            image_shape=(*images.shape[1:3], 3), num_examples=len(images), **about
+            image_shape=(height, width, channels), num_examples=len(images), **about
         )
+        self._value_range = None if images.dtype.kind == "f" else form.value_range
         self._identity = tuple(identity)
         # Eager tensors are captured by reference; arrays would be copied into the
         # graph, which holds no more than 2 GB.
@@ -72,7 +81,9 @@ class NpzSource(Source):
 
         def gather(index: tf.Tensor) -> dict[str, tf.Tensor]:
             images = tf.gather(self._images, index)
-            if images.shape[-1] == 1:
+            if self._value_range is not None:
+                images = scale_to_unit_range(images, self._value_range)
+            if images.shape[-1] != self.image_shape[-1]:
                 images = tf.image.grayscale_to_rgb(images)
             batch = {"image": images, "index": index}
             if self._labels is not None:
@@ -88,16 +99,24 @@ class NpzSource(Source):
         return batches.with_options(options)
 
 
-def load_npz(path: str, split: str, image_size: int | None, labels: bool) -> NpzSource:
+def load_npz(
+    path: str,
+    split: str,
+    image_size: int | None,
+    labels: bool,
+    form: ImageForm = AS_IT_IS,
+) -> NpzSource:
     """The images of one split of a file.
 
     Args:
       path: the file, with arrays `x_train`, `y_train`, `x_test`, `y_test`, or
-        `images` and `labels`: uint8, or floating point in [0, 1], `[N, H, W, 3]`,
-        `[N, H, W, 1]` or `[N, H, W]`. An array `classes` may name the classes.
+        `images` and `labels`: uint8, uint16 or floating point in [0, 1], `[N, H, W, C]`
+        or `[N, H, W]`. An array `classes` may name the classes. Floating point becomes
+        uint8 unless its range is stated, and grey images RGB unless their channels are.
       split: "train" or "test".
       image_size: not used: images keep their size.
       labels: whether to give labels, where there are any.
+      form: channels, and the values of black and white of any dtype of real numbers.
 
     Raises:
       DataError: where the file or its arrays are not as they should be, or where an
@@ -108,7 +127,7 @@ def load_npz(path: str, split: str, image_size: int | None, labels: bool) -> Npz
         image_name = _find_images(file, split)
         # Names first: to read images for nothing takes minutes.
         label_name = _find_labels(file, image_name, split) if labels else None
-        images = _read_images(file, image_name)
+        images = _read_images(file, image_name, form)
         identity = [file.identity(image_name)]
         values, names = None, None
         if label_name is not None:
@@ -123,6 +142,7 @@ def load_npz(path: str, split: str, image_size: int | None, labels: bool) -> Npz
     return NpzSource(
         images,
         values,
+        form=form,
         identity=identity,
         spec=f"npz:{path}",
         split=split,
@@ -182,43 +202,70 @@ def _find_labels(file: NpzFile, image_name: str, split: str) -> str | None:
     return None
 
 
-def _read_images(file: NpzFile, name: str) -> np.ndarray:
-    """uint8 `[N, H, W, 3]` or `[N, H, W, 1]`, the only copy that is ever whole."""
-    header = file.header(name)
-    shape = _image_shape(header, file.where(name))
-    is_float = np.issubdtype(header.dtype, np.floating)
-    if not is_float and header.dtype != np.uint8:
-        raise DataError(
-            f"{file.where(name)}: images must be uint8, or floating point in [0, 1], "
-            f"got {header.dtype}."
-        )
-    images = _aligned(shape)
+def _read_images(file: NpzFile, name: str, form: ImageForm) -> np.ndarray:
+    """`[N, H, W, C]`, the only copy that is ever whole."""
+    header, where = file.header(name), file.where(name)
+    shape = _image_shape(header, where, form)
+    is_float = header.dtype.kind == "f"
+    dtype = _held_dtype(header.dtype, where, form)
+    images = _aligned(shape, dtype)
     given = images.reshape(header.shape)  # where a last axis of 1 may be lacking
     low, high = np.inf, -np.inf
     for index, block in file.blocks(name):
-        if is_float:
-            if block.dtype != np.float64:
-                block = block.astype(np.float32)
-            # NaN stays the least and the greatest once it was found.
-            low, high = np.minimum(low, block.min()), np.maximum(high, block.max())
+        if is_float and block.dtype != np.float64:
+            block = block.astype(np.float32)
+        # NaN stays the least and the greatest once it was found.
+        low, high = np.minimum(low, block.min()), np.maximum(high, block.max())
+        if dtype == np.float32:
+            black, white = form.value_range or (0.0, 1.0)
+            block = (block - black) / (white - black)
+        elif is_float:
             if not (low >= 0.0 and high <= 1.0):
                 continue
             block = np.round(block * 255)
         given[index] = block
-    if is_float and not (low >= 0.0 and high <= 1.0):
+    if is_float and form.value_range is None and not (low >= 0.0 and high <= 1.0):
         raise DataError(
-            f"{file.where(name)}: floating-point images must lie in [0, 1], got "
-            f"{low:g} to {high:g}. Divide by 255, or store uint8."
+            f"{where}: floating-point images must lie in [0, 1], got {low:g} to "
+            f"{high:g}. Divide by 255, store uint8, or state the values of black and "
+            "white: --value_range=0,255."
         )
+    form.require_values(header.dtype.newbyteorder("="), float(low), float(high), where)
     return images
 
 
-def _image_shape(header: Header, where: str) -> tuple[int, ...]:
-    shape = header.shape if len(header.shape) != 3 else (*header.shape, 1)
-    if len(shape) != 4 or shape[-1] not in (1, 3) or 0 in shape:
+def _held_dtype(stored: np.dtype, where: str, form: ImageForm) -> np.dtype:
+    """The dtype that images are held in; floating point is in [0, 1] then."""
+    if form.value_range is None:
+        if stored.newbyteorder("=") in (np.uint8, np.uint16):
+            return stored.newbyteorder("=")
+        if stored.kind == "f":
+            return np.dtype(np.uint8)
         raise DataError(
-            f"{where}: images must be [N, H, W, 3], [N, H, W, 1] or [N, H, W] with "
-            f"N, H and W above 0, got shape {header.shape}."
+            f"{where}: images must be uint8, uint16, or floating point in [0, 1], got "
+            f"{stored}. Of other whole numbers state the values of black and white: "
+            "--value_range=0,4095."
+        )
+    if stored.kind not in "uif":
+        raise DataError(f"{where}: images must be real numbers, got {stored}.")
+    small = stored.newbyteorder("=") in (np.uint8, np.uint16)
+    return stored.newbyteorder("=") if small else np.dtype(np.float32)
+
+
+def _image_shape(header: Header, where: str, form: ImageForm) -> tuple[int, ...]:
+    shape = header.shape if len(header.shape) != 3 else (*header.shape, 1)
+    if len(shape) != 4 or 0 in shape:
+        raise DataError(
+            f"{where}: images must be [N, H, W, C] or [N, H, W] with N, H, W and C "
+            f"above 0, got shape {header.shape}."
+        )
+    given = form.shape_of(shape, where)
+    if len(header.shape) == 3:
+        seen = (
+            "RGB; --channels=1 keeps one channel" if given[-1] == 3 else "[N, H, W, 1]"
+        )
+        messages.say(
+            f"{where}: grey images {list(header.shape)}, given as {seen}.", sys.stderr
         )
     return shape
 
@@ -243,12 +290,12 @@ def _read_class_names(file: NpzFile, num_classes: int) -> list[str] | None:
     return list(map(str, values.tolist()))
 
 
-def _aligned(shape: tuple[int, ...]) -> np.ndarray:
-    """An empty uint8 array that TensorFlow can take without a copy."""
-    size = int(np.prod(shape, dtype=np.int64))
+def _aligned(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+    """An empty array that TensorFlow can take without a copy."""
+    size = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
     memory = np.empty(size + _ALIGNMENT, np.uint8)
     first = -memory.ctypes.data % _ALIGNMENT
-    return memory[first : first + size].reshape(shape)
+    return memory[first : first + size].view(dtype).reshape(shape)
 
 
 def _share(images: np.ndarray) -> tf.Tensor:

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import tensorflow as tf
 
-from simclr_tf.data.image_files import decode, to_canvas
+from simclr_tf.data.image_files import decode as decode_file
+from simclr_tf.data.image_files import to_canvas
 from simclr_tf.data.image_headers import MAX_PIXELS, gif_pixels, require_size
 from simclr_tf.data.record_file import Scan, read_record, size_and_time
 from simclr_tf.data.record_index import RecordIndex
@@ -30,7 +31,7 @@ _FORMATS = "JPEG, PNG, BMP or GIF"
 # The first bytes of image files, and the last ones of those that are whole.
 _FIRST_BYTES = (b"\xff\xd8\xff", b"\x89PN", b"GIF")
 _JPEG_END, _PNG_END = b"\xff\xd9", b"IEND"
-_WHOLE, _UNCERTAIN, _NO_IMAGE = 0, 1, 2
+WHOLE, _UNCERTAIN, NO_IMAGE = 0, 1, 2
 # Complaints that quote a record's bytes cannot be told as text.
 _TENSORFLOW = (tf.errors.OpError, UnicodeDecodeError)
 
@@ -45,13 +46,22 @@ class RecordSource(Source):
       parse: makes of a record, a scalar string, the encoded image and the label.
       canvas: side of the square that images are put on, in pixels; None where all
         have the size that `image_shape` says.
+      decode: makes an image of that size of what `parse` gives; of an image file where
+        None.
       **about: of `Source`.
     """
 
     def __init__(
-        self, index: RecordIndex, parse: Parse, canvas: int | None, **about
+        self,
+        index: RecordIndex,
+        parse: Parse,
+        canvas: int | None,
+        *,
+        decode: Callable[[tf.Tensor], tf.Tensor] | None = None,
+        **about,
     ) -> None:
         super().__init__(num_examples=len(index.label), **about)
+        self._decode = decode or decode_file
         self._index = index
         self._parse = parse
         self._canvas = canvas
@@ -123,7 +133,7 @@ class RecordSource(Source):
 
     def _image(self, contents: tf.Tensor, _: Asked) -> dict[str, tf.Tensor]:
         if self._canvas is None:
-            return {"image": tf.ensure_shape(decode(contents), self.image_shape)}
+            return {"image": tf.ensure_shape(self._decode(contents), self.image_shape)}
         image, size = to_canvas(contents, self._canvas)
         return {"image": image, "size": size}
 
@@ -161,7 +171,7 @@ class RecordCheck:
             )
         except _TENSORFLOW as error:
             raise self._fault(file, error) from error
-        for place in np.flatnonzero(states != _WHOLE):
+        for place in np.flatnonzero(states != WHOLE):
             self._require_image(file, scan, int(place), states[place])
         largest = _LABELS.max if self._num_classes is None else self._num_classes - 1
         wrong = np.flatnonzero((labels < -1) | (labels > largest))
@@ -185,14 +195,12 @@ class RecordCheck:
         image, label = self._parse(record)
         state = _state(image)
         # What is no image has no header to read a size from.
-        checked = tf.cond(
-            state == _NO_IMAGE, lambda: image, lambda: require_size(image)
-        )
+        checked = tf.cond(state == NO_IMAGE, lambda: image, lambda: require_size(image))
         with tf.control_dependencies([checked]):
             return tf.identity(state), label
 
     def _require_image(self, file: str, scan: Scan, place: int, state: int) -> None:
-        if state == _NO_IMAGE:
+        if state == NO_IMAGE:
             raise DataError(
                 f"{file}: the image of record {place} (from 0) is not a {_FORMATS} "
                 "file."
@@ -208,7 +216,7 @@ class RecordCheck:
                 f"than {MAX_PIXELS:,} pixels."
             )
         try:
-            decode(image)
+            decode_file(image)
         except (*_TENSORFLOW, ValueError) as error:
             raise DataError(
                 f"{file}: the image of record {place} (from 0) cannot be decoded: "
@@ -240,7 +248,7 @@ def _state(image: tf.Tensor) -> tf.Tensor:
     whole = ((first == jpeg) & (_last(image, 0, 2) == _JPEG_END)) | (
         (first == png) & (_last(image, 4, 4) == _PNG_END)
     )
-    return tf.where(known, tf.where(whole, _WHOLE, _UNCERTAIN), _NO_IMAGE)
+    return tf.where(known, tf.where(whole, WHOLE, _UNCERTAIN), NO_IMAGE)
 
 
 def _last(text: tf.Tensor, skipped: int, count: int) -> tf.Tensor:

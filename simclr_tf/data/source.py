@@ -71,7 +71,8 @@ def by_index(indices: tf.data.Dataset) -> tf.data.Dataset:
 class Source:
     """Images of one split of one dataset.
 
-    A batch is a dict of `"image"`, uint8 `[B, H, W, 3]`; `"index"`, int64 `[B]`,
+    A batch is a dict of `"image"`, `[B, H, W, C]`, uint8, uint16 or floating point in
+    [0, 1]; `"index"`, int64 `[B]`,
     each image's place in the dataset; `"label"`, int32 `[B]`, where the source has
     labels; and `"size"`, int32 `[B, 2]`, heights and widths of the originals,
     where images of many sizes were put on canvases, see `image_files.to_canvas`.
@@ -83,7 +84,7 @@ class Source:
     Args:
       spec: what the user named it by, for messages.
       split: "train", "test" or another split's name.
-      image_shape: `(H, W, 3)` of the images it gives.
+      image_shape: `(H, W, C)` of the images it gives.
       num_examples: how many images.
       num_classes: how many classes its labels have, or None without labels.
       class_names: the classes' names in the labels' order, where known.
@@ -118,9 +119,11 @@ class Source:
         return self.num_examples
 
     def __repr__(self) -> str:
-        height, width, _ = self.image_shape
+        height, width, channels = self.image_shape
         classes = f", {self.num_classes} classes" if self.num_classes else ""
         images = f"{self.num_examples:,} images, {height}x{width}"
+        if channels != 3:
+            images += f" of {channels} channel{'s' if channels > 1 else ''}"
         return f"{self.spec} ({self.split}): {images}{classes}"
 
     def identity(self) -> Iterable[str]:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from simclr_tf.data.image_form import AS_IT_IS, ImageForm
 from simclr_tf.data.kinds import load
 from simclr_tf.data.source import DataError, MissingSplit, Source
 from simclr_tf.data.subset import Subset, shuffled_places
@@ -41,6 +42,7 @@ def load_for_pretraining(
     image_size: int | None,
     labels: bool,
     pretrain_on_all: bool = False,
+    form: ImageForm = AS_IT_IS,
 ) -> PretrainingData:
     """The images to pretrain on, and those that show how it goes.
 
@@ -56,18 +58,21 @@ def load_for_pretraining(
       labels: whether labels are used, where there are any. Without them nothing is
         measured and nothing held out.
       pretrain_on_all: learn from all images, the held-out ones included.
+      form: of all of these images, see `load`.
 
     Raises:
       DataError: see `load_train_and_test`.
     """
 
     def load_split(spec: str, split: str) -> Source:
-        return load(spec, split, image_size=image_size, labels=labels)
+        return load(spec, split, image_size=image_size, labels=labels, form=form)
 
     whole = load_split(dataset, "train")
     if eval_dataset is not None:
         try:
-            bank, queries = load_train_and_test(eval_dataset, image_size=image_size)
+            bank, queries = load_train_and_test(
+                eval_dataset, image_size=image_size, form=form
+            )
         except MissingSplit as error:
             raise DataError(f"{eval_dataset} cannot be measured on: {error}") from None
         if bank.num_classes is None or queries.num_classes is None:
@@ -102,6 +107,7 @@ def load_train_and_test(
     *,
     image_size: int | None = None,
     labels: bool = True,
+    form: ImageForm = AS_IT_IS,
 ) -> tuple[Source, Source]:
     """The images to fit an evaluation on, and those to measure it on.
 
@@ -110,6 +116,7 @@ def load_train_and_test(
       test_dataset: where the test images are, if not in `dataset`'s test split.
       image_size: see `load`.
       labels: see `load`.
+      form: see `load`.
 
     Returns:
       Both sources. Where there is no test split, a fifth of the images is held
@@ -124,7 +131,7 @@ def load_train_and_test(
     """
 
     def load_split(spec: str, split: str) -> Source:
-        return load(spec, split, image_size=image_size, labels=labels)
+        return load(spec, split, image_size=image_size, labels=labels, form=form)
 
     train = load_split(dataset, "train")
     test = _load_test(train, dataset, test_dataset, load_split)
@@ -149,6 +156,7 @@ def _load_test(
         except MissingSplit:
             return None
     _require_same_classes(train, test)
+    _require_same_channels(train, test)
     return test
 
 
@@ -181,6 +189,16 @@ def _held_out_places(source: Source) -> np.ndarray:
             "could be held out. Give --test_dataset."
         )
     return places
+
+
+def _require_same_channels(train: Source, test: Source) -> None:
+    """Raises DataError where one encoder could not take both."""
+    channels, others = train.image_shape[-1], test.image_shape[-1]
+    if channels != others:
+        raise DataError(
+            f"{train.spec} ({train.split}) has images of {channels} channels and "
+            f"{test.spec} ({test.split}) of {others}: an encoder takes one number."
+        )
 
 
 def _require_same_classes(train: Source, test: Source) -> None:

@@ -5,15 +5,23 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Sequence
+from typing import Any
 
 import tensorflow as tf
 from google.protobuf.message import DecodeError
 
 from simclr_tf.data.image_files import canvas_size
+from simclr_tf.data.image_form import AS_IT_IS, ImageForm
 from simclr_tf.data.record_file import first_record
 from simclr_tf.data.record_index import index_records
 from simclr_tf.data.records import Parse, RecordCheck, RecordSource
 from simclr_tf.data.source import DataError, MissingSplit, reason
+from simclr_tf.data.tensor_records import (
+    TensorCheck,
+    TensorImages,
+    tensor_source,
+    tensors_in,
+)
 
 # The feature of the image and that of the label, in each layout that is known.
 _LAYOUTS = (("image/encoded", "image/class/label"), ("image", "label"))
@@ -21,12 +29,18 @@ _SPLIT_NAMES = {"test": ("test", "val", "validation")}
 
 
 def load_tfrecord(
-    pattern: str, split: str, image_size: int | None, labels: bool
+    pattern: str,
+    split: str,
+    image_size: int | None,
+    labels: bool,
+    form: ImageForm = AS_IT_IS,
 ) -> RecordSource:
     """The images in the TFRecord files that a glob matches.
 
     A record is a `tf.train.Example` with an encoded image in `image/encoded` and,
-    optionally, an int64 label in `image/class/label`; or in `image` and `label`.
+    optionally, an int64 label in `image/class/label`; or in `image` and `label`. The
+    image may also be an array, as `tf.io.serialize_tensor` makes it, of one shape
+    `[H, W, C]` and dtype in all records, see `tensor_records`.
     Every file is read once, without decoding images, to find its records, check them
     and collect their labels; what was found is kept until a file changes. There is
     one class more than the largest label. So ImageNet, whose labels are commonly 1 to
@@ -40,6 +54,7 @@ def load_tfrecord(
       image_size: side of the views the images are for, in pixels; `read` puts
         images on a square half again as wide.
       labels: whether to give labels, where there are any.
+      form: channels, and the values of black and white, of arrays.
 
     Raises:
       DataError: where no file matches, a file is damaged or compressed, or its
@@ -50,24 +65,33 @@ def load_tfrecord(
     if not labels:
         label_key = None
     parse = _parser(image_key, label_key)
+    first = parse(tf.constant(_first_record(files, pattern)[1]))[0]
+    tensors = tensors_in(first.numpy())
+    if tensors is None and form not in (AS_IT_IS, ImageForm(3)):
+        raise DataError(
+            f"tfrecord:{pattern} holds image files, which are given as RGB: leave out "
+            "channels and value_range, which are for arrays, stored by "
+            "tf.io.serialize_tensor."
+        )
     place = pattern if "://" in pattern else os.path.abspath(pattern)
     index = index_records(
         files,
-        _check(image_key, label_key),
-        key=f"tfrecord:{place}\n{split}\n{image_key}\n{label_key}",
+        _check(image_key, label_key, tensors),
+        key=f"tfrecord:{place}\n{split}\n{image_key}\n{label_key}"
+        + (f"\n{tensors}" if tensors else ""),
     )
     # Images without labels are commonly labelled -1.
     num_classes = int(index.label.max()) + 1
+    about: dict[str, Any] = {
+        "spec": f"tfrecord:{pattern}",
+        "split": split,
+        "num_classes": num_classes or None,
+    }
+    if tensors is not None:
+        return tensor_source(index, parse, tensors, form, **about)
     canvas = canvas_size(image_size)
-    return RecordSource(
-        index,
-        parse,
-        canvas,
-        image_shape=(canvas, canvas, 3),
-        spec=f"tfrecord:{pattern}",
-        split=split,
-        num_classes=num_classes or None,
-    )
+    shape = (canvas, canvas, 3)
+    return RecordSource(index, parse, canvas, image_shape=shape, **about)
 
 
 def _match(pattern: str, split: str) -> list[str]:
@@ -107,14 +131,18 @@ def _glob(pattern: str) -> list[str]:
         raise DataError(f"{pattern} cannot be looked up: {reason(error)}") from error
 
 
-def _keys(files: Sequence[str], pattern: str) -> tuple[str, str | None]:
-    """The features that hold image and label, judged by the first record."""
+def _first_record(files: Sequence[str], pattern: str) -> tuple[str, bytes]:
+    """The first file that holds records, and its first record."""
     for file in files:
         record = first_record(file)
         if record is not None:
-            break
-    else:
-        raise DataError(f"The files that match {pattern} hold no records.")
+            return file, record
+    raise DataError(f"The files that match {pattern} hold no records.")
+
+
+def _keys(files: Sequence[str], pattern: str) -> tuple[str, str | None]:
+    """The features that hold image and label, judged by the first record."""
+    file, record = _first_record(files, pattern)
     try:
         features = tf.train.Example.FromString(record).features.feature
     except DecodeError as error:
@@ -138,9 +166,12 @@ def _keys(files: Sequence[str], pattern: str) -> tuple[str, str | None]:
 
 
 @functools.cache
-def _check(image_key: str, label_key: str | None) -> RecordCheck:
+def _check(
+    image_key: str, label_key: str | None, tensors: TensorImages | None
+) -> RecordCheck:
     """Kept, since each one is traced by TensorFlow anew."""
-    return RecordCheck(_parser(image_key, label_key))
+    parse = _parser(image_key, label_key)
+    return RecordCheck(parse) if tensors is None else TensorCheck(parse, tensors)
 
 
 def _parser(image_key: str, label_key: str | None) -> Parse:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import sys
+import warnings
 from collections.abc import Iterator
 
 import numpy as np
@@ -15,6 +16,7 @@ import tensorflow as tf
 
 from simclr_tf.encoder.kind import Capabilities, EncoderKind, NamedEncoder
 from simclr_tf.errors import UserError
+from simclr_tf.image_size import ImageSize, height_and_width, image_size_text
 
 # A layer that no other kind of model has, for the kinds that do not bring their own
 # Rescaling or Normalization, and one model of the kind.
@@ -44,22 +46,37 @@ def applications() -> dict[str, type]:
     }
 
 
-def make_application(name: str, image_size: int) -> tf.keras.Model:
+def make_application(
+    name: str, image_size: ImageSize, channels: int = 3
+) -> tf.keras.Model:
     """A `tf.keras.applications` model with new weights that takes images in [0, 1].
 
     Raises:
-      UserError: where it does not take images of this size.
+      UserError: where it does not take images of this size, or of these channels.
     """
-    shape = (image_size, image_size, 3)
+    shape = (*height_and_width(image_size), channels)
     try:
-        body = applications()[name](
-            include_top=False, weights=None, pooling="avg", input_shape=shape
-        )
+        with warnings.catch_warnings():
+            # Keras expects RGB or grey images of whoever wants no trained weights too.
+            warnings.filterwarnings("ignore", "This model usually expects", UserWarning)
+            body = applications()[name](
+                include_top=False, weights=None, pooling="avg", input_shape=shape
+            )
     except ValueError as error:
         raise UserError(
-            f"encoder {name!r} does not take images of {image_size} px: {error}"
+            f"encoder {name!r} does not take images of {image_size_text(image_size)} "
+            f"px: {error}"
         ) from error
-    return _behind(_Rescaled(name), body)
+    if channels == 3:
+        return _behind(_Rescaled(name), body)
+    try:
+        return _behind(_Rescaled(name), body)
+    except (ValueError, tf.errors.InvalidArgumentError) as error:
+        raise UserError(
+            f"encoder {name!r} is made for RGB images, from which it takes a mean of "
+            f"each colour, and these have {channels} channels: choose a resnet, a "
+            "vision transformer or EfficientNet."
+        ) from error
 
 
 def wrap_model(
@@ -184,10 +201,15 @@ class _Rescaled(tf.keras.layers.Layer):
 
 
 def _make(
-    name: str, image_size: int, *, rematerialize: bool, cifar_stem: bool | None
+    name: str,
+    image_size: ImageSize,
+    *,
+    channels: int,
+    rematerialize: bool,
+    cifar_stem: bool | None,
 ) -> tf.keras.Model:
     del rematerialize, cifar_stem  # Of encoders that can.
-    return make_application(name, image_size)
+    return make_application(name, image_size, channels)
 
 
 def _read(name: str) -> NamedEncoder | None:

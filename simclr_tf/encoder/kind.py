@@ -25,7 +25,7 @@ class Capabilities:
       takes_any_size: whether one run may show it images of several sizes; None where
         that is unknown, and a run does so only if it is told to.
       can_rematerialize: whether it can be made with `rematerialize=True`.
-      size_multiple: the side of images in pixels must be a multiple of this.
+      size_multiple: the sides of images in pixels must be multiples of this.
       no_decay: regular expressions; a variable whose name matches one gets no weight
         decay and no layer adaptation. Batch and layer norm and biases never do.
     """
@@ -45,8 +45,8 @@ class NamedEncoder(NamedTuple):
     """An encoder that a name stands for.
 
     Attributes:
-      make: makes one with new weights, given `(image_size, rematerialize=bool,
-        cifar_stem=bool or None)`.
+      make: makes one with new weights, given `(image_size, channels=int,
+        rematerialize=bool, cifar_stem=bool or None)`.
       capabilities: what it can do.
     """
 

@@ -13,12 +13,14 @@ from simclr_tf.encoder.kind import Capabilities, EncoderKind, NamedEncoder
 from simclr_tf.encoder.resnet import RESNET
 from simclr_tf.encoder.vit import VIT
 from simclr_tf.errors import UserError
+from simclr_tf.image_size import ImageSize, parse_image_size
 
 
 def make_encoder(
     name: str | tf.keras.Model,
     *,
-    image_size: int | None = None,
+    image_size: ImageSize | None = None,
+    channels: int = 3,
     cifar_stem: bool | None = None,
     rematerialize: bool = False,
     image_range: tuple[float, float] | None = None,
@@ -33,7 +35,9 @@ def make_encoder(
         "package.module:function", a function of your own, called with `image_size=`,
         that returns a new encoder; see `Capabilities`. Or a Keras model, such as one
         of `tf.keras.applications` with pretrained weights.
-      image_size: side of the images it will see, in pixels; needed with a name.
+      image_size: side of the images it will see in pixels, or height and width; needed
+        with a name. A function of your own is given what is given here.
+      channels: of the images; what is made for RGB alone refuses others.
       cifar_stem: of `ResNet`; by default where images have 32 pixels or less.
       rematerialize: of `ResNet` and `VisionTransformer`; a function of your own whose
         capabilities say that it can is called with `rematerialize=True`.
@@ -41,7 +45,7 @@ def make_encoder(
         such as (0, 255); known for those of `tf.keras.applications`.
 
     Returns:
-      A Keras model from floating-point images `[B, H, W, 3]` in [0, 1] to
+      A Keras model from floating-point images `[B, H, W, C]` in [0, 1] to
       features `[B, D]`.
 
     Raises:
@@ -58,7 +62,12 @@ def make_encoder(
     named = _find(name)
     if rematerialize:
         require_rematerializable(name)
-    return named.make(image_size, rematerialize=rematerialize, cifar_stem=cifar_stem)
+    return named.make(
+        parse_image_size(image_size),
+        channels=channels,
+        rematerialize=rematerialize,
+        cifar_stem=cifar_stem,
+    )
 
 
 def capabilities_of(name: str) -> Capabilities:
@@ -102,8 +111,13 @@ def _read_function(name: str) -> NamedEncoder | None:
     function = import_dotted("encoder", name)
 
     def make(
-        image_size: int, *, rematerialize: bool, cifar_stem: bool | None
+        image_size: ImageSize,
+        *,
+        channels: int,
+        rematerialize: bool,
+        cifar_stem: bool | None,
     ) -> tf.keras.Model:
+        del channels  # Keras' layers learn of them from the first images.
         del cifar_stem  # Of ResNets alone.
         options: dict[str, Any] = {"rematerialize": True} if rematerialize else {}
         encoder = function(image_size=image_size, **options)

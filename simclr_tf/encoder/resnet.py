@@ -12,6 +12,7 @@ from simclr_tf.encoder.blocks import BasicBlock, BottleneckBlock
 from simclr_tf.encoder.convolution import BatchNormRelu, Convolution
 from simclr_tf.encoder.kind import Capabilities, EncoderKind, NamedEncoder
 from simclr_tf.errors import UserError
+from simclr_tf.image_size import ImageSize, shorter_side
 
 _GROUPS = {
     18: (BasicBlock, (2, 2, 2, 2)),
@@ -171,16 +172,19 @@ def _make(
     depth: int,
     width: float,
     sk_ratio: float,
-    image_size: int,
+    image_size: ImageSize,
     *,
+    channels: int,
     rematerialize: bool,
     cifar_stem: bool | None,
 ) -> ResNet:
+    del channels  # The stem learns of them from the first images.
+    small = shorter_side(image_size) <= _SMALL_SIDE
     return ResNet(
         depth,
         width_multiplier=int(width) if width.is_integer() else width,
         sk_ratio=sk_ratio,
-        cifar_stem=image_size <= _SMALL_SIDE if cifar_stem is None else cifar_stem,
+        cifar_stem=small if cifar_stem is None else cifar_stem,
         rematerialize=rematerialize,
         name="encoder",
     )

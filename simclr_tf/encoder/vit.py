@@ -14,6 +14,7 @@ import tensorflow as tf
 from simclr_tf.encoder.kind import Capabilities, EncoderKind, NamedEncoder
 from simclr_tf.encoder.rematerialize import rematerialize as recomputed
 from simclr_tf.errors import UserError
+from simclr_tf.image_size import ImageSize, height_and_width, image_size_text
 
 _SIZES = {"tiny": (192, 3), "small": (384, 6), "base": (768, 12)}  # width, heads
 _NAME = re.compile(r"vit_(?P<size>[a-z]+)(?P<patch>[1-9]\d*)", re.ASCII)
@@ -210,16 +211,18 @@ def _dense(units: int, **settings) -> tf.keras.layers.Dense:
 def _make(
     size: str,
     patch_size: int,
-    image_size: int,
+    image_size: ImageSize,
     *,
+    channels: int,
     rematerialize: bool,
     cifar_stem: bool | None,
 ) -> VisionTransformer:
+    del channels  # The first layer learns of them from the first images.
     del cifar_stem  # Of ResNets alone.
-    if image_size % patch_size:
+    if any(side % patch_size for side in height_and_width(image_size)):
         raise UserError(
             f"image_size must be a multiple of the patches' side, {patch_size} px, got "
-            f"{image_size}."
+            f"{image_size_text(image_size)}."
         )
     width, heads = _SIZES[size]
     return VisionTransformer(

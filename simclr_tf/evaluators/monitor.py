@@ -13,6 +13,7 @@ from simclr_tf.augmentation import SimCLRAugmenter
 from simclr_tf.data import Source, evaluation_batches
 from simclr_tf.evaluation import encode
 from simclr_tf.evaluators.evaluator import Encoded, Evaluator
+from simclr_tf.image_size import ImageSize
 
 BANK_SIZE = 2000
 QUERIES = 500
@@ -28,7 +29,7 @@ class Monitor:
       evaluators: what to measure; those that need labels are left out without them.
       bank: images that classifiers learn from, or None where there are none.
       queries: images to measure, other ones.
-      image_size: side that the encoder sees, in pixels.
+      image_size: side that the encoder sees in pixels, or height and width.
       augmenter: makes two views of each query.
     """
 
@@ -37,7 +38,7 @@ class Monitor:
         evaluators: Sequence[Evaluator],
         bank: Source | None,
         queries: Source,
-        image_size: int,
+        image_size: ImageSize,
         augmenter: SimCLRAugmenter,
     ) -> None:
         sources = [bank, queries]
@@ -103,7 +104,7 @@ def _projections(model: Any, views_h: np.ndarray) -> np.ndarray:
     return np.asarray(z, np.float32).reshape(*views_h.shape[:2], -1)
 
 
-def _sample(source: Source, count: int, image_size: int) -> tf.data.Dataset:
+def _sample(source: Source, count: int, image_size: ImageSize) -> tf.data.Dataset:
     """Evaluation batches of up to `count` images, kept in memory."""
     batches = evaluation_batches(
         source, batch_size=_BATCH, image_size=image_size, sample=count

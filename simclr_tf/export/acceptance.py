@@ -70,16 +70,20 @@ def known_files(contents: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         return known, tf.where(known, contents, _NO_FILE)
 
 
-def require_rgb(images: tf.Tensor) -> tf.Tensor:
-    """The images `[B, H, W, 3]`; an error where they have another shape, or no pixels.
+def require_channels(images: tf.Tensor, channels: int) -> tf.Tensor:
+    """The images `[B, H, W, C]`; an error where they have another shape, or no pixels.
 
     A signature states shapes, but TensorFlow does not hold tensors to them, and takes
     the stated number of channels for the real one.
     """
     shape = tf.shape(images)
-    rgb = tf.equal(tf.size(images), 3 * tf.reduce_prod(shape[:3]))
-    message = ["images must be RGB [B, H, W, 3] and have pixels, got shape", shape]
-    check = tf.debugging.Assert(rgb & tf.reduce_all(shape[1:3] > 0), message)
+    right = tf.equal(tf.size(images), channels * tf.reduce_prod(shape[:3]))
+    kind = "RGB " if channels == 3 else ""
+    message = [
+        f"images must be {kind}[B, H, W, {channels}] and have pixels, got shape",
+        shape,
+    ]
+    check = tf.debugging.Assert(right & tf.reduce_all(shape[1:3] > 0), message)
     with tf.control_dependencies([check]):
         return tf.identity(images)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from typing import Any
 
 import tensorflow as tf
 
@@ -13,6 +14,7 @@ from simclr_tf.errors import UserError
 from simclr_tf.export.precision import computing_in
 from simclr_tf.export.replacement import NEW, replacing
 from simclr_tf.export.servable import servable
+from simclr_tf.image_size import ImageSize, image_size_text, parse_image_size
 from simclr_tf.model import Learner
 from simclr_tf.version import __version__
 
@@ -23,7 +25,7 @@ def export_encoder(
     model: Learner,
     path: str | os.PathLike[str],
     *,
-    image_size: int | None = None,
+    image_size: ImageSize | None = None,
     precision: str = "float32",
 ) -> None:
     """Writes the encoder as a SavedModel for processes that have TensorFlow alone.
@@ -31,9 +33,10 @@ def export_encoder(
     `f = tf.saved_model.load(path)` then gives
 
     - `f(images, training=False)`: features `[B, D]`. Images are uint8 in 0..255 or
-      floating point in [0, 1], `[B, H, W, 3]`, of any batch and any size; their
-      dtype tells which. With `training=True` batch norm uses the batch's
-      statistics and updates its own, so that `f` can be fine-tuned.
+      floating point in [0, 1], `[B, H, W, C]`, of any batch and any size, with the
+      channels C that the model was built for; their dtype tells which. With
+      `training=True` batch norm uses the batch's statistics and updates its own, so
+      that `f` can be fine-tuned.
     - `f.trainable_variables`: the encoder's; `f.variables`: all, the head included.
     - `f.signatures[name]`, each a dict of `features` `[B, D]` and, where the method
       has a projection head, `projection` `[B, d]`:
@@ -42,7 +45,8 @@ def export_encoder(
       - `serving_uint8(images=...)`: uint8.
       - `serving_0_255(images_0_255=...)`: float32 in 0..255.
       - `jpeg(bytes=...)`: strings `[B]`, the contents of JPEG files (or PNG, GIF or
-        BMP), each of its own size.
+        BMP), each of its own size; where the model takes 1 channel (of RGB files,
+        their luma) or 3, and not of other channels, which such files do not hold.
 
     No signature guesses what its images are. Out of range are floats outside
     [-0.5, 1.5] (the margin is for what bicubic resizing overshoots), NaN among them;
@@ -60,15 +64,15 @@ def export_encoder(
 
     Images are brought to `image_size` by `augmentation.evaluation_view`, as in
     evaluation. Next to the SavedModel's own files lies `simclr.json` with image
-    size, precision, widths and versions.
+    size, channels, precision, widths and versions.
 
     Args:
       model: a built model; its augmenter, probe and optimizer are left out.
       path: folder to write, also on a remote file system (`gs://...`). Must be
         absent, empty, or an earlier export, which is replaced when the new one is
         written whole.
-      image_size: side in pixels of what the encoder sees. None leaves images as
-        they are; then `jpeg` runs the encoder on one image at a time.
+      image_size: side in pixels of what the encoder sees, or height and width. None
+        leaves images as they are; then `jpeg` runs the encoder on one image at a time.
       precision: what the exported encoder computes in. "float32", whatever the model
         trained in: it runs on any processor, and converters take it (a model of
         float64 variables stays in float64). "bfloat16" or "float16" for a model made
@@ -80,8 +84,8 @@ def export_encoder(
         below 1 or one that the encoder does not take, `model` is not built or cannot
         compute in `precision`.
     """
-    if image_size is not None and image_size < 1:
-        raise UserError(f"image_size must be 1 or more, or None, got {image_size!r}")
+    if image_size is not None:
+        image_size = parse_image_size(image_size)
     if not model.built:
         raise UserError(
             "model must be built, got one without variables: call it on a batch of "
@@ -93,11 +97,13 @@ def export_encoder(
     # Saving traces the callable again, so it belongs inside. The signatures have checks
     # of their own, image by image.
     with computing_in(model, precision), known_in_range():
-        root, signatures = _servable(model, image_size)
+        channels = _channels_of(model)
+        root, signatures = _servable(model, image_size, channels)
         outputs = signatures["serving_default"].structured_outputs
         wide = outputs["features"].dtype.name
         metadata = {
             "image_size": image_size,
+            "channels": channels,
             "precision": wide if precision == "float32" else precision,
             "feature_dim": outputs["features"].shape[-1],
             "projection_dim": (
@@ -113,14 +119,20 @@ def export_encoder(
             tf.saved_model.save(root, folder, signatures=signatures)
 
 
-def _servable(model: Learner, image_size: int | None) -> tuple:
+def _channels_of(model: Learner) -> int:
+    """The channels of the images that a model was built for."""
+    shape = tf.TensorShape(model._build_input_shape)
+    return 3 if shape.rank is None or shape[-1] is None else shape[-1]
+
+
+def _servable(model: Learner, image_size: ImageSize | None, channels: int) -> tuple:
     try:
-        return servable(model, image_size)
+        return servable(model, image_size, channels)
     except ValueError as error:
         found = misfit(error)
         if found is None:
             raise
-        size = "any size" if image_size is None else f"{image_size} px"
+        size = "any size" if image_size is None else f"{image_size_text(image_size)} px"
         raise UserError(
             f"The encoder does not take images of {size}: export it with the "
             f"image_size that it was made for. {found}"
@@ -142,23 +154,42 @@ def _refuse_foreign_folder(path: str) -> None:
         )
 
 
-def image_size_of(path: str | os.PathLike[str]) -> int | None:
+def image_size_of(path: str | os.PathLike[str]) -> ImageSize | None:
     """The `image_size` that an export was made with; None where it does not say.
 
     Raises:
       UserError: what lies beside the SavedModel cannot be read.
     """
+    size = _stated(path, "image_size")
+    try:
+        return None if size is None else parse_image_size(size)
+    except (UserError, TypeError, ValueError):
+        raise UserError(
+            f"{os.path.join(os.fspath(path), _METADATA)} states the image size "
+            f"{size!r}: export it again."
+        ) from None
+
+
+def channels_of(path: str | os.PathLike[str]) -> int:
+    """The channels of the images that an export takes; 3 where it does not say.
+
+    Raises:
+      UserError: what lies beside the SavedModel cannot be read.
+    """
+    return int(_stated(path, "channels", 3))
+
+
+def _stated(path: str | os.PathLike[str], name: str, *default: Any) -> Any:
+    """What an export says of itself; the default, or None, where it says nothing."""
     metadata = os.path.join(os.fspath(path), _METADATA)
     if not tf.io.gfile.exists(metadata):
-        return None
+        return default[0] if default else None
     try:
         with tf.io.gfile.GFile(metadata) as file:
-            size = json.loads(file.read())["image_size"]
+            values = dict(json.loads(file.read()))
+            return values.get(name, *default) if default else values[name]
     except (ValueError, KeyError, TypeError, tf.errors.OpError) as error:
         raise UserError(
             f"{metadata} is damaged; export the encoder again, or name another "
             "SavedModel."
         ) from error
-    if size is not None and (not isinstance(size, int) or size < 1):
-        raise UserError(f"{metadata} states the image size {size!r}: export it again.")
-    return size

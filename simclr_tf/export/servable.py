@@ -15,26 +15,30 @@ from simclr_tf.export.acceptance import (
     known_files,
     require_all,
     require_any,
-    require_rgb,
+    require_channels,
 )
+from simclr_tf.image_size import ImageSize, height_and_width
 from simclr_tf.model import Learner
 
 # Dtypes of images that the callable tells apart. TensorFlow converts Python
 # numbers to the first.
 _DTYPES = (tf.float32, tf.uint8, tf.float16, tf.bfloat16, tf.float64)
 
+# What an image file decodes to: grey or RGB.
+CHANNELS_OF_FILES = (1, 3)
+
 _Outputs = dict[str, tf.Tensor]
 
 
 def servable(
-    model: Learner, image_size: int | None
+    model: Learner, image_size: ImageSize | None, channels: int = 3
 ) -> tuple[tf.train.Checkpoint, dict[str, tf.types.experimental.ConcreteFunction]]:
     """The object and the signatures that `tf.saved_model.save` takes.
 
     Keras' objects stay out of it, only their graphs and variables go in: Keras
     would otherwise trace and save every layer's calls as well.
     """
-    graphs = _Graphs(model, image_size)
+    graphs = _Graphs(model, image_size, channels)
     root = tf.train.Checkpoint(**_variables(model, graphs))
     root.__call__ = _callable(graphs)
     return root, _signatures(graphs)
@@ -43,13 +47,17 @@ def servable(
 class _Graphs:
     """A model's graphs, each traced once; signatures and the callable share them."""
 
-    def __init__(self, model: Learner, image_size: int | None) -> None:
-        side, floatx = image_size, tf.keras.backend.floatx()
+    def __init__(
+        self, model: Learner, image_size: ImageSize | None, channels: int
+    ) -> None:
+        floatx = tf.keras.backend.floatx()
+        sides = [None, None] if image_size is None else height_and_width(image_size)
         self.image_size = image_size
-        self.views = tf.TensorSpec([None, side, side, 3], floatx, name="view")
+        self.channels = channels
+        self.views = tf.TensorSpec([None, *sides, channels], floatx, name="view")
         self._view = tf.function(
             functools.partial(_view, image_size=image_size),
-            input_signature=[_images(tf.as_dtype(floatx))],
+            input_signature=[self.images(tf.as_dtype(floatx))],
             autograph=False,
         )
         self.represent = {
@@ -72,9 +80,13 @@ class _Graphs:
             z = self.project.get_concrete_function().structured_outputs
             self.outputs["projection"] = tf.TensorSpec(z.shape[1:], z.dtype)
 
+    def images(self, dtype: tf.DType, name: str = "images") -> tf.TensorSpec:
+        """Images of any size, with the channels that the encoder takes."""
+        return tf.TensorSpec([None, None, None, self.channels], dtype, name=name)
+
     def view(self, images: tf.Tensor) -> tf.Tensor:
         """What the encoder sees of images uint8 or in [0, 1], of any size."""
-        images = require_rgb(images)
+        images = require_channels(images, self.channels)
         return self._view(to_unit_range(images, self.views.dtype))
 
     def answer(self, views: tf.Tensor, accepted: tf.Tensor) -> _Outputs:
@@ -128,7 +140,7 @@ def _callable(graphs: _Graphs) -> Callable[..., tf.Tensor]:
 
     for dtype in _DTYPES:
         for training in (False, True):
-            call.get_concrete_function(_images(dtype), training=training)
+            call.get_concrete_function(graphs.images(dtype), training=training)
     return call
 
 
@@ -154,23 +166,24 @@ def _signatures(graphs: _Graphs) -> dict[str, tf.types.experimental.ConcreteFunc
     def serve_files(bytes: tf.Tensor) -> _Outputs:
         return _answer_files(graphs, bytes)
 
-    return {
-        "serving_default": serve.get_concrete_function(_images(tf.float32)),
-        "serving_uint8": serve_uint8.get_concrete_function(_images(tf.uint8)),
-        "serving_0_255": serve_pixels.get_concrete_function(
-            _images(tf.float32, "images_0_255")
-        ),
-        "jpeg": serve_files.get_concrete_function(
-            tf.TensorSpec([None], tf.string, name="bytes")
-        ),
+    pixels = graphs.images(tf.float32, "images_0_255")
+    signatures = {
+        "serving_default": serve.get_concrete_function(graphs.images(tf.float32)),
+        "serving_uint8": serve_uint8.get_concrete_function(graphs.images(tf.uint8)),
+        "serving_0_255": serve_pixels.get_concrete_function(pixels),
     }
+    if graphs.channels in CHANNELS_OF_FILES:
+        files = tf.TensorSpec([None], tf.string, name="bytes")
+        signatures["jpeg"] = serve_files.get_concrete_function(files)
+    return signatures
 
 
 def _answer_files(graphs: _Graphs, contents: tf.Tensor) -> _Outputs:
     accepted, contents = known_files(contents)
 
     def view(file: tf.Tensor) -> tf.Tensor:
-        return graphs.view(decode(file)[None])
+        image = decode(file)
+        return graphs.view((_luma(image) if graphs.channels == 1 else image)[None])
 
     if graphs.image_size is not None:
         one = tf.TensorSpec(graphs.views.shape[1:], graphs.views.dtype)
@@ -186,11 +199,13 @@ def _answer_files(graphs: _Graphs, contents: tf.Tensor) -> _Outputs:
     return tf.map_fn(answer, (contents, accepted), fn_output_signature=graphs.outputs)
 
 
-def _images(dtype: tf.DType, name: str = "images") -> tf.TensorSpec:
-    return tf.TensorSpec([None, None, None, 3], dtype, name=name)
+def _luma(image: tf.Tensor) -> tf.Tensor:
+    """RGB uint8 `[H, W, 3]` as `[H, W, 1]`; of a grey image exactly its values."""
+    luma = tf.tensordot(tf.cast(image, tf.float32), [[0.299], [0.587], [0.114]], 1)
+    return tf.cast(tf.round(luma), tf.uint8)
 
 
-def _view(images: tf.Tensor, image_size: int | None) -> tf.Tensor:
+def _view(images: tf.Tensor, image_size: ImageSize | None) -> tf.Tensor:
     if image_size is None:
         return images
     return evaluation_view(images, image_size)

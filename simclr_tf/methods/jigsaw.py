@@ -50,6 +50,7 @@ class JigsawMethod(Pretext):
     draws = True
     resizes = True
     least_side = 12  # Smaller cells are as large as their pieces.
+    needs_squares = True
 
     def __init__(self, permutations: int = 64) -> None:
         if not 2 <= permutations <= 1000:
@@ -73,6 +74,10 @@ class JigsawMethod(Pretext):
 
     def arrange(self, views: tf.Tensor, seeds: tf.Tensor) -> tf.Tensor:
         image, side = views[:, 0], views.shape[2]
+        if views.shape[3] != side:
+            raise UserError(
+                f"jigsaw cuts square views, got views of shape {views.shape[2:]}."
+            )
         if side < self.least_side:
             raise UserError(
                 f"jigsaw needs views of {self.least_side} px or more, for pieces with "

@@ -31,6 +31,7 @@ class Method:
         labelled images.
       resizes: whether `arrange` gives views of another size than those drawn.
       least_side: least side of the views drawn, in pixels.
+      needs_squares: whether the views drawn must be square.
     """
 
     drawn: int = 2
@@ -44,6 +45,7 @@ class Method:
     classifies: bool = False
     resizes: bool = False
     least_side: int = 1
+    needs_squares: bool = False
 
     @property
     def summary(self) -> str:

@@ -6,6 +6,7 @@ from typing import ClassVar
 
 import tensorflow as tf
 
+from simclr_tf.errors import UserError
 from simclr_tf.methods.pretext import Pretext
 
 _TURNS = 4
@@ -22,6 +23,7 @@ class RotationMethod(Pretext):
 
     drawn = 1
     num_views = _TURNS
+    needs_squares = True
     measures = ("rotation_loss", "rotation_accuracy")
     shown: ClassVar = {"loss": "rotation_loss", "acc": "rotation_accuracy"}
 
@@ -35,6 +37,10 @@ class RotationMethod(Pretext):
 
     def arrange(self, views: tf.Tensor, seeds: tf.Tensor) -> tf.Tensor:
         upright = views[:, 0]
+        if upright.shape[1] != upright.shape[2]:
+            raise UserError(
+                f"rotation turns square views, got views of shape {upright.shape[1:]}."
+            )
         across = tf.transpose(upright, [0, 2, 1, 3])
         turned = [
             upright,

@@ -6,12 +6,17 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from simclr_tf.augmentation.value_range import require_image_dtype
+from simclr_tf.augmentation.value_range import (
+    looks_channels_first,
+    require_image_dtype,
+)
 from simclr_tf.errors import UserError
 from simclr_tf.loss.class_numbers import require_labels
 
 # What the encoder's views are, or are made of, the readiest first.
 _INPUTS = ("views", "crops", "image")
+# A last axis that is longer is one of pixels.
+_MOST_CHANNELS = 4
 
 
 class Batch(NamedTuple):
@@ -74,6 +79,16 @@ def inputs_of(data: Any) -> Any:
         given = (data.get(name) for name in _INPUTS)
         data = next((each for each in given if each is not None), None)
     return data
+
+
+def with_inputs(data: Any, inputs: tf.Tensor) -> Any:
+    """Data of any form with other views or images in place of its own."""
+    if isinstance(data, (tuple, list)):
+        return (with_inputs(data[0], inputs), *data[1:])
+    if isinstance(data, dict):
+        name = "image" if data.get("views") is None else "views"
+        return {**data, name: inputs}
+    return inputs
 
 
 def images_spec(data: Any) -> tf.TensorSpec | None:
@@ -162,8 +177,28 @@ def _require_inputs(batch: Batch, views: int) -> None:
     elif batch.crops is None and inputs.shape.rank != 4:
         raise UserError(
             f"Images must be a batch [B, H, W, C], got shape {inputs.shape}."
-            + (" Batch the dataset first." if inputs.shape.rank == 3 else "")
+            + (_remedy(inputs.shape) if inputs.shape.rank == 3 else "")
         )
+    _require_channels_last(inputs.shape)
+
+
+def _require_channels_last(shape: tf.TensorShape) -> None:
+    if looks_channels_first(shape.as_list()):
+        raise UserError(
+            f"Images must have their channels last, [B, H, W, C], and shape {shape} "
+            "looks like [N, C, H, W]: tf.transpose(images, [0, 2, 3, 1]) moves them."
+        )
+
+
+def _remedy(shape: tf.TensorShape) -> str:
+    """How images of three axes become a batch of four."""
+    if shape[-1] is not None and shape[-1] <= _MOST_CHANNELS:
+        return " Batch the dataset first."
+    return (
+        " Images of one channel need an axis for it, images[..., tf.newaxis], which "
+        "makes [B, H, W, 1] of [B, H, W]. Batch the dataset first, if these are single "
+        "images."
+    )
 
 
 def _class_numbers(labels: tf.Tensor) -> tf.Tensor:

@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from simclr_tf.distribution.replicas import explain_unequal_shares
 from simclr_tf.model.checked_data import checked, explain_data
+from simclr_tf.model.stated_range import explain_stated_range, to_unit_range_of
 
 
 class CheckedModel(tf.keras.Model):
@@ -17,7 +18,13 @@ class CheckedModel(tf.keras.Model):
 
     Labels have to be below its attribute `num_classes`, if it has one. Errors of
     TensorFlow that the data caused are told as a UserError.
+
+    Attributes:
+      value_range: the values of black and white in the data's images, by which they are
+        brought to [0, 1]; None where dtypes say them.
     """
+
+    value_range: tuple[float, float] | None = None
 
     def fit(
         self,
@@ -65,7 +72,9 @@ class CheckedModel(tf.keras.Model):
     def predict(self, x: Any, *args: Any, **kwargs: Any) -> Any:
         """As Keras' own; UserError where images are out of range."""
         with self._explaining():
-            return super().predict(checked(x, labels=False), *args, **kwargs)
+            return super().predict(
+                checked(self._scaled(x), labels=False), *args, **kwargs
+            )
 
     def train_on_batch(self, x: Any, y: Any = None, *args: Any, **kwargs: Any) -> Any:
         """As Keras' own; UserError as `fit`."""
@@ -81,10 +90,14 @@ class CheckedModel(tf.keras.Model):
 
     def predict_on_batch(self, x: Any) -> Any:
         """As Keras' own; UserError where images are out of range."""
-        return super().predict_on_batch(checked(x, labels=False))
+        return super().predict_on_batch(checked(self._scaled(x), labels=False))
 
     def _checked(self, data: Any) -> Any:
-        return checked(data, num_classes=getattr(self, "num_classes", None))
+        classes = getattr(self, "num_classes", None)
+        return checked(self._scaled(data), num_classes=classes)
+
+    def _scaled(self, data: Any) -> Any:
+        return to_unit_range_of(data, self.value_range)
 
     def _checked_labels(self, labels: Any) -> Any:
         if labels is not None:
@@ -107,6 +120,7 @@ class CheckedModel(tf.keras.Model):
         try:
             yield
         except tf.errors.OpError as error:
+            explain_stated_range(error, self.value_range)
             explain_data(error)
             with self.distribute_strategy.scope():
                 explain_unequal_shares(error)

@@ -170,13 +170,11 @@ def _range(
     if not np.issubdtype(pairs[0].first.dtype, np.inexact):
         return 0.0, 1.0  # Integers say their range themselves.
     unit, pixels = (0.0, 1.0), (0.0, float(images.max))
-    known = augmenter.value_range or (unit if images.is_floating else None)
-    if known is None:
-        # White noise that was standardised stays far below white.
-        known_pixels = highest >= _BRIGHT * pixels[1]
-        candidates = [unit, pixels] if known_pixels else [unit]
-    else:
-        candidates = [known]
+    known: tuple[float, float] | None = augmenter.range_of(images)
+    candidates = [unit, pixels] if known is None else [known]
+    # White noise that was standardised stays far below white.
+    if known is None and highest < _BRIGHT * pixels[1]:
+        candidates = [unit]
     for black, white in candidates:
         width = white - black
         if LOWEST * width <= lowest - black and highest - black <= HIGHEST * width:

@@ -7,6 +7,7 @@ from typing import Any
 import tensorflow as tf
 
 from simclr_tf.augmentation import as_augmenter
+from simclr_tf.augmentation.value_range import parse_value_range
 from simclr_tf.distribution.replicas import num_replicas, of_equal_shares
 from simclr_tf.encoder.keras_applications import require_unit_range
 from simclr_tf.errors import UserError
@@ -35,9 +36,10 @@ class Learner(ViewEncoder, MeasuredModel):
     `model(images)` gives representations `h` `[B, D]` in Keras' `floatx`; training
     minimises the method's objective. `fit` takes batches of `images`, `(images,
     labels)`, `{"image": …, "label": …}` or `{"views": [B, V, H, W, C], "label": …}`, V
-    views of each image as the method arranges them; images are uint8 or floating point
-    in [0, 1]. Labels, integers `[B]`, serve the probe, and methods that learn from
-    them; -1 is unlabelled. Dicts may also hold `"seeds"` and `"size"`, for
+    views of each image as the method arranges them. Images have any number of channels
+    C, and are uint8, uint16, floating point in [0, 1] or of a stated `value_range`.
+    Labels, integers `[B]`, serve the probe, and methods that learn from them; -1 is
+    unlabelled. Dicts may also hold `"seeds"` and `"size"`, for
     `SimCLRAugmenter.views`; with both, `"crops"` in place of images are for its
     `views_of_crops`.
 
@@ -73,6 +75,10 @@ class Learner(ViewEncoder, MeasuredModel):
         `ResNet(rematerialize=True)` saves memory and keeps them. Penalties that
         layers of encoder and head add count, those that are added to the model
         itself do not.
+      value_range: the values of black and white in the images that `fit`, `evaluate`
+        and `predict` are given, where their dtype does not say it: (0, 4095) of 12 bits
+        in uint16. They are brought to [0, 1], in which the model itself, and what is
+        exported, take images. The same holds for views made beforehand.
       seed: of the views made inside the step, and of random layers.
       **kwargs: of `tf.keras.Model`.
 
@@ -90,10 +96,12 @@ class Learner(ViewEncoder, MeasuredModel):
         augmenter: Any = None,
         num_classes: int | None = None,
         micro_batches: int = 1,
+        value_range: tuple[float, float] | None = None,
         seed: int = 0,
         **kwargs,
     ) -> None:
         super().__init__(**kwargs)
+        self.value_range = value_range and parse_value_range(value_range)
         if num_classes is not None and num_classes < 2:
             raise UserError(
                 f"num_classes must be at least 2 or None, got {num_classes}."
@@ -258,6 +266,7 @@ class Learner(ViewEncoder, MeasuredModel):
             "method": tf.keras.saving.serialize_keras_object(self.method),
             "num_classes": self.num_classes,
             "micro_batches": self.micro_batches,
+            "value_range": self.value_range and list(self.value_range),
             "seed": self.seed,
         }
 

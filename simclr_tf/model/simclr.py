@@ -17,9 +17,10 @@ class SimCLR(Learner):
     `model(images)` gives representations `h` `[B, D]` in Keras' `floatx`;
     training compares projections of two views of each image. `fit` takes
     batches of `images`, `(images, labels)`, `{"image": …, "label": …}` or
-    `{"views": [B, 2, H, W, C], "label": …}`; images are uint8 or floating point
-    in [0, 1]. Labels, integers `[B]`, serve the probe alone; -1 is unlabelled.
-    Dicts may also hold `"seeds"` and `"size"`, for `SimCLRAugmenter.two_views`.
+    `{"views": [B, 2, H, W, C], "label": …}`. Images have any number of channels C, and
+    are uint8, uint16, floating point in [0, 1] or of a stated `value_range`. Labels,
+    integers `[B]`, serve the probe alone; -1 is unlabelled. Dicts may also hold
+    `"seeds"` and `"size"`, for `SimCLRAugmenter.two_views`.
 
     `fit`, `evaluate` and `predict` refuse other dtypes and values; of a
     `tf.distribute.DistributedDataset` they check the values of the first batch only.
@@ -48,6 +49,8 @@ class SimCLR(Learner):
         learns from stopped gradients, with the model's optimizer.
       block_size: of `nt_xent`.
       micro_batches: micro-batches that a batch is trained in, see `Learner`.
+      value_range: the values of black and white in the data's images, where their
+        dtype does not say it, see `Learner`.
       seed: of the views made inside the step, and of random layers.
       **kwargs: of `tf.keras.Model`.
 
@@ -69,6 +72,7 @@ class SimCLR(Learner):
         num_classes: int | None = None,
         block_size: int | None = None,
         micro_batches: int = 1,
+        value_range: tuple[float, float] | None = None,
         seed: int = 0,
         **kwargs,
     ) -> None:
@@ -79,6 +83,7 @@ class SimCLR(Learner):
             augmenter=augmenter,
             num_classes=num_classes,
             micro_batches=micro_batches,
+            value_range=value_range,
             seed=seed,
             **kwargs,
         )

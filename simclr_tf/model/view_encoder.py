@@ -48,6 +48,8 @@ class ViewEncoder(tf.keras.Model):
         images = images_spec(data)
         if images is not None and isinstance(self.augmenter, OwnViews):
             strategy = self.distribute_strategy
+            if self.value_range is not None:
+                images = tf.TensorSpec(images.shape, tf.keras.backend.floatx())
             examine(self.augmenter, images, strategy=strategy, eager=self.run_eagerly)
 
     def predict_step(self, data: Any) -> tf.Tensor:

@@ -17,10 +17,13 @@ _DOTS_PER_INCH = 130
 def draw_views(images: np.ndarray, views: np.ndarray, title: str) -> Figure:
     """Each image beside views of it, a row an image.
 
+    One channel is drawn grey, two as red and green, and of four and more the first
+    three as red, green and blue; see `channels_drawn`.
+
     Args:
-      images: floating point in [0, 1] `[N, H, W, 3]`, as the encoder sees them when
+      images: floating point in [0, 1] `[N, H, W, C]`, as the encoder sees them when
         nothing is augmented.
-      views: floating point in [0, 1] `[N, V, h, w, 3]`.
+      views: floating point in [0, 1] `[N, V, h, w, C]`.
       title: over the picture.
     """
     rows, columns = views.shape[:2]
@@ -35,12 +38,30 @@ def draw_views(images: np.ndarray, views: np.ndarray, title: str) -> Figure:
         for axes, picture in zip(grid[row], pictures):
             axes.axis("off")
             if picture is not None:
-                axes.imshow(np.clip(picture, 0.0, 1.0), interpolation="nearest")
+                axes.imshow(_as_rgb(picture), interpolation="nearest")
     grid[0][0].set_title("image", fontsize=9)
     for view in range(columns):
         grid[0][view + 2].set_title(f"view {view + 1}", fontsize=9)
     figure.suptitle(title, fontsize=10)
     return figure
+
+
+def channels_drawn(channels: int) -> str:
+    """Which of so many channels a picture shows, in words; "" where it shows all."""
+    if channels in (1, 3):
+        return ""
+    if channels == 2:
+        return "channel 1 red, 2 green"
+    return f"channels 1 to 3 of {channels} as red, green, blue"
+
+
+def _as_rgb(picture: np.ndarray) -> np.ndarray:
+    """`[H, W, C]` to RGB in [0, 1]."""
+    picture = np.clip(picture, 0.0, 1.0)
+    if picture.shape[-1] == 1:
+        return np.repeat(picture, 3, axis=-1)
+    missing = max(3 - picture.shape[-1], 0)
+    return np.pad(picture[..., :3], [(0, 0), (0, 0), (0, missing)])
 
 
 def save_figure(figure: Figure, path: str) -> None:

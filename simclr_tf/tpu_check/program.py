@@ -13,6 +13,7 @@ import tensorflow as tf
 from tensorflow.compiler.xla.service import hlo_pb2
 
 from simclr_tf.errors import UserError
+from simclr_tf.image_size import height_and_width, longer_side
 from simclr_tf.model import Learner
 from simclr_tf.tpu_check.fake_tpu import replica_step, to_hlo, tpu_strategy
 from simclr_tf.training.build import build_method, build_model, build_optimizer
@@ -149,21 +150,24 @@ def step_inputs(
     recipe: ResolvedRecipe, local_batch: int, input_size: int | None = None
 ) -> dict[str, tf.TensorSpec]:
     """What `Learner.train_step` is fed on one core; see `recipe_program`."""
-    size = recipe.image_size
+    view = [*height_and_width(recipe.image_size), recipe.channels]
     method = build_method(recipe)
     if recipe.augment_on == "device":
         pair = tf.TensorSpec([local_batch, 2], tf.int32)
-        if input_size is None and size > _ARRAYS_UP_TO:
-            crops = [local_batch, method.drawn, size, size, 3]
+        of_files = recipe.channels == 3 and recipe.value_range is None
+        large = longer_side(recipe.image_size) > _ARRAYS_UP_TO
+        if input_size is None and of_files and large:
+            crops = [local_batch, method.drawn, *view]
             return {
                 "crops": tf.TensorSpec(crops, tf.uint8),
                 "seeds": pair,
                 "size": pair,
             }
-        side = input_size or size
-        image = tf.TensorSpec([local_batch, side, side, 3], tf.uint8)
+        sides = height_and_width(input_size or recipe.image_size)
+        dtype = tf.uint8 if recipe.value_range is None else tf.float32
+        image = tf.TensorSpec([local_batch, *sides, recipe.channels], dtype)
         return {"image": image, "seeds": pair}
-    drawn = tf.TensorSpec([local_batch, method.drawn, size, size, 3], tf.float32)
+    drawn = tf.TensorSpec([local_batch, method.drawn, *view], tf.float32)
     seeds = tf.TensorSpec([local_batch, 2], tf.int32)
     arranged = tf.function(method.arrange).get_concrete_function(drawn, seeds)
     specs = {"views": tf.TensorSpec(arranged.output_shapes, tf.float32)}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from simclr_tf.data import PretrainingData
+from simclr_tf.image_size import image_size_text, shorter_side
 from simclr_tf.model import Learner
 from simclr_tf.training import defaults
 from simclr_tf.training.calendar import Calendar
@@ -38,9 +39,10 @@ def announce(
       say: called with the lines.
     """
     method = ", ".join(filter(None, [recipe.method, model.method.summary]))
-    views = f"views of {recipe.image_size} px"
+    views = f"views of {image_size_text(recipe.image_size)} px"
     if recipe.early_epochs:
-        views += f" (first {recipe.early_epochs} epochs {recipe.early_view_size} px)"
+        early = image_size_text(recipe.view_size(0))
+        views += f" (first {recipe.early_epochs} epochs {early} px)"
     epochs = " + ".join(map(str, [recipe.epochs, *recipe.extensions]))
     if recipe.extensions:
         epochs += " epochs, the learning rate rises and falls again over those added,"
@@ -55,6 +57,7 @@ def announce(
         f"{recipe.batch_size:,} images, {recipe.optimizer}, learning rate "
         f"{recipe.learning_rate:g} ({recipe.learning_rate_scaling})",
         f"Method: {method}; views {recipe.views}",
+        *on_colours(recipe),
     ]
     if step:
         lines.append(f"Resuming after step {step:,}.")
@@ -76,14 +79,15 @@ def choices(said: Recipe, recipe: ResolvedRecipe, images: int) -> list[str]:
       recipe: all settings.
       images: to learn from.
     """
-    column = defaults.settings_for(images, recipe.image_size)
+    side = shorter_side(recipe.image_size)
+    column = defaults.settings_for(images, side)
     told = [name for name in _TOLD if getattr(said, name) is None]
     if {said.views, said.color_strength, said.blur, said.crop_min_area} == {None}:
         told.append("views")
     lines = []
     if told:
         values = ", ".join(f"{name} {getattr(recipe, name)}" for name in told)
-        lines.append(f"{values}: {_why(column, images, recipe.image_size)}")
+        lines.append(f"{values}: {_why(column, images, side)}")
     steps = max(images // recipe.batch_size, 1)
     if said.batch_size is None:
         left_out = images - steps * recipe.batch_size
@@ -107,3 +111,14 @@ def _why(column: defaults.Settings, images: int, size: int) -> str:
     if images >= defaults.ENOUGH_FOR_PAPER:
         return f"for {many} and more, as in {column.source}"
     return f"for fewer than {many}, as in {column.source}"
+
+
+def on_colours(recipe: ResolvedRecipe) -> list[str]:
+    """What becomes of operations on colours where images are not RGB."""
+    if recipe.channels == 3 or "jitter" not in recipe.views:
+        return []
+    kind = "1 channel" if recipe.channels == 1 else f"{recipe.channels} channels"
+    return [
+        f"Images of {kind}: jitter changes brightness and contrast of each channel; "
+        "there is no hue, no saturation and no greyscale."
+    ]

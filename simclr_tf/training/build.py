@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from simclr_tf.augmentation import SimCLRAugmenter, parse_views
 from simclr_tf.encoder import capabilities_of, make_encoder
+from simclr_tf.image_size import ImageSize, height_and_width
 from simclr_tf.methods import Contrastive, Method, method_class
 from simclr_tf.model import Learner
 from simclr_tf.optimizer import (
@@ -38,6 +39,7 @@ def build_model(recipe: ResolvedRecipe, *, num_classes: int | None = None) -> Le
             make_encoder(
                 recipe.encoder,
                 image_size=recipe.image_size,
+                channels=recipe.channels,
                 rematerialize=recipe.rematerialize,
             ),
             _make_head(recipe, method, num_classes),
@@ -47,7 +49,7 @@ def build_model(recipe: ResolvedRecipe, *, num_classes: int | None = None) -> Le
             micro_batches=recipe.micro_batches,
             seed=recipe.seed,
         )
-        model.build((None, recipe.image_size, recipe.image_size, 3))
+        model.build((None, *height_and_width(recipe.image_size), recipe.channels))
     return model
 
 
@@ -75,11 +77,12 @@ def _make_head(
 
 
 def build_augmenter(
-    recipe: ResolvedRecipe, view_size: int | None = None
+    recipe: ResolvedRecipe, view_size: ImageSize | None = None
 ) -> SimCLRAugmenter:
     """The augmentation of a recipe, to its image size or to another."""
     size = view_size or recipe.image_size
-    return SimCLRAugmenter(size, layers=parse_views(recipe.views, size))
+    layers = parse_views(recipe.views, size, recipe.channels)
+    return SimCLRAugmenter(size, layers=layers)
 
 
 def build_optimizer(

@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from simclr_tf.distribution.crew import Crew
 from simclr_tf.errors import UserError
+from simclr_tf.image_size import shorter_side
 from simclr_tf.progress import duration
 from simclr_tf.training import time_budget
 from simclr_tf.training.interval import Interval
@@ -97,6 +98,11 @@ def fit_to_time(
         raise UserError(
             "minutes chooses the epochs: leave out epochs and extend_epochs, or "
             "minutes."
+        )
+    if recipe.image_size is not None and not isinstance(recipe.image_size, int):
+        raise UserError(
+            "minutes chooses among square views: give image_size as one side, or leave "
+            "out minutes."
         )
     rungs = time_budget.ladder(native, recipe.image_size, recipe.encoder)
     tried = _Tried(recipe, budget, images, strategy, resolve, say, trial)
@@ -226,7 +232,7 @@ def _with(
 
 def _cost_of_early_views(recipe: ResolvedRecipe) -> float:
     """A step on early views as a share of one on full views, estimated."""
-    small = (recipe.early_view_size / recipe.image_size) ** 2
+    small = (recipe.early_view_size / shorter_side(recipe.image_size)) ** 2
     return small**time_budget.EXPONENT
 
 
@@ -263,7 +269,7 @@ def _told(
     if costs.early_step is not None:
         early = f", {costs.early_step:.3g} s on views of {recipe.early_view_size} px"
     seen = plan.epochs * per_epoch * recipe.batch_size
-    rung = Rung(recipe.encoder, recipe.image_size)
+    rung = Rung(recipe.encoder, shorter_side(recipe.image_size))
     why = "the dearest that sees as many as it should"
     if seen < 0.9 * enough:
         why = "the cheapest, and the time is short"

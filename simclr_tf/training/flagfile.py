@@ -12,6 +12,7 @@ import typing
 from typing import Any
 
 from simclr_tf.errors import UserError
+from simclr_tf.image_size import image_size_text
 from simclr_tf.training.recipe import Recipe, ResolvedRecipe
 from simclr_tf.training.run_files import RunFolderError
 from simclr_tf.version import __version__
@@ -30,6 +31,7 @@ def to_flagfile(recipe: ResolvedRecipe) -> str:
         if value is None:
             continue
         value = str(value).lower() if isinstance(value, bool) else value
+        value = image_size_text(recipe.image_size) if name == "image_size" else value
         lines.append(f"--{name}={value}\n")
     return "".join(lines)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 from simclr_tf.data import PretrainingData, data_errors
 from simclr_tf.distribution.crew import Crew
 from simclr_tf.evaluators import Monitor
+from simclr_tf.image_size import height_and_width
 from simclr_tf.model import Learner
 from simclr_tf.progress import Progress
 from simclr_tf.training.build import build_augmenter
@@ -173,4 +175,6 @@ class PretrainLoop:
         early = self.calendar.begin_of(recipe.early_epochs) * recipe.batch_size
         early = min(images, max(early, 0))
         late = images - early
-        return early * recipe.early_view_size**2 + late * recipe.image_size**2
+        sizes = recipe.view_size(0), recipe.image_size
+        pixels = [math.prod(height_and_width(size)) for size in sizes]
+        return early * pixels[0] + late * pixels[1]

@@ -43,6 +43,7 @@ RANGES = {
     "color_strength": Range(0),
     "crop_min_area": Range(0, 1, lowest_open=True),
     "image_size": Range(8),
+    "channels": Range(1),
     "head_layers": Range(0, 3),
     "head_hidden_dim": Range(1),
     "head_out_dim": Range(1),

@@ -5,9 +5,16 @@ from __future__ import annotations
 import dataclasses
 from typing import Any, Optional, Union
 
-from simclr_tf.data import NOTATION
+from simclr_tf.augmentation.value_range import parse_value_range
+from simclr_tf.data import NOTATION, ImageForm
 from simclr_tf.encoder.registry import capabilities_of
 from simclr_tf.errors import UserError
+from simclr_tf.image_size import (
+    ImageSize,
+    longer_side,
+    parse_image_size,
+    shorter_side,
+)
 from simclr_tf.training import defaults
 from simclr_tf.training.ranges import CHOICES, PRECISIONS
 from simclr_tf.training.resolved_recipe import (
@@ -94,11 +101,24 @@ class Recipe:
         "accuracies where the dataset has no test split: they are then of images that "
         "were learned from, which is said beside them",
     )
-    image_size: Optional[int] = _setting(
+    image_size: Optional[Union[int, str, tuple[int, int]]] = _setting(  # noqa: UP007
         None,
-        "side of the views in pixels; the images' own up to 64, else "
-        f"{defaults.PHOTOGRAPH_SIZE}, and {defaults.PAPER_SIZE} from "
-        f"{defaults.ENOUGH_FOR_PAPER:,} images on",
+        "side of the views in pixels, or height and width as in 96x160; the images' "
+        f"own up to 64, else {defaults.PHOTOGRAPH_SIZE}, and {defaults.PAPER_SIZE} "
+        f"from {defaults.ENOUGH_FOR_PAPER:,} images on",
+    )
+    channels: Optional[int] = _setting(
+        None,
+        "channels of the images; the dataset's own by default, where grey images "
+        "become RGB: 1 keeps them grey. Images of other channels than 3 have no "
+        "greyscale, hue and saturation; brightness and contrast of each channel are "
+        "jittered",
+    )
+    value_range: Optional[str] = _setting(
+        None,
+        "values of black and white in npz and tfrecord images, where their type does "
+        "not say them, as in 0,4095; uint8 is 0..255, uint16 0..65535 and floating "
+        "point 0..1 without",
     )
     encoder: Optional[str] = _setting(
         None,
@@ -143,7 +163,8 @@ class Recipe:
     )
     early_view_size: Optional[int] = _setting(
         None,
-        "side in pixels of the views in the first epochs: small views cost less and "
+        "side in pixels of the views in the first epochs (of views that are not "
+        "square, the shorter side; both are scaled alike): small views cost less and "
         "teach nearly as much; five eighths of image_size by default",
     )
     early_share: Optional[float] = _setting(
@@ -223,12 +244,36 @@ class Recipe:
     )
     seed: int = _setting(0, "seed of weights, order and views")
 
+    def __post_init__(self) -> None:
+        """Gives sizes and ranges the one form they have; UserError if they are none."""
+        if self.image_size is not None:
+            size = parse_image_size(self.image_size)
+            object.__setattr__(self, "image_size", size)
+        if self.value_range is not None:
+            black, white = parse_value_range(self.value_range)
+            object.__setattr__(self, "value_range", f"{black:.17g},{white:.17g}")
+
+    @property
+    def form(self) -> ImageForm:
+        """What is said of the data's images."""
+        stated = self.value_range
+        values = None if stated is None else parse_value_range(stated)
+        return ImageForm(self.channels, values)
+
+    @property
+    def loaded_size(self) -> int | None:
+        """The `image_size` that images are loaded for; None where it is not said."""
+        if self.image_size is None:
+            return None
+        return longer_side(parse_image_size(self.image_size))
+
     def resolve(
         self,
         native_size: int | None = None,
         *,
         images: int | None = None,
         replicas: int = 1,
+        native_channels: int | None = None,
         fast_bfloat16: bool = True,
     ) -> ResolvedRecipe:
         """All settings, with the defaults that the images and the machine bring.
@@ -241,16 +286,18 @@ class Recipe:
           images: how many there are to learn from; None where that is not known,
             and the defaults are those for many.
           replicas: that share a batch.
+          native_channels: of the dataset's images; 3 where that is not known.
           fast_bfloat16: whether the machine it is for gains by bfloat16, see
             `precision.has_fast_bfloat16`.
 
         Raises:
           UserError: where a setting is out of its range.
         """
-        size = self.image_size
-        if size is None:
-            size = defaults.image_size(images, native_size)
-        chosen = defaults.settings_for(images, size)
+        size: ImageSize = defaults.image_size(images, native_size)
+        if self.image_size is not None:
+            size = parse_image_size(self.image_size)
+        side = shorter_side(size)
+        chosen = defaults.settings_for(images, side)
         encoder = self.encoder or chosen.encoder
         batch = self.batch_size
         if batch is None:
@@ -264,8 +311,9 @@ class Recipe:
         values: dict[str, Any] = {
             **chosen._asdict(),
             "image_size": size,
+            "channels": native_channels or 3,
             "encoder": encoder,
-            "early_view_size": max(size * 5 // 8, min(size, 8)),
+            "early_view_size": max(side * 5 // 8, min(side, 8)),
             "batch_size": batch,
             "epochs": epochs,
             "warmup_epochs": epochs / 20,

@@ -7,9 +7,18 @@ import re
 from typing import Any, Optional, Union
 
 from simclr_tf.augmentation import parse_views
+from simclr_tf.augmentation.value_range import parse_value_range
+from simclr_tf.data.image_form import ImageForm
 from simclr_tf.encoder.registry import capabilities_of, require_rematerializable
 from simclr_tf.errors import UserError
 from simclr_tf.evaluators import make_evaluators
+from simclr_tf.image_size import (
+    ImageSize,
+    height_and_width,
+    image_size_text,
+    scaled_to,
+    shorter_side,
+)
 from simclr_tf.methods import method_class
 from simclr_tf.training.interval import Interval
 from simclr_tf.training.ranges import require_allowed
@@ -19,7 +28,7 @@ SAYING_VIEWS = ("color_strength", "blur", "crop_min_area")
 # Settings that a run which is resumed does not bring: None says something of its own.
 NOT_OF_A_RUN = ("test_dataset", "eval_dataset", "head_hidden_dim")
 # Settings without a default: None says that there is nothing to set.
-_MAY_BE_NONE = (*NOT_OF_A_RUN, "extend_epochs", "init")
+_MAY_BE_NONE = (*NOT_OF_A_RUN, "extend_epochs", "init", "value_range")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,7 +53,9 @@ class ResolvedRecipe:
     eval_every: Union[int, str]  # noqa: UP007
     eval_dataset: Optional[str]
     pretrain_on_all: bool
-    image_size: int
+    image_size: ImageSize
+    channels: int
+    value_range: Optional[str]
     encoder: str
     init: Optional[str]
     head_layers: int
@@ -82,6 +93,8 @@ class ResolvedRecipe:
         """
         if recipe.views is None:
             recipe = dataclasses.replace(recipe, views=_views(recipe))
+        if recipe.channels is None:  # Of a run of a version that knew RGB alone.
+            recipe = dataclasses.replace(recipe, channels=3)
         settings = {f.name: getattr(recipe, f.name) for f in dataclasses.fields(cls)}
         if recipe.eval_every is None:  # Of a run that was not asked.
             settings["eval_every"] = 1
@@ -99,11 +112,12 @@ class ResolvedRecipe:
     def __post_init__(self) -> None:
         for name, value in dataclasses.asdict(self).items():
             if value is not None:
-                require_allowed(name, value)
+                least = shorter_side(self.image_size) if name == "image_size" else value
+                require_allowed(name, least)
         Interval.parse("eval_every", self.eval_every)
         self._require_extensions()
         make_evaluators(self.eval)
-        parse_views(self.views, self.image_size)
+        parse_views(self.views, self.image_size, self.channels)
         self._require_parts_of_wholes()
         self._require_fit_for_method()
         self._require_one_to_measure_on()
@@ -153,10 +167,11 @@ class ResolvedRecipe:
                 f"early_share must be 0 with {self.encoder}, which takes images of one "
                 f"size, got {self.early_share:g}."
             )
-        if self.image_size % can.size_multiple:
+        sides = height_and_width(self.image_size)
+        if any(side % can.size_multiple for side in sides):
             raise UserError(
                 f"image_size must be a multiple of {can.size_multiple} for "
-                f"{self.encoder}, got {self.image_size}."
+                f"{self.encoder}, got {image_size_text(self.image_size)}."
             )
 
     def _require_fit_for_method(self) -> None:
@@ -171,14 +186,19 @@ class ResolvedRecipe:
                 f"method {self.method} shows pieces of views to the encoder, and "
                 f"{self.encoder} takes images of one size: choose a resnet."
             )
-        for name, used in (
-            ("image_size", True),
-            ("early_view_size", self.early_epochs),
+        if method.needs_squares and not isinstance(self.image_size, int):
+            raise UserError(
+                f"image_size must be a square for method {self.method}, which turns "
+                f"views or cuts them in pieces, got {image_size_text(self.image_size)}."
+            )
+        for name, used, side in (
+            ("image_size", True, shorter_side(self.image_size)),
+            ("early_view_size", self.early_epochs, self.early_view_size),
         ):
-            if used and getattr(self, name) < method.least_side:
+            if used and side < method.least_side:
                 raise UserError(
                     f"{name} must be {method.least_side} or more for method "
-                    f"{self.method}, got {getattr(self, name)}."
+                    f"{self.method}, got {side}."
                 )
 
     @property
@@ -202,9 +222,18 @@ class ResolvedRecipe:
         early = round(self.early_share * self.epochs)
         return early if self.early_share == 1 else min(early, self.epochs - 1)
 
-    def view_size(self, epoch: int) -> int:
-        """Side in pixels of the views of an epoch, the first being 0."""
-        return self.early_view_size if epoch < self.early_epochs else self.image_size
+    def view_size(self, epoch: int) -> ImageSize:
+        """Size of the views of an epoch, the first being 0."""
+        if epoch < self.early_epochs:
+            return scaled_to(self.image_size, self.early_view_size)
+        return self.image_size
+
+    @property
+    def form(self) -> ImageForm:
+        """What the recipe says of the data's images."""
+        stated = self.value_range
+        values = None if stated is None else parse_value_range(stated)
+        return ImageForm(self.channels, values)
 
 
 def _views(recipe: Any) -> str | None:
@@ -215,12 +244,14 @@ def _views(recipe: Any) -> str | None:
         require_allowed(name, getattr(recipe, name))
     layers = [f"crop({recipe.crop_min_area})", "flip"]
     if recipe.color_strength:
-        layers += [f"jitter({recipe.color_strength})", "gray"]
+        layers.append(f"jitter({recipe.color_strength})")
+        # Other images than RGB have no greyscale, and those of one channel are grey.
+        layers += ["gray"] if recipe.channels in (None, 3) else []
     return "|".join([*layers, "blur"] if recipe.blur else layers)
 
 
 _PAPERS_VIEWS = re.compile(
-    r"crop\(([^()]+)\)\|flip(?:\|jitter\(([^()]+)\)\|gray)?(\|blur)?"
+    r"crop\(([^()]+)\)\|flip(?:\|jitter\(([^()]+)\)(?:\|gray)?)?(\|blur)?"
 )
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import numpy as np
 import tensorflow as tf
 
@@ -14,6 +12,7 @@ from simclr_tf.data import (
     load_for_pretraining,
     sample,
 )
+from simclr_tf.image_size import longer_side
 from simclr_tf.training.build import build_augmenter
 from simclr_tf.training.recipe import Recipe, ResolvedRecipe
 
@@ -33,8 +32,9 @@ class RunImages:
 
     def __init__(self, recipe: Recipe) -> None:
         self._recipe = recipe
-        self._loaded = {recipe.image_size: self._load(recipe.image_size)}
-        self._first = self._loaded[recipe.image_size]
+        size = recipe.loaded_size
+        self._loaded = {size: self._load(size)}
+        self._first = self._loaded[size]
 
     def for_views(self, recipe: ResolvedRecipe) -> PretrainingData:
         """The images for the views of a recipe.
@@ -42,7 +42,7 @@ class RunImages:
         They are loaded anew for views of another size only where a canvas stands for
         each: crops of files' own pixels need none.
         """
-        source, size = self._first.train, recipe.image_size
+        source, size = self._first.train, longer_side(recipe.image_size)
         if not has_many_sizes(source) or cuts_files(source, build_augmenter(recipe)):
             return self._first
         if size not in self._loaded:
@@ -55,19 +55,25 @@ class RunImages:
         return len(self._first.train)
 
     @property
+    def channels(self) -> int:
+        """Channels of the images."""
+        return self._first.train.image_shape[-1]
+
+    @property
     def native_side(self) -> int:
         """See `native_side`."""
         return native_side(self._first.train)
 
     def _load(self, image_size: int | None) -> PretrainingData:
-        recipe = dataclasses.replace(self._recipe, image_size=image_size)
+        recipe = self._recipe
         return load_for_pretraining(
             recipe.dataset,
             recipe.test_dataset,
             recipe.eval_dataset,
-            image_size=recipe.image_size,
+            image_size=image_size,
             labels=recipe.labels,
             pretrain_on_all=recipe.pretrain_on_all,
+            form=recipe.form,
         )
 
 

@@ -51,6 +51,13 @@ def load_and_resolve(
     """
     if recipe.init is not None and recipe.encoder is None:
         recipe = dataclasses.replace(recipe, encoder=encoder_of(recipe.init))
+    if run.is_run():
+        began = run.recipe()
+        recipe = dataclasses.replace(
+            recipe,
+            channels=recipe.channels or began.channels,
+            value_range=recipe.value_range or began.value_range,
+        )
     recipe.resolve()  # Mistakes are told before a large folder is read.
     images = RunImages(recipe)
     native = images.native_side
@@ -59,6 +66,7 @@ def load_and_resolve(
         return recipe.resolve(
             native,
             images=images.count,
+            native_channels=images.channels,
             replicas=strategy.num_replicas_in_sync,
             # Hosts know themselves alone, and must come to one default.
             fast_bfloat16=crew.count == 1 and fast_bfloat16,

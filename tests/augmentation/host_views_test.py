@@ -134,11 +134,6 @@ def test_floating_point_images_are_taken_as_they_are(images):
     np.testing.assert_allclose(arrays, made(images, _SEEDS)[:1], atol=1e-6)
 
 
-def test_grey_images_are_refused(images):
-    with pytest.raises(ValueError, match="needs RGB"):
-        views_on_host(SimCLRAugmenter(20), images[..., :1], _SEEDS)
-
-
 class _Negative(StatelessAugmentation):
     """An augmentation that says nothing of single images."""
 

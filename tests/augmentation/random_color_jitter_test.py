@@ -70,9 +70,13 @@ def test_operations_follow_one_another_clipped_after_each(rule):
         np.testing.assert_allclose(got[row], image[0], atol=2e-6)
 
 
-def test_images_that_are_not_rgb_are_refused():
-    with pytest.raises(ValueError, match="needs RGB images"):
-        RandomColorJitter()(tf.zeros([2, 8, 8, 1]))
+def test_images_of_unknown_channels_are_refused():
+    layer = RandomColorJitter()
+    drawn = layer.sample(tf.zeros([2, 2], tf.int32), tf.ones([2, 2], tf.int32))
+    spec = tf.TensorSpec([2, 8, 8, None])
+    draw = tf.function(lambda images: layer.augment_images(images, drawn), [spec])
+    with pytest.raises(ValueError, match="must know how many channels"):
+        draw(tf.zeros([2, 8, 8, 3]))
 
 
 def test_settings_out_of_range_are_refused():

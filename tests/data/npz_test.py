@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from simclr_tf.data import DataError, MissingSplit, load
+from simclr_tf.data import DataError, ImageForm, MissingSplit, load
 
 _GENERATOR = np.random.default_rng(0)
 _IMAGES = _GENERATOR.integers(0, 256, [12, 8, 9, 3], np.uint8)
@@ -75,7 +75,10 @@ def test_grey_and_floating_point_images_become_uint8_rgb(tmp_path):
     [
         ({"images": _IMAGES.astype(np.float32)}, r"must lie in \[0, 1\], got 0 to 255"),
         ({"images": _IMAGES.astype(np.int64)}, "must be uint8.*int64"),
-        ({"images": _IMAGES[..., :2]}, r"got shape \(12, 8, 9, 2\)"),
+        ({"images": _IMAGES[0, 0]}, r"\[N, H, W, C\].*, got shape \(9, 3\)"),
+        ({"images": np.moveaxis(_IMAGES, -1, 1)}, r"looks like \[N, C, H, W\]"),
+        ({"images": _IMAGES.astype(np.uint16)}, "nearly black.*value_range"),
+        ({"images": _IMAGES.astype(np.int16)}, "got int16.*--value_range=0,4095"),
         ({"images": _IMAGES, "labels": _LABELS[:5]}, r"shape \(12,\), got .* \(5,\)"),
         ({"images": _IMAGES, "labels": _LABELS / 2}, "must be integers"),
         ({"pictures": _IMAGES}, "its arrays are pictures"),
@@ -336,3 +339,53 @@ def test_its_identity_is_of_the_arrays_and_not_of_the_file(tmp_path):
     assert other.fingerprint() != source.fingerprint()
     other = load(_save(tmp_path, images=_IMAGES, labels=_LABELS[::-1]))
     assert other.fingerprint() != source.fingerprint()
+
+
+@pytest.mark.parametrize("channels", [1, 2, 4, 7])
+def test_channels_are_those_of_the_file_or_those_said(tmp_path, channels):
+    images = np.repeat(_IMAGES[..., :1], channels, -1)
+    spec = _save(tmp_path, images=images)
+    source = load(spec, form=ImageForm(channels=channels))
+    assert source.image_shape == (8, 9, channels)
+    np.testing.assert_array_equal(_read(source, [3])["image"][0], images[3])
+    assert load(spec).image_shape[-1] == (3 if channels == 1 else channels)
+    with pytest.raises(DataError, match="channels=5 was said"):
+        load(spec, form=ImageForm(channels=5))
+
+
+def test_images_without_an_axis_of_channels_get_one_and_it_is_said(tmp_path, capsys):
+    spec = _save(tmp_path, images=_IMAGES[..., 0])
+    source = load(spec, form=ImageForm(channels=1))
+    np.testing.assert_array_equal(_read(source, [3])["image"][0], _IMAGES[3, ..., :1])
+    assert "[12, 8, 9], given as [N, H, W, 1]" in capsys.readouterr().err
+    load(spec)
+    assert "given as RGB; --channels=1" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "int16", "float32", "float64"])
+def test_a_stated_range_becomes_the_unit_range(tmp_path, dtype):
+    black, white = (0, 255) if dtype.startswith("u") else (-100, 400)
+    images = _IMAGES.astype(dtype)
+    if dtype == "uint16":
+        images, white = images * 16, 4095
+    spec = _save(tmp_path, images=images)
+    got = _read(load(spec, form=ImageForm(value_range=(black, white))), [3])["image"]
+    assert got.dtype == tf.float32
+    wanted = (images[3].astype(np.float64) - black) / (white - black)
+    np.testing.assert_allclose(got[0], wanted, atol=1e-6)
+    with pytest.raises(DataError, match="from 10 to 20 by value_range, and have"):
+        load(spec, form=ImageForm(value_range=(10, 20)))
+
+
+def test_uint16_over_its_whole_range_is_kept(tmp_path):
+    images = _IMAGES.astype(np.uint16) * 257
+    got = _read(load(_save(tmp_path, images=images)), [3])["image"]
+    np.testing.assert_array_equal(got[0], images[3])
+
+
+def test_a_source_of_one_form_refuses_others():
+    with pytest.raises(DataError, match="shapes gives images of 3 channels"):
+        load("shapes", form=ImageForm(channels=4))
+    with pytest.raises(DataError, match="leave out value_range"):
+        load("shapes", form=ImageForm(value_range=(0, 255)))
+    assert load("shapes", form=ImageForm(channels=3)).image_shape[-1] == 3

@@ -1,4 +1,4 @@
-"""What an augmentation of the user's own does is found out before it is learned from."""
+"""An augmentation of the user's own is tried before anything is learned from it."""
 
 import functools
 

@@ -6,8 +6,10 @@ import typing
 
 import pytest
 
+from simclr_tf.data import ImageForm
 from simclr_tf.errors import UserError
 from simclr_tf.training import Recipe, ResolvedRecipe
+from simclr_tf.training.flagfile import from_flagfile, to_flagfile
 
 _SMALL = {
     "encoder": "resnet18x0.25",
@@ -36,7 +38,10 @@ _LARGE = {
 
 
 # Nothing to set, where nothing is said.
-_OPEN = ("test_dataset", "eval_dataset", "head_hidden_dim", "extend_epochs", "init")
+_OPEN = (
+    *("test_dataset", "eval_dataset", "value_range"),
+    *("head_hidden_dim", "extend_epochs", "init"),
+)
 
 
 @pytest.mark.parametrize(
@@ -87,6 +92,8 @@ def test_the_types_of_what_is_resolved_say_the_same():
         wanted = {*(typing.get_args(said[name]) or (said[name],))}
         if name not in _OPEN:
             wanted -= {type(None)}
+        if name == "image_size":
+            wanted -= {str}  # A text, such as 96x160, is read.
         assert {*(typing.get_args(kind) or (kind,))} == wanted, name
 
 
@@ -105,6 +112,7 @@ def test_what_is_said_is_kept_and_changes_no_other_default(size):
         "test_dataset": "folder:others",
         "labels": False,
         "pretrain_on_all": True,
+        "value_range": "0,4095",
         "encoder": "resnet34",
         "head_layers": 1,
         "head_hidden_dim": 7,
@@ -139,7 +147,7 @@ def test_what_is_said_is_kept_and_changes_no_other_default(size):
         assert dataclasses.asdict(resolved) == {**plain, name: value}, name
     untried = {field.name for field in dataclasses.fields(Recipe)} - set(said)
     assert untried == {
-        *("image_size", "epochs"),
+        *("image_size", "channels", "epochs"),
         *("blur", "color_strength", "crop_min_area"),
     }
 
@@ -307,3 +315,29 @@ def test_the_ends_of_a_range_belong_to_it(change):
     resolved = Recipe(**{"image_size": 32, **change}).resolve()
     for name, value in change.items():
         assert getattr(resolved, name) == value
+
+
+def test_channels_are_the_images_own_and_leave_out_what_is_for_rgb():
+    assert Recipe().resolve().channels == 3
+    four = Recipe(image_size=96).resolve(native_channels=4)
+    assert (four.channels, four.views) == (4, "crop(0.08)|flip|jitter(1.0)|blur")
+    assert Recipe(channels=1).resolve(native_channels=3).form == ImageForm(1)
+    with pytest.raises(UserError, match="gray is for RGB images"):
+        Recipe(views="crop|gray").resolve(native_channels=2)
+    with pytest.raises(UserError, match="second above the first"):
+        Recipe(value_range="4095")
+
+
+def test_views_may_be_rectangles():
+    for said in ("32x48", (32, 48)):
+        resolved = Recipe(image_size=said, early_share=0.5, epochs=2).resolve()
+        assert resolved.image_size == (32, 48)
+        assert resolved.encoder == "resnet18x0.25"  # By the shorter side.
+        assert [resolved.view_size(epoch) for epoch in (0, 1)] == [(20, 30), (32, 48)]
+        assert from_flagfile(to_flagfile(resolved), "flags.txt") == resolved
+    with pytest.raises(UserError, match="multiple of 16 for vit_tiny16, got 32x40"):
+        Recipe(image_size=(32, 40), encoder="vit_tiny16").resolve()
+    with pytest.raises(UserError, match="must be a square for method rotation"):
+        Recipe(image_size=(32, 40), method="rotation").resolve()
+    with pytest.raises(UserError, match="quarter turns are for square views"):
+        Recipe(image_size=(32, 40), views="crop|turn").resolve()
