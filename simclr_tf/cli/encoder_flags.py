@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Callable
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import tensorflow as tf
@@ -48,6 +48,13 @@ class Loaded(NamedTuple):
         return longer_side(self.image_size)
 
 
+class _Parsed(flags.ArgumentParser):
+    """A flag's text as what a function makes of it, or its UserError at once."""
+
+    def __init__(self, parse: Callable[[str], Any]) -> None:
+        self.parse = parse
+
+
 def define(values: flags.FlagValues) -> None:
     """Adds the flags."""
     flags.DEFINE_string(
@@ -85,14 +92,16 @@ def define(values: flags.FlagValues) -> None:
         "layers of the projection head in --published",
         flag_values=values,
     )
-    flags.DEFINE_string(
+    flags.DEFINE(
+        _Parsed(parse_image_size),
         "image_size",
         None,
         "side in pixels of the images the encoder sees, or height and width as in "
         "96x160; what it was trained with by default",
         flag_values=values,
     )
-    flags.DEFINE_string(
+    flags.DEFINE(
+        _Parsed(parse_value_range),
         "value_range",
         None,
         "values of black and white in npz and tfrecord images, as in 0,4095; those of "
@@ -132,7 +141,7 @@ def load(values: flags.FlagValues) -> Loaded:
         return _from_saved_model(values)
     if values.run:
         recipe = RunFolder(values.run).recipe()
-        size = _image_size(values) or recipe.image_size
+        size = values.image_size or recipe.image_size
         if values.random:
             model = build_model(dataclasses.replace(recipe, precision=values.precision))
         else:
@@ -141,7 +150,7 @@ def load(values: flags.FlagValues) -> Loaded:
         return Loaded(model, size, recipe.dataset, recipe.test_dataset, recipe, form)
     if not values.encoder:
         raise UsageError("--published needs --encoder=NAME, such as resnet50.")
-    size = _image_size(values) or 224
+    size = values.image_size or 224
     said = Recipe(
         image_size=size,
         encoder=values.encoder,
@@ -183,20 +192,15 @@ def _from_saved_model(values: flags.FlagValues) -> Loaded:
             f"{path} is a SavedModel that cannot be called with images; simclr export "
             "makes one that can."
         )
-    size = _image_size(values) or image_size_of(path) or 224
+    size = values.image_size or image_size_of(path) or 224
     form = _form(values, ImageForm(channels_of(path)))
     return Loaded(encoder, size, None, None, form=form)
-
-
-def _image_size(values: flags.FlagValues) -> ImageSize | None:
-    said = values.image_size
-    return None if said is None else parse_image_size(said)
 
 
 def _form(values: flags.FlagValues, form: ImageForm) -> ImageForm:
     """The form of an encoder's images, with the range that is said."""
     said = values.value_range
-    return form if said is None else form._replace(value_range=parse_value_range(said))
+    return form if said is None else form._replace(value_range=said)
 
 
 def features(
