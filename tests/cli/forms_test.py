@@ -8,9 +8,8 @@ from simclr_tf.cli.main import main
 from simclr_tf.training import RunFolder
 from tests import tiny
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.exhaustive
 
-_EXHAUSTIVE = pytest.mark.exhaustive
 _COUNT, _HEIGHT, _WIDTH = 48, 20, 28
 
 
@@ -50,12 +49,12 @@ def _write(folder, images, kind):
     ("kind", "channels", "dtype", "size"),
     [
         ("npz", 4, "12 bits", "16x24"),
-        pytest.param("npz", 1, "uint8", "16", marks=_EXHAUSTIVE),
-        pytest.param("npz", 2, "uint16", "16", marks=_EXHAUSTIVE),
-        pytest.param("npz", 3, "uint8", "16x24", marks=_EXHAUSTIVE),
-        pytest.param("npz", 6, "float32", "24x16", marks=_EXHAUSTIVE),
-        pytest.param("tfrecord", 1, "uint16", "16x24", marks=_EXHAUSTIVE),
-        pytest.param("tfrecord", 5, "12 bits", "16", marks=_EXHAUSTIVE),
+        ("npz", 1, "uint8", "16"),
+        ("npz", 2, "uint16", "16"),
+        ("npz", 3, "uint8", "16x24"),
+        ("npz", 6, "float32", "24x16"),
+        ("tfrecord", 1, "uint16", "16x24"),
+        ("tfrecord", 5, "12 bits", "16"),
     ],
 )
 def test_it_is_trained_exported_and_loaded(

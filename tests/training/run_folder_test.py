@@ -297,18 +297,25 @@ _FIXED = [
 ]
 
 
-# Where a text is not any text.
-_OTHER_TEXTS = {
+# Where not any text or number will do.
+_OTHERS = {
     "views": "crop(0.5)|vflip",
     "method": "dcl",
     "extend_epochs": "4,3",
+    "value_range": "0,9",
+    "channels": 1,
 }
 
 
 @pytest.mark.parametrize("field", _FIXED, ids=lambda field: field.name)
 def test_no_setting_may_change_unnoticed(field, tmp_path):
     resolved = dataclasses.replace(
-        RECIPE, head_hidden_dim=9, init="runs/a", extend_epochs="3"
+        RECIPE,
+        head_hidden_dim=9,
+        init="runs/a",
+        extend_epochs="3",
+        channels=3,
+        value_range="0,4095",
     )
     value, choices = getattr(resolved, field.name), field.metadata["choices"]
     if choices:
@@ -317,8 +324,8 @@ def test_no_setting_may_change_unnoticed(field, tmp_path):
         other = not value
     elif isinstance(value, float):
         other = value / 2
-    elif field.name in _OTHER_TEXTS:
-        other = _OTHER_TEXTS[field.name]
+    elif field.name in _OTHERS:
+        other = _OTHERS[field.name]
     else:
         other = "resnet34" if isinstance(value, str) else value + 1
     run = RunFolder(str(tmp_path / "run"))
