@@ -92,6 +92,19 @@ def define(values: flags.FlagValues) -> None:
         "layers of the projection head in --published",
         flag_values=values,
     )
+    _define_images(values)
+    flags.DEFINE_enum(
+        "precision",
+        "float32",
+        list(PRECISIONS),
+        "what the encoder computes in, whatever it was trained in; a SavedModel has a "
+        "precision of its own",
+        flag_values=values,
+    )
+
+
+def _define_images(values: flags.FlagValues) -> None:
+    """The flags that say what images the encoder is given, and how many at a time."""
     flags.DEFINE(
         _Parsed(parse_image_size),
         "image_size",
@@ -113,14 +126,6 @@ def define(values: flags.FlagValues) -> None:
         256,
         "images encoded at a time",
         lower_bound=1,
-        flag_values=values,
-    )
-    flags.DEFINE_enum(
-        "precision",
-        "float32",
-        list(PRECISIONS),
-        "what the encoder computes in, whatever it was trained in; a SavedModel has a "
-        "precision of its own",
         flag_values=values,
     )
 

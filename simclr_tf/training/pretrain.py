@@ -13,7 +13,6 @@ import tensorflow as tf
 from simclr_tf import messages
 from simclr_tf.data import Source, require_divisible, steps_per_epoch
 from simclr_tf.distribution.crew import Crew
-from simclr_tf.errors import UserError
 from simclr_tf.model import Learner
 from simclr_tf.training import run_files
 from simclr_tf.training.announcement import announce
@@ -26,7 +25,7 @@ from simclr_tf.training.fit_to_time import Budget, require_one_machine
 from simclr_tf.training.journal import Journal
 from simclr_tf.training.monitor import make_monitor
 from simclr_tf.training.precision import has_fast_bfloat16
-from simclr_tf.training.pretrain_loop import PretrainLoop
+from simclr_tf.training.pretrain_loop import HowOften, PretrainLoop
 from simclr_tf.training.recipe import Recipe, ResolvedRecipe
 from simclr_tf.training.result import result_before, versions, write_result
 from simclr_tf.training.run_folder import RunFolder
@@ -86,11 +85,7 @@ def pretrain(
       Stopped: where SIGTERM or SIGINT came, to any worker; the state is saved.
         `WorkerLost` where another worker is gone; the newest state stays.
     """
-    _require_not_negative(
-        checkpoint_minutes=checkpoint_minutes,
-        checkpoint_steps=checkpoint_steps,
-        log_every=log_every,
-    )
+    often = HowOften(log_every, checkpoint_steps, checkpoint_minutes)
     strategy = strategy or tf.distribute.get_strategy()
     crew = Crew(strategy)
     say = say if crew.is_chief else _silent
@@ -100,9 +95,7 @@ def pretrain(
     recipe, data, settings = load_and_resolve(
         recipe, run, strategy, crew, budget, fast_bfloat16=fast, say=say
     )
-    model, per_epoch = _make_model(settings, data.train, strategy)
-    if settings.init is not None and newest_state(run.checkpoints, _silent) is None:
-        load_encoder(settings.init, model, say)
+    model, per_epoch = _make_model(settings, run, data.train, strategy, say)
 
     with contextlib.ExitStack() as stack:
         lock, aside = _open(run, settings, crew, stack, say)
@@ -114,7 +107,7 @@ def pretrain(
         checkpoints, step, seconds = _restore(
             run, settings, model, calendar, newest, aside
         )
-        crew.require_same(_facts(step, settings, record, log_every, checkpoint_steps))
+        crew.require_same(_facts(step, settings, record, often))
         journal = _journal(run, record, step, stack, say) if crew.is_chief else None
         announce(
             recipe, settings, data, model, step, calendar, fast_bfloat16=fast, say=say
@@ -128,9 +121,7 @@ def pretrain(
             calendar=calendar,
             crew=crew,
             checkpoints=checkpoints,
-            log_every=log_every,
-            checkpoint_steps=checkpoint_steps,
-            checkpoint_seconds=60 * checkpoint_minutes,
+            often=often,
             journal=journal,
             lock=lock,
             data_service=data_service,
@@ -140,12 +131,6 @@ def pretrain(
         )
         loop.run_to_end()
         return _result(loop) if crew.is_chief else {}
-
-
-def _require_not_negative(**settings: float) -> None:
-    for name, value in settings.items():
-        if not value >= 0:
-            raise UserError(f"{name} must be 0 or more, got {value:g}.")
 
 
 def _budget(
@@ -193,9 +178,13 @@ def _silent(line: str) -> None:
 
 
 def _make_model(
-    recipe: ResolvedRecipe, source: Source, strategy: tf.distribute.Strategy
+    recipe: ResolvedRecipe,
+    run: RunFolder,
+    source: Source,
+    strategy: tf.distribute.Strategy,
+    say: Callable[[str], None],
 ) -> tuple[Learner, int]:
-    """The compiled model, and how many steps an epoch has."""
+    """The compiled model with its first weights, and how many steps an epoch has."""
     per_epoch = steps_per_epoch(source, recipe.batch_size)
     require_divisible(
         recipe.batch_size, strategy.num_replicas_in_sync, recipe.micro_batches
@@ -203,6 +192,8 @@ def _make_model(
     with strategy.scope():
         model = build_model(recipe, num_classes=source.num_classes)
         model.compile(build_optimizer(recipe, per_epoch))
+    if recipe.init is not None and newest_state(run.checkpoints, _silent) is None:
+        load_encoder(recipe.init, model, say)
     return model, per_epoch
 
 
@@ -250,8 +241,7 @@ def _facts(
     step: int,
     recipe: ResolvedRecipe,
     record: DataRecord,
-    log_every: int,
-    checkpoint_steps: int,
+    often: HowOften,
 ) -> dict[str, object]:
     """What all workers of a run must agree on: they log and save together."""
     settings = dataclasses.asdict(recipe)
@@ -261,7 +251,7 @@ def _facts(
     return {
         "steps done": step,
         "settings": settings,
-        "log_every and checkpoint_steps": [log_every, checkpoint_steps],
+        "log_every and checkpoint_steps": [often.log_every, often.checkpoint_steps],
         "data": record.to_dict(),
         "versions": versions(),
     }

@@ -10,6 +10,7 @@ from typing import Any
 
 from simclr_tf.data import PretrainingData, data_errors
 from simclr_tf.distribution.crew import Crew
+from simclr_tf.errors import UserError
 from simclr_tf.evaluators import Monitor
 from simclr_tf.image_size import height_and_width
 from simclr_tf.model import Learner
@@ -31,14 +32,35 @@ from simclr_tf.training.stopped import stopped
 from simclr_tf.training.train_function import make_train_function
 
 
+@dataclasses.dataclass(frozen=True)
+class HowOften:
+    """How often figures are noted down and states saved.
+
+    Attributes:
+      log_every: steps from one row of figures to the next, 0 for none within an epoch.
+      checkpoint_steps: steps from one saved state to the next, 0 for no number.
+      checkpoint_minutes: minutes from one saved state to the next.
+
+    Raises:
+      UserError: where one is negative, or no number.
+    """
+
+    log_every: int
+    checkpoint_steps: int
+    checkpoint_minutes: float
+
+    def __post_init__(self) -> None:
+        for name, value in dataclasses.asdict(self).items():
+            if not value >= 0:
+                raise UserError(f"{name} must be 0 or more, got {value:g}.")
+
+
 @dataclasses.dataclass
 class PretrainLoop:
     """The steps of a run that are left, and where they are noted down and saved.
 
     Attributes:
-      log_every: steps from one row of figures to the next, 0 for none within an epoch.
-      checkpoint_steps: steps from one saved state to the next, 0 for no number.
-      checkpoint_seconds: seconds from one saved state to the next.
+      often: how often figures are noted down and states saved.
       journal: where rows go; None for workers that are not the chief.
       lock: of the run folder, likewise.
       step: steps done before.
@@ -53,9 +75,7 @@ class PretrainLoop:
     calendar: Calendar
     crew: Crew
     checkpoints: Checkpoints
-    log_every: int
-    checkpoint_steps: int
-    checkpoint_seconds: float
+    often: HowOften
     journal: Journal | None
     lock: RunLock | None
     data_service: str | None
@@ -129,14 +149,14 @@ class PretrainLoop:
         return [
             Show(model, progress, images, check, shown, visible=chief),
             Evaluate(lambda: self.monitor.run(model), interval, calendar, check),
-            Log(model, calendar, images, self.log_every, check, self._write),
+            Log(model, calendar, images, self.often.log_every, check, self._write),
             Tell(calendar, progress, images, shown, self.say),
             Save(
                 self._save,
                 check,
                 calendar,
-                every=self.checkpoint_steps,
-                seconds=self.checkpoint_seconds,
+                every=self.often.checkpoint_steps,
+                seconds=60 * self.often.checkpoint_minutes,
                 keeps_time=chief,
             ),
         ]

@@ -35,22 +35,24 @@ def _frozen(images):
 
 
 @pytest.mark.parametrize(
-    ("augment", "images", "found", "said"),
+    ("make", "images", "found", "said"),
     [
-        (_layers.RandomFlip(), _UNIT, (0, 1), "repeats and resumes to the bit"),
-        (_layers.RandomFlip(), _PIXELS, (0, 255), "repeats and resumes to the bit"),
-        (_brighter, _PIXELS, (0, 255), "neither repeated nor resumed"),
+        (_layers.RandomFlip, _UNIT, (0, 1), "repeats and resumes to the bit"),
+        (_layers.RandomFlip, _PIXELS, (0, 255), "repeats and resumes to the bit"),
+        (lambda: _brighter, _PIXELS, (0, 255), "neither repeated nor resumed"),
         (
-            tf.keras.Sequential([_layers.Rescaling(1 / 255), _layers.RandomFlip()]),
+            lambda: tf.keras.Sequential(
+                [_layers.Rescaling(1 / 255), _layers.RandomFlip()]
+            ),
             *(_PIXELS, (0, 1), "repeats and resumes to the bit"),
         ),
-        (keras_cv.layers.RandomFlip(), _UNIT, (0, 1), "neither repeated nor resumed"),
-        (_frozen, _UNIT, (0, 1), "the same two of a batch in every step"),
+        (keras_cv.layers.RandomFlip, _UNIT, (0, 1), "neither repeated nor resumed"),
+        (lambda: _frozen, _UNIT, (0, 1), "the same two of a batch in every step"),
     ],
     ids=["unit", "pixels", "function", "rescaled", "keras-cv", "NumPy"],
 )
-def test_range_and_randomness_are_found_out(augment, images, found, said):
-    augmenter, line = _said(augment, images)
+def test_range_and_randomness_are_found_out(make, images, found, said):
+    augmenter, line = _said(make(), images)
     assert augmenter.range_of(images.dtype) == found
     assert said in line
 

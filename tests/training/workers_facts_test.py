@@ -8,6 +8,7 @@ import pytest
 from simclr_tf.training import Recipe
 from simclr_tf.training.calendar import Calendar
 from simclr_tf.training.data_record import DataRecord
+from simclr_tf.training.pretrain_loop import HowOften
 
 # The room gives the function's name to the function.
 _pretrain = importlib.import_module("simclr_tf.training.pretrain")
@@ -16,7 +17,8 @@ _RECORD = DataRecord({"images": 8, "digest": "x"}, Calendar(2, 4))
 
 
 def _facts(step=3, recipe=_RECIPE, record=_RECORD, log_every=5, save_every=7):
-    return _pretrain._facts(step, recipe, record, log_every, save_every)
+    often = HowOften(log_every, save_every, 5.0)
+    return _pretrain._facts(step, recipe, record, often)
 
 
 def _with(**changes):
