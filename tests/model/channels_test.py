@@ -45,7 +45,9 @@ def _learned(data, **settings):
     return model.get_weights()
 
 
-@pytest.mark.parametrize("container", ["dataset", "arrays"])
+@pytest.mark.parametrize(
+    "container", [pytest.param("dataset", marks=pytest.mark.exhaustive), "arrays"]
+)
 def test_a_stated_range_is_learned_from_as_the_unit_range_is(container):
     stated = _learned(_containers(_LEVELS)[container], value_range=(0, 4095))
     unit = (_LEVELS / 4095.0).astype("float32")
@@ -53,7 +55,10 @@ def test_a_stated_range_is_learned_from_as_the_unit_range_is(container):
         np.testing.assert_allclose(ours, theirs, atol=1e-6)
 
 
-@pytest.mark.parametrize("container", ["dataset", "arrays", "sequence"])
+@pytest.mark.parametrize(
+    "container",
+    [pytest.param("dataset", marks=pytest.mark.exhaustive), "arrays", "sequence"],
+)
 def test_values_out_of_the_stated_range_are_refused(container):
     model = _model(value_range=(0, 1000))
     with pytest.raises(UserError, match=r"from 0 to 1000 by value_range, and have"):
@@ -114,7 +119,7 @@ def test_an_encoder_that_is_for_rgb_alone_says_so():
         make_encoder("vit_tiny16", image_size=(32, 40))
 
 
-@pytest.mark.parametrize("channels", [4, 1])
+@pytest.mark.parametrize("channels", [4, pytest.param(1, marks=pytest.mark.exhaustive)])
 def test_an_export_says_what_it_takes(tmp_path, channels):
     model = _model()
     model.build((None, 8, 12, channels))

@@ -135,6 +135,7 @@ def _of_replicas(strategy):
     return values, models[0].get_weights()
 
 
+@pytest.mark.exhaustive
 @pytest.mark.xdist_group("replicas 2")
 def test_two_replicas_learn_with_it(replicas):
     values, weights = replicas(2).run(_of_replicas)

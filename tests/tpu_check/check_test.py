@@ -165,6 +165,7 @@ def test_a_step_on_crops_of_files_is_fed_less_than_a_canvas(compiler):
     assert result.feed_bytes == 8 * (2 * 72 * 72 * 3 + 2 * 4 + 2 * 4)
 
 
+@pytest.mark.exhaustive
 def test_a_step_beyond_a_cores_memory_is_refused_with_both_sizes(compiler):
     recipe = dataclasses.replace(RECIPE, batch_size=2**20)
     words = r"131072 images: it needs [\d.]+G of 15.48G"
