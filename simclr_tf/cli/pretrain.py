@@ -33,6 +33,19 @@ def _define(values: flags.FlagValues) -> None:
         "changes nothing",
         flag_values=values,
     )
+    _define_saving(values)
+    flags.DEFINE_boolean(
+        "accept_changed_data",
+        False,
+        "resume a run whose data has changed: the epoch it was in begins anew with "
+        "the data as it is now",
+        flag_values=values,
+    )
+    recipe_flags.define(values)
+
+
+def _define_saving(values: flags.FlagValues) -> None:
+    """How often the run saves its state and logs its figures."""
     flags.DEFINE_float(
         "checkpoint_minutes",
         5.0,
@@ -54,14 +67,6 @@ def _define(values: flags.FlagValues) -> None:
         "0 for one at each epoch's end alone",
         flag_values=values,
     )
-    flags.DEFINE_boolean(
-        "accept_changed_data",
-        False,
-        "resume a run whose data has changed: the epoch it was in begins anew with "
-        "the data as it is now",
-        flag_values=values,
-    )
-    recipe_flags.define(values)
 
 
 def _run(values: flags.FlagValues) -> None:

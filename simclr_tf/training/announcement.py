@@ -8,7 +8,7 @@ from simclr_tf.data import PretrainingData
 from simclr_tf.image_size import image_size_text, shorter_side
 from simclr_tf.model import Learner
 from simclr_tf.training import defaults
-from simclr_tf.training.calendar import Calendar
+from simclr_tf.training.begin import Begun
 from simclr_tf.training.recipe import Recipe, ResolvedRecipe
 
 # Settings of a column of `defaults` that a person is told of by name.
@@ -20,8 +20,7 @@ def announce(
     recipe: ResolvedRecipe,
     data: PretrainingData,
     model: Learner,
-    step: int,
-    calendar: Calendar,
+    begun: Begun,
     *,
     fast_bfloat16: bool,
     say: Callable[[str], None],
@@ -33,8 +32,7 @@ def announce(
       recipe: all settings.
       data: images.
       model: that learns.
-      step: steps done before.
-      calendar: which steps make which epoch.
+      begun: the steps done before, and which steps make which epoch.
       fast_bfloat16: whether this machine has instructions for it.
       say: called with the lines.
     """
@@ -53,18 +51,18 @@ def announce(
         *([data.note] if data.note else []),
         f"Encoder: {recipe.encoder}, {model.encoder.count_params():,} parameters, "
         f"{recipe.precision}, {views}",
-        f"Training: {epochs} of {calendar.steps_per_epoch:,} steps of "
+        f"Training: {epochs} of {begun.calendar.steps_per_epoch:,} steps of "
         f"{recipe.batch_size:,} images, {recipe.optimizer}, learning rate "
         f"{recipe.learning_rate:g} ({recipe.learning_rate_scaling})",
         f"Method: {method}; views {recipe.views}",
         *on_colours(recipe),
     ]
-    if step:
-        lines.append(f"Resuming after step {step:,}.")
+    if begun.step:
+        lines.append(f"Resuming after step {begun.step:,}.")
     else:
         lines += choices(said, recipe, len(data.train))
     say("\n".join(lines))
-    if recipe.precision == "bfloat16" and not step and not fast_bfloat16:
+    if recipe.precision == "bfloat16" and not begun.step and not fast_bfloat16:
         say(
             "This machine shows no instructions for bfloat16; where it imitates "
             "them, --precision=float32 is several times as fast."

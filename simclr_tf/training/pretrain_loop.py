@@ -10,49 +10,23 @@ from typing import Any
 
 from simclr_tf.data import PretrainingData, data_errors
 from simclr_tf.distribution.crew import Crew
-from simclr_tf.errors import UserError
 from simclr_tf.evaluators import Monitor
 from simclr_tf.image_size import height_and_width
 from simclr_tf.model import Learner
 from simclr_tf.progress import Progress
+from simclr_tf.training.begin import Begun
 from simclr_tf.training.build import build_augmenter
-from simclr_tf.training.calendar import Calendar
-from simclr_tf.training.checkpoints import Checkpoints
 from simclr_tf.training.feed import replica_batches
 from simclr_tf.training.finite_check import FiniteCheck
 from simclr_tf.training.hooks import Evaluate, Hook, Log, Save, Show, Tell
+from simclr_tf.training.how_often import HowOften
 from simclr_tf.training.interval import Interval
-from simclr_tf.training.journal import Journal
 from simclr_tf.training.loop import Loop, Phase
 from simclr_tf.training.recipe import ResolvedRecipe
 from simclr_tf.training.run_folder import RunFolder
-from simclr_tf.training.run_lock import RunLock
 from simclr_tf.training.stop_signal import StopSignal
 from simclr_tf.training.stopped import stopped
 from simclr_tf.training.train_function import make_train_function
-
-
-@dataclasses.dataclass(frozen=True)
-class HowOften:
-    """How often figures are noted down and states saved.
-
-    Attributes:
-      log_every: steps from one row of figures to the next, 0 for none within an epoch.
-      checkpoint_steps: steps from one saved state to the next, 0 for no number.
-      checkpoint_minutes: minutes from one saved state to the next.
-
-    Raises:
-      UserError: where one is negative, or no number.
-    """
-
-    log_every: int
-    checkpoint_steps: int
-    checkpoint_minutes: float
-
-    def __post_init__(self) -> None:
-        for name, value in dataclasses.asdict(self).items():
-            if not value >= 0:
-                raise UserError(f"{name} must be 0 or more, got {value:g}.")
 
 
 @dataclasses.dataclass
@@ -61,10 +35,8 @@ class PretrainLoop:
 
     Attributes:
       often: how often figures are noted down and states saved.
-      journal: where rows go; None for workers that are not the chief.
-      lock: of the run folder, likewise.
-      step: steps done before.
-      seconds_before: spent on the run by earlier processes.
+      begun: the run's folder, as it was opened, and the steps done before.
+      seconds_measuring: spent by this process on choosing the settings.
     """
 
     recipe: ResolvedRecipe
@@ -72,29 +44,26 @@ class PretrainLoop:
     data: PretrainingData
     monitor: Monitor
     model: Learner
-    calendar: Calendar
+    begun: Begun
     crew: Crew
-    checkpoints: Checkpoints
     often: HowOften
-    journal: Journal | None
-    lock: RunLock | None
     data_service: str | None
+    seconds_measuring: float
     say: Callable[[str], None]
-    step: int
-    seconds_before: float
 
     def __post_init__(self) -> None:
         self._began = time.monotonic()
         self._progress = Progress(
-            self.calendar.total * self.recipe.batch_size,
-            start=self.step * self.recipe.batch_size,
+            self.begun.calendar.total * self.recipe.batch_size,
+            start=self.begun.step * self.recipe.batch_size,
             cost=self._pixels,
         )
 
     @property
     def seconds(self) -> float:
         """Spent on the run by this process and those before it."""
-        return self.seconds_before + time.monotonic() - self._began
+        here = self.seconds_measuring + time.monotonic() - self._began
+        return self.begun.seconds + here
 
     def run_to_end(self) -> None:
         """Takes the steps that are left.
@@ -104,10 +73,10 @@ class PretrainLoop:
         """
         loop = Loop(
             self._phase,
-            self.calendar.total,
+            self.begun.calendar.total,
             hooks=self._hooks(),
             crew=self.crew,
-            step=self.step,
+            step=self.begun.step,
             steps_per_execution=self.recipe.steps_per_execution,
         )
         data = self.data
@@ -121,7 +90,7 @@ class PretrainLoop:
 
     def _phase(self, step: int) -> Phase:
         """The epochs from a step on whose views have one size."""
-        epoch, recipe = self.calendar.epoch_of(step), self.recipe
+        epoch, recipe = self.begun.calendar.epoch_of(step), self.recipe
         size = recipe.view_size(epoch)
         end = epoch + 1
         while end < recipe.all_epochs and recipe.view_size(end) == size:
@@ -129,7 +98,7 @@ class PretrainLoop:
         self.model.augmenter = build_augmenter(recipe, size)
         strategy = self.model.distribute_strategy
         train = make_train_function(self.model.learn, strategy)
-        return Phase(self.calendar.begin_of(end), self._batches(step), train)
+        return Phase(self.begun.calendar.begin_of(end), self._batches(step), train)
 
     def _batches(self, step: int) -> Iterator[Any]:
         """The batches of the next step and those after it, each replica's share."""
@@ -137,12 +106,16 @@ class PretrainLoop:
             self.recipe,
             self.data.train,
             self.model,
-            start_step=self.calendar.data_step(step),
+            start_step=self.begun.calendar.data_step(step),
             data_service=self.data_service,
         )
 
     def _hooks(self) -> list[Hook]:
-        model, calendar, images = self.model, self.calendar, self.recipe.batch_size
+        model, calendar, images = (
+            self.model,
+            self.begun.calendar,
+            self.recipe.batch_size,
+        )
         progress, shown, chief = self._progress, self._shown, self.crew.is_chief
         check = FiniteCheck(model, calendar, self._kept)
         interval = Interval.parse("eval_every", self.recipe.eval_every)
@@ -162,20 +135,20 @@ class PretrainLoop:
         ]
 
     def _write(self, row: dict[str, float]) -> None:
-        if self.journal is not None:
+        if self.begun.journal is not None:
             self._require_lock()
-            self.journal.write(row)
+            self.begun.journal.write(row)
 
     def _save(self, step: int) -> None:
         self._require_lock()
-        self.checkpoints.save(step, self.seconds)
+        self.begun.checkpoints.save(step, self.seconds)
 
     def _require_lock(self) -> None:
-        if self.lock is not None:
-            self.lock.require_held()
+        if self.begun.lock is not None:
+            self.begun.lock.require_held()
 
     def _kept(self) -> str:
-        newest = self.checkpoints.newest
+        newest = self.begun.checkpoints.newest
         if newest is None:
             return "No state was saved before that."
         return f"The last good state, after step {newest:,}, is in {self.run.path}."
@@ -192,7 +165,7 @@ class PretrainLoop:
     def _pixels(self, images: int) -> float:
         """Pixels of a view of each of the first `images` of the run, added up."""
         recipe = self.recipe
-        early = self.calendar.begin_of(recipe.early_epochs) * recipe.batch_size
+        early = self.begun.calendar.begin_of(recipe.early_epochs) * recipe.batch_size
         early = min(images, max(early, 0))
         late = images - early
         sizes = recipe.view_size(0), recipe.image_size

@@ -8,17 +8,17 @@ import pytest
 from simclr_tf.training import Recipe
 from simclr_tf.training.calendar import Calendar
 from simclr_tf.training.data_record import DataRecord
-from simclr_tf.training.pretrain_loop import HowOften
+from simclr_tf.training.how_often import HowOften
 
 # The room gives the function's name to the function.
-_pretrain = importlib.import_module("simclr_tf.training.pretrain")
+_begin = importlib.import_module("simclr_tf.training.begin")
 _RECIPE = Recipe(dataset="folder:a", image_size=32).resolve()
 _RECORD = DataRecord({"images": 8, "digest": "x"}, Calendar(2, 4))
 
 
 def _facts(step=3, recipe=_RECIPE, record=_RECORD, log_every=5, save_every=7):
     often = HowOften(log_every, save_every, 5.0)
-    return _pretrain._facts(step, recipe, record, often)
+    return _begin._facts(step, recipe, record, often)
 
 
 def _with(**changes):
@@ -44,7 +44,7 @@ def test_what_differs_is_found(differing, name):
 
 def test_versions_are_among_it(monkeypatch):
     ours = _facts()
-    monkeypatch.setattr(_pretrain, "versions", lambda: {"tensorflow": "1.0"})
+    monkeypatch.setattr(_begin, "versions", lambda: {"tensorflow": "1.0"})
     assert ours["versions"]["tensorflow"] != _facts()["versions"]["tensorflow"]
 
 
