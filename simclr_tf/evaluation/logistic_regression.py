@@ -5,16 +5,19 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegression
-from sklearn.preprocessing import StandardScaler
 
 from simclr_tf.errors import UserError
 from simclr_tf.evaluation.labelled_features import LabelledFeatures, labelled_features
 from simclr_tf.evaluation.result import EvaluationResult, result_of_scores
+
+# scikit-learn takes half a second to import, which most commands do not need.
+if TYPE_CHECKING:
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.preprocessing import StandardScaler
 
 
 def linear_probe(
@@ -116,6 +119,8 @@ def _pick(
 
 def _standardise(h: np.ndarray) -> tuple[StandardScaler, np.ndarray]:
     """Features of mean 0 and variance 1 in float64, and what made them so."""
+    from sklearn.preprocessing import StandardScaler
+
     h = h.astype(np.float64)  # always a copy, which is then changed in place
     scaler = StandardScaler(copy=False)
     return scaler, scaler.fit_transform(h)
@@ -124,6 +129,9 @@ def _standardise(h: np.ndarray) -> tuple[StandardScaler, np.ndarray]:
 def _fit(
     h: np.ndarray, y: np.ndarray, c: float, max_iter: int
 ) -> tuple[LogisticRegression, bool]:
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.linear_model import LogisticRegression
+
     probe = LogisticRegression(C=c, max_iter=max_iter)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", ConvergenceWarning)

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.preprocessing import StandardScaler
 
 from simclr_tf.errors import UserError
 from simclr_tf.evaluation.labelled_features import labelled_features
@@ -41,6 +40,9 @@ def ridge_probe(
     Raises:
       UserError: an argument is outside what is stated here.
     """
+    # Half a second, which most commands do not need.
+    from sklearn.preprocessing import StandardScaler
+
     started = time.perf_counter()
     strengths = sorted(float(each) for each in penalties)
     if not strengths or not all(0 < each < np.inf for each in strengths):

@@ -88,9 +88,19 @@ def test_the_recipe_leaves_out_what_is_for_rgb_alone(channels):
 
 
 @pytest.mark.parametrize(
-    "channels", [1, 4, *(pytest.param(c, marks=pytest.mark.exhaustive) for c in (2, 5))]
+    ("channels", "dtype"),
+    [
+        (1, "uint8"),
+        (4, "uint16"),
+        *(
+            pytest.param(channels, dtype, marks=pytest.mark.exhaustive)
+            for channels, dtype in (
+                *((1, "uint16"), (4, "uint8")),
+                *((2, "uint8"), (2, "uint16"), (5, "uint8"), (5, "uint16")),
+            )
+        ),
+    ],
 )
-@pytest.mark.parametrize("dtype", ["uint8", "uint16"])
 def test_a_host_makes_the_same_views(channels, dtype):
     augmenter = SimCLRAugmenter((12, 9))
     largest = tf.as_dtype(dtype).max

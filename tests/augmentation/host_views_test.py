@@ -63,6 +63,7 @@ def test_views_are_those_of_the_batch(images, case):
     np.testing.assert_allclose(got, expected, atol=5e-6)
 
 
+@pytest.mark.exhaustive
 def test_in_float64_they_are_the_same_to_its_rounding(images):
     tf.keras.backend.set_floatx("float64")
     try:

@@ -42,7 +42,10 @@ def _mapped(data, views):
     return data.map(in_map), calls
 
 
-@pytest.mark.parametrize(("processors", "sizes"), [(1, None), (3, _SIZES)])
+@pytest.mark.parametrize(
+    ("processors", "sizes"),
+    [pytest.param(1, None, marks=pytest.mark.exhaustive), (3, _SIZES)],
+)
 def test_a_map_over_batches_has_the_fast_form_and_the_same_views(
     monkeypatch, processors, sizes
 ):

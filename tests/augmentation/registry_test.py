@@ -57,7 +57,11 @@ def test_every_layers_probability_can_be_said(layer):
 
 @pytest.mark.parametrize(
     "views",
-    ["crop", "crop|vflip(1.0)|turn", "crop(0.5)|solarize(1.0)|flip|solarize(1.0)"],
+    [
+        "crop|vflip(1.0)|turn",
+        "crop(0.5)|solarize(1.0)|flip|solarize(1.0)",
+        pytest.param("crop", marks=pytest.mark.exhaustive),
+    ],
 )
 def test_layers_in_any_order_have_both_forms(views):
     augmenter = SimCLRAugmenter(16, layers=parse_views(views, 16))

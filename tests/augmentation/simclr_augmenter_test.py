@@ -96,6 +96,7 @@ def test_a_probability_out_of_its_range_is_refused(name):
         SimCLRAugmenter(20, **{name: 1.5})
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_two_layers_of_one_class_draw_apart_and_with_their_own_settings():
     augmenter = SimCLRAugmenter(20, blur=False)

@@ -68,7 +68,13 @@ def test_forward_parity(golden_folder, name):
     assert trainable == int(io["trainable"])
 
 
-@pytest.mark.parametrize("kind", [tf.Module, tf.keras.layers.Layer])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        tf.keras.layers.Layer,
+        pytest.param(tf.Module, marks=pytest.mark.exhaustive),
+    ],
+)
 def test_reads_a_prefix_and_a_saved_model(golden_folder, tmp_path, kind, built):
     """Keras saves its layers with paths of its own to the same variables."""
     folder = golden_folder / "r18_cifar_w025"
@@ -111,10 +117,18 @@ def test_a_model_without_a_probe_leaves_the_supervised_head(golden_folder, built
     ("changes", "message"),
     [
         ({"blocks": (2, 2, 2, 3)}, "missing from the checkpoint"),
-        ({"width_multiplier": 0.5}, r"shape \(3, 3, 3, 16\) in the checkpoint"),
+        pytest.param(
+            {"width_multiplier": 0.5},
+            r"shape \(3, 3, 3, 16\) in the checkpoint",
+            marks=pytest.mark.exhaustive,
+        ),
         ({"num_layers": 2}, "linear_layers/2/.* is in the checkpoint and not"),
         ({"num_classes": 7}, r"\(128, 10\) in the checkpoint and \(128, 7\)"),
-        ({"sk_ratio": 0.0625, "cifar_stem": False}, "does not match"),
+        pytest.param(
+            {"sk_ratio": 0.0625, "cifar_stem": False},
+            "does not match",
+            marks=pytest.mark.exhaustive,
+        ),
     ],
 )
 def test_what_does_not_match_is_named_and_nothing_is_changed(

@@ -140,6 +140,7 @@ def test_a_file_that_vanishes_during_training_is_named(photos):
         augment_on="device",
         batch_size=4,
         epochs=20,
+        eval="",
         early_share=0.0,
         precision="float32",
     )

@@ -141,6 +141,7 @@ def test_pretrain_uses_it(kind, tfrecord, tmp_path, request):
             f"--encoder={tiny.NAME}",
             "--head_layers=1",
             "--color_strength=0",
+            "--eval=",
             "--image_size=16",
             "--augment_on=device",
             "--epochs=1",

@@ -11,6 +11,7 @@ from simclr_tf.errors import UserError
 from tests.distribution.local_cluster import free_ports
 
 
+@pytest.mark.exhaustive  # `data/service_test.py` has them in a process.
 def test_both_servers_in_one_process_make_batches():
     (port,), said = free_ports(1), []
     servers = serve("both", port=port, say=said.append, wait=False)

@@ -79,7 +79,7 @@ def test_has_as_many_parameters_as_the_architecture(depth, parameters):
         (50, 1, 0.0, 24),
         pytest.param(50, 1, 0.0625, 35, marks=_EXHAUSTIVE),
         pytest.param(50, 2, 0.0, 94, marks=_EXHAUSTIVE),
-        (50, 2, 0.0625, 140),
+        pytest.param(50, 2, 0.0625, 140, marks=_EXHAUSTIVE),
         pytest.param(101, 1, 0.0625, 65, marks=_EXHAUSTIVE),
         pytest.param(152, 3, 0.0625, 795, marks=_EXHAUSTIVE),
     ],
@@ -95,7 +95,7 @@ def test_is_as_large_as_simclr_v2_says(depth, width, sk_ratio, millions):
     [
         (18, 1, 0.0, None, 512),
         (50, 1, 0.0, None, 2048),
-        (50, 2, 0.0625, None, 4096),
+        pytest.param(50, 2, 0.0625, None, 4096, marks=_EXHAUSTIVE),
         (18, 0.25, 0.0, (1, 1, 1, 1), 128),
         (50, 0.3, 0.0, (1, 1, 1, 1), 4 * 153),
         (50, 1 / 64, 0.0625, (1, 1, 1, 1), 32),
@@ -111,12 +111,17 @@ def test_feature_width(depth, multiplier, sk_ratio, blocks, width):
 @pytest.mark.parametrize(
     ("settings", "size", "sides"),
     [
-        ({}, 224, [56, 56, 28, 14, 7]),
+        pytest.param({}, 224, [56, 56, 28, 14, 7], marks=_EXHAUSTIVE),
         ({"sk_ratio": 0.0625}, 224, [56, 56, 28, 14, 7]),
         ({"cifar_stem": True}, 32, [32, 32, 16, 8, 4]),
-        ({"cifar_stem": True, "sk_ratio": 0.0625}, 32, [32, 32, 16, 8, 4]),
+        pytest.param(
+            {"cifar_stem": True, "sk_ratio": 0.0625},
+            32,
+            [32, 32, 16, 8, 4],
+            marks=_EXHAUSTIVE,
+        ),
         ({}, 97, [25, 25, 13, 7, 4]),
-        ({"sk_ratio": 0.0625}, 97, [25, 25, 13, 7, 4]),
+        pytest.param({"sk_ratio": 0.0625}, 97, [25, 25, 13, 7, 4], marks=_EXHAUSTIVE),
     ],
 )
 def test_sides_after_stem_and_groups(settings, size, sides):
@@ -183,7 +188,10 @@ def test_a_group_strides_once_on_a_3x3_kernel(form):
             assert all(side == 3 for side, _, _ in strided)
 
 
-@pytest.mark.parametrize("depth", [18, 34, 50, 101, 152, 200])
+@pytest.mark.parametrize(
+    "depth",
+    [18, 34, 50, *(pytest.param(d, marks=_EXHAUSTIVE) for d in (101, 152, 200))],
+)
 def test_the_first_block_of_every_group_alone_has_a_projection(depth):
     model = ResNet(depth, **_SMALL)
     convolutions = {18: 2, 34: 2}.get(depth, 3)
@@ -239,7 +247,11 @@ def test_gradients_reach_every_variable_and_statistics_move(form):
 
 
 @pytest.mark.parametrize(
-    "form", ["basic", "selective", pytest.param("bottleneck", marks=_EXHAUSTIVE)]
+    "form",
+    [
+        "selective",
+        *(pytest.param(f, marks=_EXHAUSTIVE) for f in ("basic", "bottleneck")),
+    ],
 )
 def test_an_image_has_its_features_whatever_the_batch(form):
     model = _shared(form)
@@ -250,8 +262,14 @@ def test_an_image_has_its_features_whatever_the_batch(form):
     assert np.ptp(together, axis=0).max() > 1e-2
 
 
-@pytest.mark.parametrize("shape", [[2, 47, 61, 3], [1, 33, 20, 1], [3, 8, 8, 4]])
-@pytest.mark.parametrize("cifar_stem", [True, False])
+@pytest.mark.parametrize(
+    ("shape", "cifar_stem"),
+    [
+        ([2, 47, 61, 3], False),
+        ([1, 33, 20, 1], True),
+        pytest.param([3, 8, 8, 4], False, marks=_EXHAUSTIVE),
+    ],
+)
 def test_takes_images_of_any_size_and_channels(shape, cifar_stem):
     model = ResNet(18, width_multiplier=0.0625, cifar_stem=cifar_stem)
     features = model(tf.random.stateless_uniform(shape, [3, 4]))
@@ -260,7 +278,11 @@ def test_takes_images_of_any_size_and_channels(shape, cifar_stem):
 
 
 @pytest.mark.parametrize(
-    "form", ["basic", "selective", pytest.param("bottleneck", marks=_EXHAUSTIVE)]
+    "form",
+    [
+        "selective",
+        *(pytest.param(f, marks=_EXHAUSTIVE) for f in ("basic", "bottleneck")),
+    ],
 )
 def test_compiles_for_xla_with_the_same_features(form):
     tf.keras.backend.set_floatx("float64")  # float32 rounds differently a machine.
@@ -273,7 +295,11 @@ def test_compiles_for_xla_with_the_same_features(form):
 
 
 @pytest.mark.parametrize(
-    "form", ["basic", "selective", pytest.param("bottleneck", marks=_EXHAUSTIVE)]
+    "form",
+    [
+        "selective",
+        *(pytest.param(f, marks=_EXHAUSTIVE) for f in ("basic", "bottleneck")),
+    ],
 )
 def test_float64_agrees_with_float32(form):
     expected = _shared(form)
@@ -291,7 +317,7 @@ def test_float64_agrees_with_float32(form):
 @pytest.mark.parametrize(
     ("form", "policy"),
     [
-        ("basic", "mixed_bfloat16"),
+        pytest.param("basic", "mixed_bfloat16", marks=_EXHAUSTIVE),
         ("bottleneck", "mixed_float16"),
         ("selective", "mixed_bfloat16"),
         pytest.param("basic", "mixed_float16", marks=_EXHAUSTIVE),
@@ -315,7 +341,11 @@ def test_mixed_precision_agrees_with_float32(form, policy):
 
 
 @pytest.mark.parametrize(
-    "form", ["basic", "selective", pytest.param("bottleneck", marks=_EXHAUSTIVE)]
+    "form",
+    [
+        "selective",
+        *(pytest.param(f, marks=_EXHAUSTIVE) for f in ("basic", "bottleneck")),
+    ],
 )
 def test_is_rebuilt_from_its_config(form):
     model = _trained(form, batch_norm_momentum=0.95, name="mine")

@@ -114,6 +114,7 @@ class _InPieces(tf.keras.Model):
         return tf.concat([half[view] for view in range(2) for half in made], axis=0)
 
 
+@pytest.mark.exhaustive
 def test_with_batch_norm_statistics_are_those_of_a_piece(arrays):
     whole, pieces = _model(_InPieces, 1), _model(tiny.encoder, 4)
     for model in (whole, pieces):

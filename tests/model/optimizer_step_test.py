@@ -96,7 +96,8 @@ def test_alone_the_step_is_keras_own_and_the_norm_is_known(name):
 @pytest.mark.parametrize(
     "name",
     [
-        *("lars", "scaled"),
+        "lars",
+        pytest.param("scaled", marks=pytest.mark.exhaustive),
         pytest.param("legacy", marks=pytest.mark.exhaustive),
         pytest.param("sgd", marks=pytest.mark.exhaustive),
         pytest.param("clipped", marks=pytest.mark.exhaustive),

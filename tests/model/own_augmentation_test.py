@@ -48,8 +48,21 @@ def _batches(images=_PIXELS, labels=_LABELS):
     return tf.data.Dataset.from_tensor_slices(data).batch(8, drop_remainder=True)
 
 
-@pytest.mark.parametrize("kind", ["sequential", "function", "keras-cv"])
-@pytest.mark.parametrize("dtype", ["uint8", "float32"])
+@pytest.mark.parametrize(
+    ("kind", "dtype"),
+    [
+        ("sequential", "uint8"),
+        ("function", "float32"),
+        ("keras-cv", "uint8"),
+        *(
+            pytest.param(kind, dtype, marks=pytest.mark.exhaustive)
+            for kind, dtype in (
+                *(("sequential", "float32"), ("function", "uint8")),
+                ("keras-cv", "float32"),
+            )
+        ),
+    ],
+)
 def test_it_learns_with_labels(kind, dtype, capsys):
     images = _PIXELS if dtype == "uint8" else (_PIXELS / 255.0).astype("float32")
     white = 255 if dtype == "uint8" else 1

@@ -138,7 +138,9 @@ def _refused(strategy, distribute):
     return "taken", [], []
 
 
-@pytest.mark.parametrize("distribute", [False, True])
+@pytest.mark.parametrize(
+    "distribute", [pytest.param(False, marks=pytest.mark.exhaustive), True]
+)
 def test_images_out_of_range_are_refused(replicas, distribute):
     message, before, after = replicas(2).run(_refused, distribute=distribute)
     assert "Divide pixels in 0..255 by 255" in message

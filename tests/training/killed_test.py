@@ -34,6 +34,7 @@ def _recipe(folder):
         encoder=tiny.NAME,
         head_layers=1,
         color_strength=0.0,
+        eval="",
         augment_on="device",
         batch_size=4,
         epochs=2,

@@ -175,7 +175,7 @@ def test_replicas_hold_the_same_weights_and_slots(
 ):
     """Also after a resume, which restores what the strategy made."""
     recipe = dataclasses.replace(
-        recipe, optimizer=optimizer, augment_on="device", epochs=1
+        recipe, optimizer=optimizer, augment_on="device", epochs=1, eval=""
     )
     replicas(2).run(_train, recipe=recipe, run=tmp_path / "run", stop_after=2)
     copies = replicas(2).run(_copies, recipe=recipe, run=tmp_path / "run")

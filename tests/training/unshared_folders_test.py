@@ -28,6 +28,7 @@ def test_workers_that_resume_from_different_steps_say_so_and_end(workers, tmp_pa
         encoder=tiny.NAME,
         head_layers=1,
         color_strength=0.0,
+        eval="",
         augment_on="device",
         batch_size=16,
         epochs=1,
