@@ -6,10 +6,9 @@ import json
 import os
 import sys
 
-import numpy as np
-
 from simclr_tf.data import evaluation_batches, load_train_and_test
-from simclr_tf.evaluation import knn, linear_probe
+from simclr_tf.evaluation import encode, knn, linear_probe
+from simclr_tf.evaluation.bare_pixels import bare_pixels
 from simclr_tf.progress import duration
 from simclr_tf.training import RunFolder
 
@@ -49,15 +48,11 @@ def main(run_path: str) -> None:
         print(f"{os.path.join(run.path, name):<40}{what}")
 
 
-def _pixels(dataset: str, image_size: int) -> list[np.ndarray]:
+def _pixels(dataset: str, image_size: int) -> list:
     arrays = []
     for source in load_train_and_test(dataset, image_size=image_size):
         batches = evaluation_batches(source, batch_size=500, image_size=image_size)
-        images, labels = [], []
-        for batch in batches.as_numpy_iterator():
-            images.append(batch["image"].reshape(len(batch["image"]), -1))
-            labels.append(batch["label"])
-        arrays += [np.concatenate(images), np.concatenate(labels)]
+        arrays += encode(bare_pixels(image_size), batches)
     return arrays
 
 

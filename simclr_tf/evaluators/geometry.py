@@ -28,3 +28,15 @@ class GeometryEvaluator(Evaluator):
             "deviation": images.deviation,
         }
         return values, images.collapse
+
+
+class CollapseEvaluator(Evaluator):
+    """1 where representations have collapsed, see `Geometry.collapse`, else 0."""
+
+    measures = ("collapsed",)
+
+    def measure(self, encoded: Encoded) -> tuple[dict[str, float], str]:
+        h = np.concatenate([encoded.bank_h, encoded.query_h])
+        if len(h) < 2:
+            return {}, ""
+        return {"collapsed": float(geometry(h).collapse != "")}, ""

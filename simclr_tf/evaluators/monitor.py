@@ -31,6 +31,9 @@ class Monitor:
       queries: images to measure, other ones.
       image_size: side that the encoder sees in pixels, or height and width.
       augmenter: makes two views of each query.
+
+    Attributes:
+      queries: number of images measured.
     """
 
     def __init__(
@@ -47,45 +50,66 @@ class Monitor:
         self._bank = None
         if bank is not None:
             self._bank = _sample(bank, BANK_SIZE, image_size)
+        self.queries = min(len(queries), QUERIES)
         self._queries = _sample(queries, QUERIES, image_size)
-        self._views: list[tf.data.Dataset] = []
-        if any(evaluator.needs_views for evaluator in self.evaluators):
-            self._views = _two_views(self._queries, augmenter)
+        self._labelled = labelled
+        self._augmenter = augmenter
+        self._views: list[tf.data.Dataset] | None = None
 
     @property
     def shown(self) -> Mapping[str, str]:
         """Short names of some values, for a line of progress."""
         return {k: v for each in self.evaluators for k, v in each.shown.items()}
 
-    def run(self, model: Any) -> tuple[dict[str, float], list[str]]:
+    def run(
+        self, model: Any, also: Sequence[Evaluator] = (), *, alone: bool = False
+    ) -> tuple[dict[str, float], list[str]]:
         """Measures a `Learner`, or another encoder that `evaluation.encode` takes.
 
         The replicas of a Keras model encode together; all workers must call this.
 
+        Args:
+          model: what is measured.
+          also: further evaluators, this time; one whose values are measured already
+            is left out.
+          alone: whether those are the only ones.
+
         Returns:
           Values by name, NaN where a feature is; and warnings, a line each.
         """
-        if not self.evaluators:
+        evaluators = self._with(also, alone)
+        if not evaluators:
             return {}, []
         query_h, query_y = _encode(model, self._queries)
         bank_h, bank_y = query_h[:0], query_y[:0]
         if self._bank is not None:
             bank_h, bank_y = _encode(model, self._bank)
         views_h = views_z = None
-        if self._views:
+        if any(evaluator.needs_views for evaluator in evaluators):
+            if self._views is None:
+                self._views = _two_views(self._queries, self._augmenter)
             views_h = np.stack([_encode(model, views)[0] for views in self._views])
             views_z = _projections(model, views_h)
         found = [h for h in (bank_h, query_h, views_h) if h is not None]
         if not all(np.isfinite(h).all() for h in found):
-            return {n: np.nan for e in self.evaluators for n in e.measures}, []
+            return {n: np.nan for e in evaluators for n in e.measures}, []
         encoded = Encoded(bank_h, bank_y, query_h, query_y, views_h, views_z)
         values: dict[str, float] = {}
         warnings = []
-        for evaluator in self.evaluators:
+        for evaluator in evaluators:
             own, warning = evaluator.measure(encoded)
             values.update(own)
             warnings += [warning] if warning else []
         return values, warnings
+
+    def _with(self, also: Sequence[Evaluator], alone: bool) -> list[Evaluator]:
+        """The evaluators of a measurement."""
+        found = [] if alone else [*self.evaluators]
+        measured = {name for each in found for name in each.measures}
+        for each in also:
+            if self._labelled or not each.needs_labels:
+                found += [] if measured & {*each.measures} else [each]
+        return found
 
 
 def _encode(model: Any, batches: tf.data.Dataset) -> tuple[np.ndarray, np.ndarray]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, ClassVar
 
 import tensorflow as tf
@@ -64,6 +65,15 @@ class Contrastive(Method):
             "contrastive_loss": compared.loss,
             "contrastive_accuracy": compared.accuracy,
             "contrastive_entropy": compared.entropy,
+        }
+
+    def chance(self, images: int, num_classes: int | None) -> dict[str, float]:
+        """Of a model to which all views are equally alike, at any temperature."""
+        del num_classes
+        candidates = 2 * images - 1
+        return {
+            "contrastive_loss": math.log(candidates),
+            "contrastive_accuracy": 1.0 / candidates,
         }
 
     def get_config(self) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+import math
 from typing import Any, ClassVar
 
 import numpy as np
@@ -56,6 +57,14 @@ class JigsawMethod(Pretext):
         if not 2 <= permutations <= 1000:
             raise UserError(f"permutations must be 2 to 1,000, got {permutations}.")
         self.permutations = permutations
+
+    def chance(self, images: int, num_classes: int | None) -> dict[str, float]:
+        """Of a guess."""
+        del images, num_classes
+        return {
+            "jigsaw_loss": math.log(self.permutations),
+            "jigsaw_accuracy": 1.0 / self.permutations,
+        }
 
     def make_head(
         self, *, layers: int, hidden_dim: int | None, out_dim: int

@@ -96,6 +96,16 @@ class Method:
         """
         raise NotImplementedError(f"{type(self).__name__} must define objective().")
 
+    def chance(self, images: int, num_classes: int | None) -> dict[str, float]:
+        """What a model that knows nothing has of `measures`; those that are known.
+
+        Args:
+          images: of the global batch, N.
+          num_classes: of the data set, None where it has no labels.
+        """
+        del images, num_classes
+        return {}
+
     def get_config(self) -> dict[str, Any]:
         """The arguments that make it again."""
         return {}

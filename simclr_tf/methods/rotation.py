@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import ClassVar
 
 import tensorflow as tf
@@ -26,6 +27,14 @@ class RotationMethod(Pretext):
     needs_squares = True
     measures = ("rotation_loss", "rotation_accuracy")
     shown: ClassVar = {"loss": "rotation_loss", "acc": "rotation_accuracy"}
+
+    def chance(self, images: int, num_classes: int | None) -> dict[str, float]:
+        """Of a guess."""
+        del images, num_classes
+        return {
+            "rotation_loss": math.log(_TURNS),
+            "rotation_accuracy": 1.0 / _TURNS,
+        }
 
     def make_head(
         self, *, layers: int, hidden_dim: int | None, out_dim: int

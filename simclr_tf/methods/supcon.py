@@ -17,6 +17,12 @@ class SupConMethod(Contrastive):
 
     learns_from_labels = True
 
+    def chance(self, images: int, num_classes: int | None) -> dict[str, float]:
+        """Of the loss alone: that of the accuracy depends on the classes of a batch."""
+        return {
+            "contrastive_loss": super().chance(images, num_classes)["contrastive_loss"]
+        }
+
     def compare(
         self, z_a: tf.Tensor, z_b: tf.Tensor, labels: tf.Tensor | None
     ) -> Contrast:

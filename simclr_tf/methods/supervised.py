@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import ClassVar
 
 import tensorflow as tf
@@ -28,6 +29,16 @@ class SupervisedMethod(Method):
     compares_images = False
     learns_from_labels = True
     classifies = True
+
+    def chance(self, images: int, num_classes: int | None) -> dict[str, float]:
+        """Of a guess."""
+        del images
+        if not num_classes:
+            return {}
+        return {
+            "supervised_loss": math.log(num_classes),
+            "supervised_accuracy": 1.0 / num_classes,
+        }
 
     def make_head(
         self,

@@ -18,6 +18,7 @@ from simclr_tf.training.build import build_model, build_optimizer
 from simclr_tf.training.checkpoints import newest_state
 from simclr_tf.training.fit_to_time import Budget, require_one_machine
 from simclr_tf.training.how_often import HowOften
+from simclr_tf.training.judge import begin_judging
 from simclr_tf.training.monitor import make_monitor
 from simclr_tf.training.precision import has_fast_bfloat16
 from simclr_tf.training.pretrain_loop import PretrainLoop
@@ -95,11 +96,14 @@ def pretrain(
             settings, run, data, model, crew, often, accept_changed_data, stack, say
         )
         announce(recipe, settings, data, model, begun, fast_bfloat16=fast, say=say)
+        monitor = make_monitor(settings, data, model)
+        judge = begin_judging(settings, run, data, model, monitor, crew, begun, say)
         loop = PretrainLoop(
             recipe=settings,
             run=run,
             data=data,
-            monitor=make_monitor(settings, data, model),
+            monitor=monitor,
+            judge=judge,
             model=model,
             begun=begun,
             crew=crew,
@@ -134,6 +138,7 @@ def _result(loop: PretrainLoop) -> dict:
         loop.recipe,
         loop.data,
         loop.model,
+        loop.judge,
         steps=total,
         seconds=loop.seconds,
         say=say,

@@ -21,6 +21,7 @@ from simclr_tf.training.finite_check import FiniteCheck
 from simclr_tf.training.hooks import Evaluate, Hook, Log, Save, Show, Tell
 from simclr_tf.training.how_often import HowOften
 from simclr_tf.training.interval import Interval
+from simclr_tf.training.judge import Judge
 from simclr_tf.training.loop import Loop, Phase
 from simclr_tf.training.recipe import ResolvedRecipe
 from simclr_tf.training.run_folder import RunFolder
@@ -43,6 +44,7 @@ class PretrainLoop:
     run: RunFolder
     data: PretrainingData
     monitor: Monitor
+    judge: Judge
     model: Learner
     begun: Begun
     crew: Crew
@@ -121,7 +123,13 @@ class PretrainLoop:
         interval = Interval.parse("eval_every", self.recipe.eval_every)
         return [
             Show(model, progress, images, check, shown, visible=chief),
-            Evaluate(lambda: self.monitor.run(model), interval, calendar, check),
+            Evaluate(
+                lambda: self.monitor.run(model),
+                interval,
+                calendar,
+                check,
+                at_end=self.judge.measure_end,
+            ),
             Log(model, calendar, images, self.often.log_every, check, self._write),
             Tell(calendar, progress, images, shown, self.say),
             Save(

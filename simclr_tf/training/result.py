@@ -12,6 +12,7 @@ import tensorflow as tf
 from simclr_tf.data import HELD_OUT, PretrainingData
 from simclr_tf.model import Learner
 from simclr_tf.progress import duration
+from simclr_tf.training.judge import Judge
 from simclr_tf.training.metrics_file import epoch_rows
 from simclr_tf.training.recipe import ResolvedRecipe
 from simclr_tf.training.run_folder import RunFolder, RunFolderError
@@ -44,6 +45,7 @@ def write_result(
     recipe: ResolvedRecipe,
     data: PretrainingData,
     model: Learner,
+    judge: Judge,
     *,
     steps: int,
     seconds: float,
@@ -56,6 +58,7 @@ def write_result(
       recipe: all settings.
       data: images.
       model: that learned.
+      judge: says whether it did.
       steps: of the whole run.
       seconds: spent on it.
       say: called with a line on it.
@@ -67,6 +70,7 @@ def write_result(
     own = recipe.eval_dataset is None
     if own and data.queries is not None and data.queries.split == HELD_OUT:
         held_out = len(data.queries)
+    floors, verdict = judge.floors, judge.verdict(rows[-1] if rows else {}, steps)
     result = {
         "steps": steps,
         "epochs": recipe.all_epochs,
@@ -74,6 +78,8 @@ def write_result(
         "seconds": seconds,
         "images_per_second": _speed(rows),
         "metrics": rows[-1] if rows else {},
+        "floors": floors.to_dict() if floors else None,
+        "verdict": verdict.to_dict(),
         "held_out": held_out,
         "pretrained_on_all": bool(held_out) and recipe.pretrain_on_all,
         "replicas": model.distribute_strategy.num_replicas_in_sync,
@@ -81,6 +87,7 @@ def write_result(
         "versions": versions(),
     }
     run.write_result(result)
+    say("\n".join(verdict.lines))
     say(f"Trained {steps:,} steps in {duration(seconds)}; see {run.path}.")
     return result
 

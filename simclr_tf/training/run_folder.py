@@ -5,6 +5,7 @@ metrics.jsonl   one JSON object a line, with `step` and `epoch`
 checkpoints/    the newest states of the training
 tensorboard/    the same metrics for TensorBoard
 data.json       what the images were, to notice when they change
+floors.json     figures before the first step, which those of the end are compared with
 result.json     final numbers, versions, seconds, images/s
 lock.json       which process trains, while one does
 """
@@ -49,6 +50,7 @@ class RunFolder:
         self.checkpoints = os.path.join(path, "checkpoints")
         self.tensorboard = os.path.join(path, "tensorboard")
         self.data = os.path.join(path, "data.json")
+        self.floors = os.path.join(path, "floors.json")
         self.result = os.path.join(path, "result.json")
         self.lock = os.path.join(path, "lock.json")
 

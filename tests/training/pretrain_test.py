@@ -3,6 +3,7 @@
 import dataclasses
 import importlib
 import json
+import math
 import pathlib
 import re
 import signal
@@ -110,6 +111,7 @@ def whole(recipe, tmp_path_factory):
     said = train_here(recipe, run)
     assert "first 2 epochs 12 px" in said
     assert "epoch 4/4" in said
+    assert "Verdict: learned" in said  # "learned" or "learned little"
     return run
 
 
@@ -136,7 +138,7 @@ def state(run):
 
 def test_the_run_folder_is_complete(whole, recipe):
     assert sorted(path.name for path in whole.iterdir()) == [
-        *("checkpoints", "data.json", "flags.txt", "metrics.jsonl"),
+        *("checkpoints", "data.json", "flags.txt", "floors.json", "metrics.jsonl"),
         *("result.json", "tensorboard"),
     ]
     assert RunFolder(str(whole)).recipe() == recipe.resolve()
@@ -166,6 +168,14 @@ def test_the_run_folder_is_complete(whole, recipe):
     assert result["encoder_parameters"] == _model(whole).encoder.count_params()
     assert result["versions"]["tensorflow"] == tf.__version__
     assert set(result["versions"]) == {"simclr_tf", "tensorflow", "python"}
+
+    measured = json.loads((whole / "floors.json").read_text())
+    assert result["floors"] == measured["floors"]
+    assert result["floors"]["chance"]["contrastive_loss"] == math.log(2 * 32 - 1)
+    end = {name: measured["end"][name] for name in ("knn_accuracy", *GEOMETRY)}
+    assert end == {name: rows[-1][name] for name in end}
+    assert result["verdict"]["basis"] == "labels"
+    assert result["verdict"]["learned"] is not None
 
 
 def _model(run):
@@ -305,6 +315,8 @@ def test_a_collapse_is_said_and_unlabelled_images_are_judged_by_labels_of_others
     before, row = metrics(tmp_path / "run")
     assert "ridge_accuracy" not in before
     assert 0.0 < row["ridge_accuracy"] <= 1.0
+    assert "Verdict: learned little: ridge" in said
+    assert "Why: the representations have collapsed" in said
     assert row["deviation"] < 0.1
 
 

@@ -9,6 +9,8 @@ from simclr_tf.training.finite_check import FiniteCheck
 from simclr_tf.training.hooks.hook import Hook, Moment
 from simclr_tf.training.interval import Interval
 
+Measure = Callable[[], "tuple[dict[str, float], list[str]]"]
+
 
 class Evaluate(Hook):
     """Measures every so many steps or epochs, and at the end; stands before `Log`.
@@ -18,16 +20,19 @@ class Evaluate(Hook):
       interval: from one measurement to the next.
       calendar: which steps make which epoch.
       check: refuses figures that are not finite.
+      at_end: measures after the last step, where that is another measurement.
     """
 
     def __init__(
         self,
-        measure: Callable[[], tuple[dict[str, float], list[str]]],
+        measure: Measure,
         interval: Interval,
         calendar: Calendar,
         check: FiniteCheck,
+        at_end: Measure | None = None,
     ) -> None:
         self._measure = measure
+        self._at_end = at_end or measure
         self._interval = interval
         self._calendar = calendar
         self._check = check
@@ -39,7 +44,8 @@ class Evaluate(Hook):
         if not self.is_due(moment.step):
             return
         self._check.require(moment.step)
-        values, warnings = self._measure()
+        last = moment.step == moment.total
+        values, warnings = (self._at_end if last else self._measure)()
         self._check.values(values, moment.step)
         moment.row.update(values)
         moment.evaluated = True

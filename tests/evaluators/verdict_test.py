@@ -1,0 +1,170 @@
+"""Whether it learned: of made figures, of which anyone can tell."""
+
+import math
+import re
+
+import pytest
+
+from simclr_tf.evaluators.floors import Floors
+from simclr_tf.evaluators.verdict import (
+    Evidence,
+    give_verdict,
+    standard_error,
+)
+
+VIEWS = "query_contrastive_accuracy"
+CHANCE = {"contrastive_loss": 5.541, "contrastive_accuracy": 0.004, VIEWS: 0.001}
+SHOWN = {"loss": "contrastive_loss", "acc": "contrastive_accuracy"}
+LABELS = {"knn_accuracy": 0.6, "ridge_accuracy": 0.62}
+
+
+def _floors(*, labels=True, **start):
+    accuracies = {"knn_accuracy": 0.27, "ridge_accuracy": 0.3} if labels else {}
+    pixels = {"knn_accuracy": 0.31, "ridge_accuracy": 0.25} if labels else {}
+    majority = 0.1 if labels else None
+    return Floors({**accuracies, VIEWS: 0.1, **start}, pixels, CHANCE, majority, 500)
+
+
+def _verdict(end, floors=None, loss=3.0, **evidence):
+    settings = {"steps": 5000, "least_steps": 1400, "compares_views": True, **evidence}
+    return give_verdict(
+        Evidence(
+            floors=floors or _floors(),
+            end={VIEWS: 0.8, "collapsed": 0.0, **end},
+            epoch={"contrastive_loss": loss, "contrastive_accuracy": 0.7},
+            shown=SHOWN,
+            **settings,
+        )
+    )
+
+
+def test_with_labels_it_learned_if_an_accuracy_is_above_all_its_floors():
+    verdict = _verdict(LABELS)
+    assert (verdict.learned, verdict.basis, verdict.reasons) == (True, "labels", [])
+    # ridge: 0.32 above what it was before training; kNN: 0.29 above pixels.
+    assert verdict.lines[-1] == (
+        "Verdict: learned. ridge 0.620 is 0.320 (standard error 0.030) above its "
+        "highest floor, before training (0.300)."
+    )
+
+
+@pytest.mark.parametrize(
+    ("knn", "ridge", "learned"),
+    [
+        (0.27, 0.3, False),  # As before training.
+        (0.30, 0.24, False),  # Above before training, and not above pixels.
+        (0.35, 0.3, False),  # 0.04 above pixels: 1.3 standard errors of 500 images.
+        (0.38, 0.3, True),  # 0.07: 2.3 standard errors.
+        (0.27, 0.37, True),
+        (0.1, 0.1, False),
+    ],
+)
+def test_the_gain_must_be_more_than_two_standard_errors(knn, ridge, learned):
+    verdict = _verdict({"knn_accuracy": knn, "ridge_accuracy": ridge})
+    assert verdict.learned is learned
+    assert verdict.reasons == ([] if learned else ["unknown"])
+
+
+def test_of_many_images_a_gain_of_no_use_does_not_count():
+    floors = Floors({"knn_accuracy": 0.300}, {}, CHANCE, 0.1, 10**6)
+    assert not _verdict({"knn_accuracy": 0.315}, floors).learned
+    assert _verdict({"knn_accuracy": 0.325}, floors).learned
+
+
+def test_each_figure_stands_beside_its_floors_with_a_standard_error():
+    lines = _verdict(LABELS).lines
+    assert lines[0] == (
+        "kNN 0.600 ± 0.022  (before training 0.270, pixels 0.310, largest class 0.100)"
+    )
+    assert "contrastive loss in the last epoch 3.000  (chance 5.541)" in lines
+    assert (
+        "contrastive accuracy 0.800 ± 0.018  (before training 0.100, chance 0.001)"
+    ) in lines
+    assert standard_error(0.6, 500) == pytest.approx(math.sqrt(0.24 / 500))
+
+
+NOTHING = {"knn_accuracy": 0.28, "ridge_accuracy": 0.3}
+
+
+@pytest.mark.parametrize(
+    ("reason", "flag", "end", "evidence"),
+    [
+        ("collapsed", "--learning_rate", {"collapsed": 1.0}, {}),
+        ("loss not below chance", "--epochs", {}, {"loss": 5.6}),
+        (
+            "views nearly alike",
+            "--views",
+            {},
+            {"floors": _floors(query_contrastive_accuracy=0.95)},
+        ),
+        ("too few steps", "--epochs", {}, {"steps": 60}),
+        ("unknown", "--epochs", {}, {}),
+    ],
+)
+def test_why_it_learned_little_and_which_flag_to_change(reason, flag, end, evidence):
+    verdict = _verdict({**NOTHING, **end}, **evidence)
+    assert verdict.learned is False
+    assert verdict.reasons == [reason]
+    assert verdict.lines[-2].startswith("Verdict: learned little: ")
+    assert verdict.lines[-1].startswith("Why: ")
+    assert flag in verdict.lines[-1]
+
+
+def test_all_reasons_are_told():
+    verdict = _verdict({**NOTHING, "collapsed": 1.0}, loss=6.28, steps=60)
+    assert verdict.reasons == ["collapsed", "loss not below chance", "too few steps"]
+    assert sum(line.startswith("Why: ") for line in verdict.lines) == 3
+
+
+def test_figures_of_images_that_were_learned_from_are_called_so():
+    assert "that it learned from" in _verdict(LABELS, seen=True).lines[-1]
+    assert "that it learned from" not in _verdict(LABELS).lines[-1]
+
+
+@pytest.mark.parametrize(
+    ("now", "end", "evidence", "learned"),
+    [
+        (0.8, {}, {}, True),
+        (0.8, {}, {"steps": 600}, True),  # Few steps that were enough.
+        (0.15, {}, {}, False),
+        (0.05, {}, {}, False),
+        (0.8, {"collapsed": 1.0}, {}, False),
+        (0.8, {}, {"loss": 5.55}, False),
+    ],
+)
+def test_without_labels_it_rests_on_views_of_one_image(now, end, evidence, learned):
+    floors = _floors(labels=False)
+    verdict = _verdict({VIEWS: now, **end}, floors, **evidence)
+    assert (verdict.learned, verdict.basis) == (learned, "views")
+    said = "\n".join(verdict.lines)
+    assert not re.search("kNN|ridge|class", said)
+    assert ("as far as can be told without labels" in said) == learned
+
+
+def test_without_labels_views_that_are_alike_teach_nothing():
+    floors = _floors(labels=False, query_contrastive_accuracy=0.97)
+    verdict = _verdict({VIEWS: 1.0}, floors)
+    assert (verdict.learned, verdict.reasons) == (False, ["views nearly alike"])
+
+
+def test_a_method_that_compares_no_views_is_judged_by_labels_or_not_at_all():
+    pretext = {"compares_views": False}
+    assert _verdict(LABELS, **pretext).learned is True
+    floors = _floors(labels=False)
+    untold = _verdict({}, floors, **pretext)
+    assert (untold.learned, untold.basis) == (None, "")
+    assert "--eval_dataset" in untold.lines[-1]
+    assert not any("contrastive accuracy 0.8" in line for line in untold.lines)
+    assert _verdict({"collapsed": 1.0}, floors, **pretext).learned is False
+
+
+def test_nothing_is_claimed_of_a_run_that_was_not_measured_at_its_beginning():
+    verdict = give_verdict(Evidence(None, LABELS, {}, SHOWN, 5000, 1400, True))
+    assert verdict.learned is None
+    assert verdict.lines[0] == "kNN 0.600"
+    assert "not measured from the beginning" in verdict.lines[-1]
+
+
+def test_floors_survive_their_file():
+    floors = _floors()
+    assert Floors.from_dict(floors.to_dict()) == floors
