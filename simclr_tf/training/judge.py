@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from simclr_tf.data import PretrainingData
+from simclr_tf.data import PretrainingData, data_errors
 from simclr_tf.distribution.crew import Crew
 from simclr_tf.evaluators import Monitor
 from simclr_tf.evaluators.floors import Floors, measure_floors, verdict_evaluators
@@ -89,7 +89,9 @@ class Judge:
         chance = self._model.method.chance(
             self._recipe.batch_size, self._data.train.num_classes
         )
-        floors = measure_floors(self._monitor, self._model, chance)
+        data = self._data
+        with data_errors(data.train, data.bank, data.queries):
+            floors = measure_floors(self._monitor, self._model, chance)
         self._write({"floors": floors.to_dict()})
 
     def measure_end(self) -> tuple[dict[str, float], list[str]]:
