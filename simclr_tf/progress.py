@@ -45,6 +45,20 @@ class Progress:
         self.every = every
         self.began = self.shown = time.monotonic()
         self._width = 0
+        # Units, work and seconds that tell nothing of the pace, see `leave_out`.
+        self._aside = 0, 0.0, 0.0
+
+    def leave_out(self, before: int, after: int, seconds: float) -> None:
+        """Leaves some units out of pace and time left: the compiler took the time.
+
+        Args:
+          before: units done before them.
+          after: units done after them.
+          seconds: that they took.
+        """
+        units, work, spent = self._aside
+        work += self.cost(after) - self.cost(before)
+        self._aside = units + after - before, work, spent + seconds
 
     def due(self) -> bool:
         """Whether the line is old enough to be written anew."""
@@ -52,16 +66,18 @@ class Progress:
 
     def rate(self, done: int) -> float:
         """Units a second in this process; 0 before the first."""
-        seconds = time.monotonic() - self.began
-        return (done - self.start) / seconds if seconds > 0 else 0.0
+        units, _, aside = self._aside
+        seconds = time.monotonic() - self.began - aside
+        return (done - self.start - units) / seconds if seconds > 0 else 0.0
 
     def left(self, done: int) -> str:
         """Time left, in words; "?" where nothing tells."""
-        worked = self.cost(done) - self.cost(self.start)
+        _, work, aside = self._aside
+        worked = self.cost(done) - self.cost(self.start) - work
         if self.total is None or worked <= 0:
             return "?"
         left = self.cost(self.total) - self.cost(done)
-        return duration(left / worked * (time.monotonic() - self.began))
+        return duration(left / worked * (time.monotonic() - self.began - aside))
 
     def show(self, done: int, values: Mapping[str, float] | None = None) -> None:
         """Writes the line, on a terminal."""

@@ -79,6 +79,15 @@ def test_time_left_follows_the_cost():
     assert _progress(200, start=100, cost=cost).left(150) == "2 h 00 min"
 
 
+def test_time_left_leaves_out_what_the_compiler_took():
+    """Of two hours the first 10 units took one and a half, compiled as they were."""
+    progress = _progress(110)
+    progress.leave_out(0, 10, 5400.0)
+    assert progress.left(10) == "?"
+    assert progress.left(60) == "30 min"
+    assert progress.rate(60) == pytest.approx(50 / 1800, rel=1e-2)
+
+
 def test_time_left_is_unknown_where_nothing_tells():
     assert _progress(None).left(500) == "?"
     assert _progress(1000).left(0) == "?"
