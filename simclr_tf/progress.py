@@ -8,9 +8,11 @@ terminal keeps no time.
 
 from __future__ import annotations
 
+import contextlib
 import sys
+import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TextIO
 
 
@@ -72,6 +74,8 @@ class Progress:
 
     def left(self, done: int) -> str:
         """Time left, in words; "?" where nothing tells."""
+        if done == self.total:
+            return duration(0.0)
         _, work, aside = self._aside
         worked = self.cost(done) - self.cost(self.start) - work
         if self.total is None or worked <= 0:
@@ -102,6 +106,41 @@ class Progress:
             self.stream.write("\r" + " " * self._width + "\r")
             self.stream.flush()
             self._width = 0
+
+
+@contextlib.contextmanager
+def waiting(
+    what: str, *, stream: TextIO | None = None, every: float = 1.0
+) -> Iterator[None]:
+    """While entered, a line on a terminal counts the seconds of work that has no steps.
+
+    Args:
+      what: is done, such as "compiling".
+      stream: where the line goes.
+      every: seconds between two updates.
+    """
+    stream = stream or sys.stderr
+    if not stream.isatty():
+        yield
+        return
+    done, began = threading.Event(), time.monotonic()
+
+    def show() -> None:
+        line = ""
+        while not done.wait(every):
+            line = f"{what}: {duration(time.monotonic() - began)}".ljust(len(line))
+            stream.write("\r" + line)
+            stream.flush()
+        stream.write("\r" + " " * len(line) + "\r")
+        stream.flush()
+
+    thread = threading.Thread(target=show, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
 
 
 def duration(seconds: float) -> str:

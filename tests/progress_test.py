@@ -3,10 +3,11 @@
 import io
 import os
 import sys
+import time
 
 import pytest
 
-from simclr_tf.progress import Progress, duration
+from simclr_tf.progress import Progress, duration, waiting
 
 
 class _Terminal:
@@ -84,6 +85,7 @@ def test_time_left_leaves_out_what_the_compiler_took():
     progress = _progress(110)
     progress.leave_out(0, 10, 5400.0)
     assert progress.left(10) == "?"
+    assert progress.left(110) == "0 s"
     assert progress.left(60) == "30 min"
     assert progress.rate(60) == pytest.approx(50 / 1800, rel=1e-2)
 
@@ -173,3 +175,23 @@ def test_a_line_is_due_when_the_last_is_old_enough(terminal, on_terminal):
 
 def test_standard_error_is_where_the_line_goes_by_default():
     assert Progress(1000).stream is sys.stderr
+
+
+def test_work_without_steps_moves_on_a_terminal_and_leaves_nothing(terminal):
+    with waiting("compiling", stream=terminal.stream, every=0.01):
+        time.sleep(0.2)
+        assert "compiling: 0 s" in terminal.written()
+    assert terminal.screen() == ""
+
+
+def test_work_without_steps_is_silent_elsewhere():
+    stream = io.StringIO()
+    with waiting("compiling", stream=stream, every=0.001):
+        time.sleep(0.02)
+    assert stream.getvalue() == ""
+
+
+def test_an_error_ends_the_line_of_waiting(terminal):
+    with pytest.raises(KeyError), waiting("compiling", stream=terminal.stream):
+        raise KeyError
+    assert terminal.screen() == ""

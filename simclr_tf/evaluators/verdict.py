@@ -25,7 +25,8 @@ CONTRASTIVE = "query_contrastive_accuracy"
 _NAMES = {
     "knn_accuracy": "kNN",
     "ridge_accuracy": "ridge",
-    CONTRASTIVE: "contrastive accuracy",
+    # Not called by its name, which batches have too, at another chance.
+    CONTRASTIVE: "other view found",
 }
 
 
@@ -248,29 +249,36 @@ def _words(name: str) -> str:
 
 def _figures(evidence: Evidence) -> list[str]:
     """Each figure of the end beside its floors."""
-    floors, lines = evidence.floors, []
+    floors, sample, batches = evidence.floors, [], []
     for name in (*ACCURACIES, CONTRASTIVE):
         if name not in evidence.end or (
             name == CONTRASTIVE and not evidence.compares_views
         ):
             continue
         value = evidence.end[name]
-        line = f"{_words(name)} {value:.3f}"
+        line = f"  {_words(name)} {value:.3f}"
         if floors is not None:
             line += f" ± {standard_error(value, floors.queries):.3f}"
             below = {**floors.of(name)}
             if name in floors.chance:
                 below["chance"] = floors.chance[name]
             line += _beside(below)
-        lines.append(line)
+        sample.append(line)
     for name in evidence.shown.values():
         if name not in evidence.epoch:
             continue
-        line = f"{_words(name)} in the last epoch {evidence.epoch[name]:.3f}"
+        line = f"  {_words(name)} {evidence.epoch[name]:.3f}"
         if floors is not None and name in floors.chance:
             line += _beside({"chance": floors.chance[name]})
-        lines.append(line)
-    return lines
+        batches.append(line)
+    images = f"{floors.queries:,} images" if floors is not None else "the sample"
+    learned_from = " that it learned from" if evidence.seen else ""
+    return [
+        *([f"On {images}{learned_from}, and what has learned nothing:"] * bool(sample)),
+        *sample,
+        *(["On the batches of the last epoch:"] * bool(batches)),
+        *batches,
+    ]
 
 
 def _beside(floors: Mapping[str, float]) -> str:

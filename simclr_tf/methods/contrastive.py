@@ -29,7 +29,10 @@ class Contrastive(Method):
 
     measures = ("contrastive_loss", "contrastive_accuracy", "contrastive_entropy")
     projects = True
-    shown: ClassVar = {"loss": "contrastive_loss", "acc": "contrastive_accuracy"}
+    shown: ClassVar = {
+        "contrastive loss": "contrastive_loss",
+        "acc": "contrastive_accuracy",
+    }
 
     def __init__(
         self,

@@ -47,7 +47,7 @@ class JigsawMethod(Pretext):
     drawn = 1
     num_views = _PIECES
     measures = ("jigsaw_loss", "jigsaw_accuracy")
-    shown: ClassVar = {"loss": "jigsaw_loss", "acc": "jigsaw_accuracy"}
+    shown: ClassVar = {"jigsaw loss": "jigsaw_loss", "acc": "jigsaw_accuracy"}
     draws = True
     resizes = True
     least_side = 12  # Smaller cells are as large as their pieces.

@@ -20,7 +20,8 @@ class Method:
       drawn: augmented views drawn of each image.
       num_views: views V that the encoder sees of each image, see `arrange`.
       measures: names of the scalars that `objective` returns beside "loss".
-      shown: short names, for a line of progress, of some of them.
+      shown: short names, for a line of progress, of some of them. None is called
+        "loss": that is what is minimised, and counts more than the method's own.
       draws: whether `objective` draws at random, from seeds.
       projects: whether the head maps one representation to a projection of it, which
         an exported encoder then gives too.

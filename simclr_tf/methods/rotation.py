@@ -26,7 +26,7 @@ class RotationMethod(Pretext):
     num_views = _TURNS
     needs_squares = True
     measures = ("rotation_loss", "rotation_accuracy")
-    shown: ClassVar = {"loss": "rotation_loss", "acc": "rotation_accuracy"}
+    shown: ClassVar = {"rotation loss": "rotation_loss", "acc": "rotation_accuracy"}
 
     def chance(self, images: int, num_classes: int | None) -> dict[str, float]:
         """Of a guess."""

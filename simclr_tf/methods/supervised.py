@@ -25,7 +25,10 @@ class SupervisedMethod(Method):
     drawn = 1
     num_views = 1
     measures = ("supervised_loss", "supervised_accuracy")
-    shown: ClassVar = {"loss": "supervised_loss", "acc": "supervised_accuracy"}
+    shown: ClassVar = {
+        "supervised loss": "supervised_loss",
+        "acc": "supervised_accuracy",
+    }
     compares_images = False
     learns_from_labels = True
     classifies = True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping
 
 from simclr_tf.data import PretrainingData, data_errors
@@ -10,8 +11,8 @@ from simclr_tf.evaluators import Monitor
 from simclr_tf.evaluators.floors import Floors, measure_floors, verdict_evaluators
 from simclr_tf.evaluators.verdict import Evidence, Verdict, give_verdict
 from simclr_tf.model import Learner
+from simclr_tf.progress import waiting
 from simclr_tf.training import defaults, run_files
-from simclr_tf.training.begin import Begun
 from simclr_tf.training.recipe import ResolvedRecipe
 from simclr_tf.training.run_folder import RunFolder
 
@@ -31,12 +32,12 @@ def begin_judging(
     model: Learner,
     monitor: Monitor,
     crew: Crew,
-    begun: Begun,
+    steps_done: int,
     say: Callable[[str], None],
 ) -> Judge:
     """A run's judge; of one that begins now it measures the floors."""
     judge = Judge(recipe, run, data, model, monitor, crew.is_chief)
-    if not begun.step:
+    if not steps_done:
         judge.measure_floors(say)
     return judge
 
@@ -89,8 +90,11 @@ class Judge:
         chance = self._model.method.chance(
             self._recipe.batch_size, self._data.train.num_classes
         )
-        data = self._data
-        with data_errors(data.train, data.bank, data.queries):
+        data, nothing = self._data, contextlib.nullcontext()
+        with (
+            waiting("measuring") if self._writes else nothing,
+            data_errors(data.train, data.bank, data.queries),
+        ):
             floors = measure_floors(self._monitor, self._model, chance)
         self._write({"floors": floors.to_dict()})
 

@@ -97,7 +97,9 @@ def pretrain(
         )
         announce(recipe, settings, data, model, begun, fast_bfloat16=fast, say=say)
         monitor = make_monitor(settings, data, model)
-        judge = begin_judging(settings, run, data, model, monitor, crew, begun, say)
+        judge = begin_judging(
+            settings, run, data, model, monitor, crew, begun.step, say
+        )
         loop = PretrainLoop(
             recipe=settings,
             run=run,

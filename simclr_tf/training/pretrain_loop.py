@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+import tensorflow as tf
+
 from simclr_tf.data import PretrainingData, data_errors
 from simclr_tf.distribution.crew import Crew
 from simclr_tf.evaluators import Monitor
-from simclr_tf.image_size import height_and_width
+from simclr_tf.image_size import ImageSize, height_and_width, image_size_text
 from simclr_tf.model import Learner
-from simclr_tf.progress import Progress
+from simclr_tf.progress import Progress, waiting
 from simclr_tf.training.begin import Begun
 from simclr_tf.training.build import build_augmenter
 from simclr_tf.training.feed import replica_batches
@@ -22,7 +25,7 @@ from simclr_tf.training.hooks import Evaluate, Hook, Log, Save, Show, Tell
 from simclr_tf.training.how_often import HowOften
 from simclr_tf.training.interval import Interval
 from simclr_tf.training.judge import Judge
-from simclr_tf.training.loop import Loop, Phase
+from simclr_tf.training.loop import Loop, Phase, Train
 from simclr_tf.training.recipe import ResolvedRecipe
 from simclr_tf.training.run_folder import RunFolder
 from simclr_tf.training.stop_signal import StopSignal
@@ -100,7 +103,38 @@ class PretrainLoop:
         self.model.augmenter = build_augmenter(recipe, size)
         strategy = self.model.distribute_strategy
         train = make_train_function(self.model.learn, strategy)
+        train = self._first_apart(train, step, size)
         return Phase(self.begun.calendar.begin_of(end), self._batches(step), train)
+
+    def _first_apart(self, train: Train, step: int, size: ImageSize) -> Train:
+        """Takes steps; the time of the first, which are compiled, tells no pace.
+
+        Args:
+          train: takes steps.
+          step: the steps done before the first.
+          size: of the views.
+        """
+        first = True
+
+        def take(batches: Iterator[Any], steps: int) -> dict[str, tf.Tensor]:
+            nonlocal first
+            if not first:
+                return train(batches, steps)
+            first = False
+            began = time.monotonic()
+            self._progress.clear()
+            with self._waiting(f"compiling for views of {image_size_text(size)} px"):
+                values = train(batches, steps)
+                float(values["loss"])  # Waits for the device.
+            images, end = self.recipe.batch_size, step + steps
+            seconds = time.monotonic() - began
+            self._progress.leave_out(step * images, end * images, seconds)
+            return values
+
+        return take
+
+    def _waiting(self, what: str) -> contextlib.AbstractContextManager[None]:
+        return waiting(what) if self.crew.is_chief else contextlib.nullcontext()
 
     def _batches(self, step: int) -> Iterator[Any]:
         """The batches of the next step and those after it, each replica's share."""
@@ -113,11 +147,8 @@ class PretrainLoop:
         )
 
     def _hooks(self) -> list[Hook]:
-        model, calendar, images = (
-            self.model,
-            self.begun.calendar,
-            self.recipe.batch_size,
-        )
+        model, calendar = self.model, self.begun.calendar
+        images = self.recipe.batch_size
         progress, shown, chief = self._progress, self._shown, self.crew.is_chief
         check = FiniteCheck(model, calendar, self._kept)
         interval = Interval.parse("eval_every", self.recipe.eval_every)

@@ -3,6 +3,7 @@
 import contextlib
 import io
 import json
+import re
 
 import numpy as np
 import pytest
@@ -83,8 +84,11 @@ def test_pretrain_shows_what_a_person_wants_to_know(shown):
     for word in ("400 images", "10 classes", "parameters", "epoch 1/2", "epoch 2/2"):
         assert word in shown
     last = next(line for line in shown.splitlines() if line.startswith("epoch 2/2"))
-    for word in ("loss", "acc", "probe", "kNN", "images/s", "left"):
+    for word in ("contrastive loss", "acc", "probe", "kNN", "images/s", "left"):
         assert word in last
+    # In metrics.jsonl that is what is minimised.
+    assert not re.search(r"  loss \d", shown)
+    assert "\nVerdict: learned" in shown  # "learned" or "learned little"
 
 
 def test_the_runs_own_flagfile_repeats_it(run, tmp_path, monkeypatch):

@@ -165,7 +165,14 @@ def test_killed_stopped_and_crashed_in_a_folder_named_like_a_pattern(
     rows = _rows(run)
     assert [row["epoch"] for row in rows] == [1 / 3, 2 / 3, 1, 4 / 3, 5 / 3, 2]
     assert ["knn_accuracy" in row for row in rows] == [False, True] * 3
-    assert RunFolder(str(run)).read_result()["metrics"].items() >= rows[-1].items()
+    result = RunFolder(str(run)).read_result()
+    assert result["metrics"].items() >= rows[-1].items()
+    # The floors are those of the beginning, measured once.
+    assert "before it learns" not in said
+    assert result["floors"]["start"].keys() >= {"knn_accuracy", "collapsed"}
+    undisturbed = RunFolder(str(whole)).read_result()
+    for name in ("floors", "verdict"):
+        assert result[name] == undisturbed[name]
     assert [path.name for path in run.iterdir() if "lock" in path.name] == []
     # What knn, embed and export ask.
     RunFolder(str(run)).load_model()
