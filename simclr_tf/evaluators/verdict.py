@@ -99,7 +99,8 @@ def give_verdict(evidence: Evidence) -> Verdict:
     judged = [n for n in ACCURACIES if n in evidence.end and n in evidence.floors.start]
     if judged:
         return _by_labels(evidence, judged, reasons, lines)
-    if evidence.compares_views and CONTRASTIVE in evidence.end:
+    measured = CONTRASTIVE in evidence.end and CONTRASTIVE in evidence.floors.start
+    if evidence.compares_views and measured:
         return _by_views(evidence, reasons, lines)
     return _untold(evidence, reasons, lines)
 
@@ -132,7 +133,7 @@ def _by_views(evidence: Evidence, reasons: list[str], lines: list[str]) -> Verdi
     gain = _gain(now, before, floors.queries)
     said = (
         f"the other view of an image is found for {now:.3f} of a sample, "
-        f"{_above(gain)} before training ({before:.3f})"
+        f"{_above(gain)} what it was before training ({before:.3f})"
     )
     against = [reason for reason in reasons if reason != "too few steps"]
     if gain.counts(LEAST_CONTRASTIVE_GAIN) and not against:
