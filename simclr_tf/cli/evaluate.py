@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
 
 from absl import flags
 
-from simclr_tf.cli import encoder_flags, output
+from simclr_tf.cli import encoder_flags, floors, output
 from simclr_tf.cli.command import UsageError
 from simclr_tf.data import (
     HELD_OUT,
@@ -17,7 +16,7 @@ from simclr_tf.data import (
     Source,
     load_train_and_test,
 )
-from simclr_tf.evaluation import EvaluationResult
+from simclr_tf.evaluators.verdict import standard_error
 from simclr_tf.messages import say
 from simclr_tf.training import ResolvedRecipe
 
@@ -47,9 +46,19 @@ def define(values: flags.FlagValues) -> None:
 
 
 def run(
-    values: flags.FlagValues, name: str, judge: Callable[..., EvaluationResult]
+    values: flags.FlagValues,
+    name: str,
+    judge: floors.Judge,
+    pixel_judge: floors.Judge | None = None,
 ) -> None:
-    """Encodes both splits, judges the features, prints and writes the result."""
+    """Encodes both splits, judges the features, prints and writes the result.
+
+    Args:
+      values: of the flags.
+      name: of the file for the result.
+      judge: of features.
+      pixel_judge: of the images' pixels, a floor; where that is another one.
+    """
     if values.output is not None:
         output.require_writable_file(values.output)
     loaded = encoder_flags.load(values)
@@ -82,9 +91,18 @@ def run(
     train_h, train_y = encoder_flags.features(loaded, train, values.batch_size)
     test_h, test_y = encoder_flags.features(loaded, test, values.batch_size)
     result = judge(train_h, train_y, test_h, test_y)
-    say(str(result))
+    below = floors.measure(loaded, train, test, pixel_judge or judge, values.batch_size)
+    error = standard_error(result.top1, result.num_test)
+    say(f"{result}\nStandard error {error:.4f}; of what has learned nothing: {below}.")
+    if not values.random:
+        say("The encoder before it learned: the same command with --random.")
     if path is not None:
-        figures = {**result.to_dict(), "pretrained_on_test_images": learned_from}
+        figures = {
+            **result.to_dict(),
+            "standard_error": error,
+            "floors": below.to_dict(),
+            "pretrained_on_test_images": learned_from,
+        }
         output.write(path, (json.dumps(figures, indent=2) + "\n").encode())
         say(f"Written to {path}.")
 

@@ -3,6 +3,7 @@
 import contextlib
 import io
 import json
+import math
 import re
 
 import numpy as np
@@ -150,6 +151,15 @@ def test_evaluation_prints_and_writes_accuracies(
         assert 0.05 < result["top1"] <= result["top5"] <= 1.0
         assert (result["num_train"], result["num_test"]) == (400, 100)
         assert f"top-1 {result['top1']:.4f}" in shown
+        share = result["top1"]
+        assert result["standard_error"] == math.sqrt(share * (1 - share) / 100)
+    # What has learned nothing, of the same images; here of the same encoder too.
+    by = {"knn": "knn", "linear_eval": "ridge probe"}[command]
+    assert trained["floors"] == floor["floors"]
+    assert trained["floors"]["pixels_method"] == by
+    assert f"{by} on pixels of 16 px {trained['floors']['pixels']:.4f}" in shown
+    assert 0.0 < trained["floors"]["largest_class"] <= 0.2
+    assert shown.count("the same command with --random") == 1
     for result, flags in ((trained, ()), (floor, ("--random",))):
         expected = classify(*features[flags])
         assert result["top1"] == pytest.approx(expected.top1, abs=0.02)
