@@ -101,6 +101,7 @@ def _assert_same(ours, theirs):
         ),
         pytest.param(4, {"encoder": "tiny"}, marks=[_FOUR, _EXHAUSTIVE]),
         pytest.param("workers", {"encoder": "tiny"}, marks=[_WORKERS, _EXHAUSTIVE]),
+        pytest.param(2, {"encoder": "vit"}, marks=[_TWO, _EXHAUSTIVE]),
         pytest.param(
             2, {"encoder": "plain", "blocks": (2, 1)}, marks=[_TWO, _EXHAUSTIVE]
         ),

@@ -13,6 +13,7 @@ import tensorflow as tf
 
 import simclr_tf
 from simclr_tf import randomness
+from simclr_tf.encoder import VisionTransformer
 from simclr_tf.methods import Contrastive, method_class
 from simclr_tf.model import Learner
 from tests import tiny
@@ -39,7 +40,7 @@ class Case:
     images: str
     """An npz file with x_train and y_train; views too, where they are made before."""
     encoder: str = "plain"
-    """Of `_ENCODERS`, or "tiny"."""
+    """Of `_ENCODERS`, "tiny" or "vit"."""
     blocks: tuple[int, ...] | None = (1, 1)
     method: str = "simclr"
     optimizer: str = "sgd"
@@ -60,6 +61,8 @@ def make_model(case: Case) -> Learner:
     tf.keras.utils.set_random_seed(3)
     if case.encoder == "tiny":
         encoder = tiny.encoder()
+    elif case.encoder == "vit":
+        encoder = VisionTransformer(8, width=16, depth=2, heads=2)
     else:
         encoder = simclr_tf.ResNet(
             **_ENCODERS[case.encoder],

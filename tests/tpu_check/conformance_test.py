@@ -125,6 +125,7 @@ def distance(ours, theirs):
     ("encoder", "blocks", "optimizer", "probe"),
     [
         ("tiny", (1,), "lars", True),
+        ("vit", None, "sgd", False),
         pytest.param("plain", (1,), "lars", True, marks=pytest.mark.exhaustive),
         pytest.param("plain", (2, 1), "lars", True, marks=pytest.mark.exhaustive),
         pytest.param("selective", (1, 1), "sgd", False, marks=pytest.mark.exhaustive),
