@@ -13,6 +13,8 @@ from simclr_tf.augmentation import (
 )
 from simclr_tf.errors import UserError
 
+pytestmark = pytest.mark.slow
+
 _UNIT = np.random.default_rng(0).uniform(size=[4, 6, 6, 3])
 _WRONG = [
     ((_UNIT * 255).astype("float32"), r"to 25\d.* by 255, or cast to uint8"),

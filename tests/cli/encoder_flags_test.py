@@ -14,6 +14,8 @@ from simclr_tf.training import Recipe, RunFolder, build_model, run_files
 from simclr_tf.training.flagfile import to_flagfile
 from tests import tiny
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def recipe(tmp_path_factory):

@@ -19,6 +19,8 @@ from simclr_tf.data import (
 from simclr_tf.training import Recipe, pretrain
 from tests import tiny
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def photos(tmp_path):

@@ -6,6 +6,8 @@ import tensorflow as tf
 
 from simclr_tf.encoder.blocks import BasicBlock, BottleneckBlock
 
+pytestmark = pytest.mark.slow
+
 _KINDS = [(BasicBlock, 0.0), (BottleneckBlock, 0.0), (BottleneckBlock, 0.0625)]
 _SK = 0.0625
 

@@ -14,6 +14,8 @@ from simclr_tf.errors import UserError
 from simclr_tf.training import Recipe, RunFolder
 from simclr_tf.training.build import build_model, build_optimizer
 
+pytestmark = pytest.mark.slow
+
 _IMAGES = np.random.default_rng(0).random([3, 8, 8, 3])
 
 

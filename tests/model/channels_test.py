@@ -12,6 +12,8 @@ from simclr_tf.head import ProjectionHead
 from simclr_tf.model import SimCLR
 from tests import tiny
 
+pytestmark = pytest.mark.slow
+
 _LEVELS = np.random.default_rng(0).integers(0, 4096, [16, 14, 18, 4], np.uint16)
 
 

@@ -10,6 +10,8 @@ from simclr_tf.head import ProjectionHead
 from simclr_tf.model import SimCLR
 from simclr_tf.model.checked_data import checked, explain_data
 
+pytestmark = pytest.mark.slow
+
 _UNIT = np.random.default_rng(0).uniform(size=[12, 8, 8, 3]).astype("float32")
 _PIXELS = _UNIT * 255
 # The last batch of four is out of range.

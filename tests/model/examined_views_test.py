@@ -11,6 +11,8 @@ from simclr_tf.augmentation import OwnViews
 from simclr_tf.errors import UserError
 from simclr_tf.model.examined_views import examine
 
+pytestmark = pytest.mark.slow
+
 _layers = tf.keras.layers
 _PIXELS = tf.TensorSpec([None, 16, 16, 3], tf.uint8)
 _UNIT = tf.TensorSpec([None, None, None, 3], tf.float32)

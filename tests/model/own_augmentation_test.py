@@ -11,6 +11,8 @@ from simclr_tf.methods import method_class
 from simclr_tf.model import Learner, SimCLR
 from tests import sample_images
 
+pytestmark = pytest.mark.slow
+
 _layers = tf.keras.layers
 _PIXELS = sample_images.images(16, 12)[0]
 _LABELS = np.arange(16) % 3

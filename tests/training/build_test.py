@@ -9,6 +9,8 @@ from simclr_tf.training import Recipe, build_augmenter, build_model
 from simclr_tf.training.build import build_optimizer
 from tests import tiny
 
+pytestmark = pytest.mark.slow
+
 RECIPE = Recipe(
     image_size=16,
     encoder="resnet18x0.0625",

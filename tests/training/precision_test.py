@@ -9,6 +9,8 @@ from simclr_tf.training.precision import has_fast_bfloat16, policy
 from simclr_tf.training.recipe import PRECISIONS
 from tests import tiny
 
+pytestmark = pytest.mark.slow
+
 _POLICIES = {
     "float32": "float32",
     "bfloat16": "mixed_bfloat16",

@@ -7,6 +7,8 @@ import tensorflow as tf
 from simclr_tf.training import Recipe, run_images
 from simclr_tf.training.run_images import RunImages
 
+pytestmark = pytest.mark.slow
+
 
 def _folder(path, sides):
     path.mkdir()

@@ -12,6 +12,8 @@ from simclr_tf.training import Recipe, RunFolder, build_model
 from simclr_tf.training.starting_weights import encoder_of, load_encoder
 from tests import tiny
 
+pytestmark = pytest.mark.slow
+
 RECIPE = Recipe(
     dataset="shapes:40",
     image_size=16,
