@@ -1,12 +1,14 @@
 """Which images a served encoder accepts, image by image.
 
 A server puts requests of several clients into one batch, and an error would fail all of
-them. So an image out of range is answered with NaN, and only a batch without a single
-acceptable image ends in an error, which says what is wrong. Where a converter or
-compiler leaves checks out, the NaN remain.
+them. So an image out of range, or a file that cannot be read, is answered with NaN, and
+only a batch without a single acceptable image ends in an error, which says what is
+wrong. Where a converter or compiler leaves checks out, the NaN remain.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import tensorflow as tf
 
@@ -17,11 +19,8 @@ from simclr_tf.augmentation.value_range import HIGHEST, LOWEST
 _DIMMEST = 4.0
 # How files begin: JPEG, PNG, GIF, BMP.
 _FORMATS = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF8", b"BM")
-# What is decoded in place of a file that is none of these: one black pixel.
-_NO_FILE = (
-    b"GIF87a\x01\x00\x01\x00\x80\x00\x00\x00\x00\x00\x00\x00\x00"
-    b",\x00\x00\x00\x00\x01\x00\x01\x00\x00\x02\x02D\x01\x00;"
-)
+# Files that are read at once, at most.
+_AT_ONCE = 16
 _STATED = (
     "images must be floating point in [0, 1], or uint8 (which has a signature of its "
     "own, serving_uint8); serving_0_255 takes floating point in 0..255"
@@ -56,18 +55,52 @@ def in_pixel_range(images: tf.Tensor) -> tf.Tensor:
     return tf.reduce_all(inside, axis=[1, 2, 3]) & (bright | black)
 
 
-def known_files(contents: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Which strings `[B]` begin as image files do, and the strings to decode.
+def read_files(
+    contents: tf.Tensor,
+    read: Callable[[tf.Tensor], tf.Tensor],
+    instead: tf.Tensor,
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """What is read of each file, and which files could be read.
+
+    Nothing in TensorFlow says beforehand whether a file can be decoded, and an error
+    ends a graph; `tf.data` alone passes over elements that fail.
+
+    Args:
+      contents: strings `[B]`, the contents of image files.
+      read: gives a tensor of a scalar string; an error there is that file's alone.
+      instead: what stands in the row of a file that could not be read.
 
     Returns:
-      (bool `[B]`, strings `[B]`): the latter hold a tiny image for each of the others.
+      (bool `[B]`, a row of each file in order).
     """
-    known = tf.zeros_like(contents, tf.bool)
-    for start in _FORMATS:
-        known |= tf.strings.substr(contents, 0, len(start)) == start
-    message = ["bytes must be contents of JPEG, PNG, GIF or BMP files; none of them is"]
-    with tf.control_dependencies([_any_or_empty(known, message)]):
-        return known, tf.where(known, contents, _NO_FILE)
+    count = tf.size(contents)
+
+    def read_one(index: tf.Tensor, file: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        with tf.control_dependencies([tf.debugging.Assert(_is_known(file), [index])]):
+            return index, read(tf.identity(file))
+
+    rows = tf.data.Dataset.from_tensor_slices((tf.range(count), contents))
+    rows = rows.map(read_one, num_parallel_calls=_AT_ONCE, deterministic=False)
+    # The first row is nobody's, so that there is one where no file can be read.
+    first = tf.data.Dataset.from_tensors((count, instead))
+    rows = first.concatenate(rows.ignore_errors())
+    indices, values = rows.batch(tf.cast(count, tf.int64) + 1).get_single_element()
+    found = tf.range(tf.size(indices))
+    # Zero, the first row, for the files that are missing.
+    places = tf.scatter_nd(indices[:, None], found, [count + 1])[:count]
+    accepted = places > 0
+    message = [
+        "bytes must be contents of JPEG, PNG, GIF or BMP files; none of them can be "
+        "read as one"
+    ]
+    with tf.control_dependencies([_any_or_empty(accepted, message)]):
+        return tf.identity(accepted), tf.gather(values, places)
+
+
+def _is_known(file: tf.Tensor) -> tf.Tensor:
+    """Whether a file begins as an image file does."""
+    starts = [tf.strings.substr(file, 0, len(start)) == start for start in _FORMATS]
+    return tf.reduce_any(starts)
 
 
 def require_channels(images: tf.Tensor, channels: int) -> tf.Tensor:

@@ -51,11 +51,14 @@ def export_encoder(
     No signature guesses what its images are. Out of range are floats outside
     [-0.5, 1.5] (the margin is for what bicubic resizing overshoots), NaN among them;
     for `serving_0_255` 255 times that, and images that are not black and stay below
-    4, as those in [0, 1] do; for `jpeg` what does not begin as an image file. Such an
-    image is answered with NaN, in features and projection, since other clients of a
-    server may share its batch. A batch in which no image is in range is an error, and
-    so is any image out of range for `f`, unless a compiler such as XLA or a converter
-    leaves checks out. A file that is damaged further on is an error for its batch.
+    4, as those in [0, 1] do. Such an image, and for `jpeg` a file that cannot be read
+    (no image file, cut short or damaged, or one that claims more pixels than
+    `data.image_headers.MAX_PIXELS`), is answered with NaN, in features and projection,
+    since other clients of a server may share its batch. A batch without any image to
+    answer is an error, and so is any image out of range for `f`, unless a compiler such
+    as XLA or a converter leaves checks out. Damage within a JPEG that its decoder
+    passes over, such as a changed bit, is not noticed: there are features, of what was
+    decoded.
 
     TensorFlow refuses a tensor of another dtype than a signature's, but converts NumPy
     arrays: uint8 arrays arrive at `serving_default` as floats in 0..255, out of range.

@@ -12,7 +12,7 @@ from simclr_tf.data.image_files import decode
 from simclr_tf.export.acceptance import (
     in_pixel_range,
     in_unit_range,
-    known_files,
+    read_files,
     require_all,
     require_any,
     require_channels,
@@ -179,24 +179,43 @@ def _signatures(graphs: _Graphs) -> dict[str, tf.types.experimental.ConcreteFunc
 
 
 def _answer_files(graphs: _Graphs, contents: tf.Tensor) -> _Outputs:
-    accepted, contents = known_files(contents)
+    """Answers for image files; NaN for those that cannot be read."""
 
-    def view(file: tf.Tensor) -> tf.Tensor:
-        image = decode(file)
-        return graphs.view((_luma(image) if graphs.channels == 1 else image)[None])
+    def image(file: tf.Tensor) -> tf.Tensor:
+        rgb = decode(file)
+        return _luma(rgb) if graphs.channels == 1 else rgb
 
     if graphs.image_size is not None:
-        one = tf.TensorSpec(graphs.views.shape[1:], graphs.views.dtype)
-        views = tf.map_fn(lambda file: view(file)[0], contents, fn_output_signature=one)
+        black = tf.zeros(graphs.views.shape[1:], graphs.views.dtype)
+        accepted, views = read_files(
+            contents, lambda file: graphs.view(image(file)[None])[0], black
+        )
         return graphs.answer(views, accepted)
 
-    def answer(file_and_accepted: tuple[tf.Tensor, tf.Tensor]) -> _Outputs:
-        file, accepted = file_and_accepted
-        outputs = graphs.answer(view(file), accepted[None])
-        return {name: rows[0] for name, rows in outputs.items()}
+    # Images of different sizes make no batch, but their serialised tensors do.
+    accepted, images = read_files(
+        contents, lambda file: tf.io.serialize_tensor(image(file)), tf.constant(b"")
+    )
 
-    # Views of different sizes make no batch.
-    return tf.map_fn(answer, (contents, accepted), fn_output_signature=graphs.outputs)
+    def answer(row: tuple[tf.Tensor, tf.Tensor]) -> _Outputs:
+        accepted, serialised = row
+
+        def features() -> _Outputs:
+            image = tf.io.parse_tensor(serialised, tf.uint8)
+            image = tf.ensure_shape(image, [None, None, graphs.channels])
+            outputs = graphs.answer(graphs.view(image[None]), accepted[None])
+            return {name: rows[0] for name, rows in outputs.items()}
+
+        return tf.cond(accepted, features, lambda: _not_answered(graphs.outputs))
+
+    return tf.map_fn(answer, (accepted, images), fn_output_signature=graphs.outputs)
+
+
+def _not_answered(outputs: dict[str, tf.TensorSpec]) -> _Outputs:
+    return {
+        name: tf.fill(spec.shape, tf.constant(float("nan"), spec.dtype))
+        for name, spec in outputs.items()
+    }
 
 
 def _luma(image: tf.Tensor) -> tf.Tensor:

@@ -1,6 +1,9 @@
 """Images that no signature may take are refused, one by one."""
 
+import io
+
 import numpy as np
+import PIL.Image
 import pytest
 import tensorflow as tf
 
@@ -77,19 +80,51 @@ def test_floats_of_pixels_have_a_signature_of_their_own(model, loaded):
     assert_answers(got, expected(model, black, SIDE))
 
 
-def test_what_is_no_image_file_costs_no_other_client(model, loaded):
+def unreadable_files(image):
+    """What a client sends that is no image, or one that was damaged on its way."""
+
+    def written(form):
+        file = io.BytesIO()
+        PIL.Image.fromarray(image).save(file, form)
+        return file.getvalue()
+
+    files = {form: written(form) for form in ("JPEG", "PNG", "GIF", "BMP")}
+    damaged = {f"half a {f}": data[: len(data) // 2] for f, data in files.items()}
+    changed = bytearray(files["PNG"])
+    changed[len(changed) // 2] ^= 0xFF
+    size = files["JPEG"].index(b"\xff\xc0") + 5
+    claim = (40_000).to_bytes(2, "big")
+    vast = files["JPEG"][:size] + 2 * claim + files["JPEG"][size + 4 :]
+    return {
+        **damaged,
+        "a changed PNG": bytes(changed),
+        "1.6e9 pixels": vast,
+        "a JPEG's beginning": files["JPEG"][:30],
+        "two bytes": b"\xff\xd8",
+        "nothing": b"",
+        "a page": b"<html>",
+        "a kind that newer TensorFlow alone decodes": written("WEBP"),
+    }
+
+
+@pytest.mark.parametrize("image_size", [SIDE, None])
+def test_a_file_that_cannot_be_read_costs_no_other_client(
+    model, loaded, any_size, image_size
+):
+    signature = (loaded if image_size else any_size).signatures["jpeg"]
     image = photographs(61, 47, count=1)[0]
     jpeg, png = tf.io.encode_jpeg(image), tf.io.encode_png(image)
-    signature = loaded.signatures["jpeg"]
-    got = signature(bytes=tf.stack([jpeg, b"", b"<html>", png, b"\xff\xd8"]))
+    bad = unreadable_files(image.numpy())
+    got = signature(bytes=tf.stack([jpeg, *bad.values(), png]))
     alone = signature(bytes=jpeg[None])
-    whole = expected(model, image[None], SIDE)
+    whole = expected(model, image[None], image_size)
     for name, rows in got.items():
         np.testing.assert_allclose(rows[0], alone[name][0], rtol=0, atol=1e-6)
-        np.testing.assert_allclose(rows[3], whole[name][0], rtol=0, atol=1e-5)
-        assert np.isnan(rows.numpy()[[1, 2, 4]]).all()
+        np.testing.assert_allclose(rows[-1], whole[name][0], rtol=0, atol=1e-5)
+        for kind, row in zip(bad, rows[1:-1]):
+            assert np.isnan(row).all(), (name, kind)
     with pytest.raises(tf.errors.InvalidArgumentError, match="contents of JPEG"):
-        signature(bytes=tf.constant([b"<html>", b""]))
+        signature(bytes=tf.constant([bad["half a JPEG"], b"<html>"]))
 
 
 @pytest.mark.parametrize("shape", [[3, 48, 48, 1], [3, 48, 48, 4], [2, 0, 9, 3]])

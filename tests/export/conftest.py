@@ -36,6 +36,21 @@ def loaded(exported):
     return tf.saved_model.load(str(exported))
 
 
+@pytest.fixture(scope="session")
+def any_size_folder(model, tmp_path_factory):
+    """Exported with no image size, and while its encoder was frozen."""
+    path = tmp_path_factory.mktemp("any_size") / "encoder"
+    model.encoder.trainable = False
+    export_encoder(model, path)
+    model.encoder.trainable = True
+    return path
+
+
+@pytest.fixture(scope="session")
+def any_size(any_size_folder):
+    return tf.saved_model.load(str(any_size_folder))
+
+
 @pytest.fixture
 def to_train(exported):
     """Loaded for one test, which changes its variables."""

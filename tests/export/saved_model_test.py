@@ -67,6 +67,7 @@ def test_answers_with_tensorflow_alone_on_a_plainer_processor(
         given[f"float32 {height}x{width}"] = (images.numpy() / 255).astype(np.float32)
         given[f"float64 {height}x{width}"] = images.numpy() / 255
         encoded = [tf.io.encode_jpeg(image, quality=95).numpy() for image in images]
+        encoded.append(encoded[0][: len(encoded[0]) // 2])
         given[f"jpeg {height}x{width}"] = np.array(encoded, dtype=object)
     np.savez(tmp_path / "given.npz", **given)
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
@@ -87,11 +88,14 @@ def test_answers_with_tensorflow_alone_on_a_plainer_processor(
     for key in got.files:
         name, *_, output = key.split("/")
         if name.startswith("jpeg"):
-            images = tf.stack([tf.io.decode_jpeg(data) for data in given[name]])
+            *whole, _ = given[name]
+            images = tf.stack([tf.io.decode_jpeg(data) for data in whole])
+            assert np.isnan(got[key][-1]).all()
         else:
             images = given[name]
         want = expected(model, images, SIDE)[output]
-        np.testing.assert_allclose(got[key], want, rtol=0, atol=1e-5, err_msg=key)
+        answers = got[key][: len(want)]
+        np.testing.assert_allclose(answers, want, rtol=0, atol=1e-5, err_msg=key)
 
 
 def test_variables_are_the_encoders_and_the_heads(trained, loaded):
