@@ -68,6 +68,19 @@ def gather_sizes_and_sum(
     return both[: -num_replicas()], both[-num_replicas() :]
 
 
+def rows_of_replicas(rows: tf.Tensor) -> tf.Tensor:
+    """How many rows each replica has, int64 `[R]`; replicas may have different numbers.
+
+    It costs nothing where their number is static, and a collective of one number of
+    each replica where it is not.
+    """
+    replicas = num_replicas()
+    if rows.shape[0] is not None or replicas == 1:
+        return tf.fill([replicas], tf.shape(rows, tf.int64)[0])
+    # float32 has every number up to 2^24.
+    return tf.cast(gather(tf.cast(tf.shape(rows)[0], tf.float32)), tf.int64)
+
+
 def _in_own_row(tensor: tf.Tensor) -> tf.Tensor:
     """`[...]` to `[R, ...]`, zero but for this replica's row."""
     replicas = num_replicas()

@@ -8,7 +8,11 @@ import tensorflow as tf
 
 from simclr_tf.augmentation import as_augmenter
 from simclr_tf.augmentation.value_range import parse_value_range
-from simclr_tf.distribution.replicas import num_replicas, of_equal_shares
+from simclr_tf.distribution.replicas import (
+    num_replicas,
+    of_equal_shares,
+    rows_of_replicas,
+)
 from simclr_tf.encoder.keras_applications import require_unit_range
 from simclr_tf.errors import UserError
 from simclr_tf.methods import Method
@@ -161,7 +165,7 @@ class Learner(ViewEncoder, MeasuredModel):
           `optimizer_step.apply_gradients`, where the optimizer lets it be known.
         """
         step = self.optimizer.iterations
-        batch = self._batch(data, step, first=0)
+        batch = self._batch(data, step)
         if self.micro_batches > 1:
             values, norm = self._learn_in_micro_batches(batch)
         else:
@@ -177,11 +181,12 @@ class Learner(ViewEncoder, MeasuredModel):
     def test_step(self, data: Any) -> dict[str, tf.Tensor]:
         """The loss and metrics of a batch in inference mode."""
         step = tf.constant(_EVALUATION, tf.int64)
-        batch = self._batch(data, step, first=self._measures.evaluated[0])
+        batch = self._batch(data, step, evaluated=self._measures.evaluated[0])
         with self._drawing(step):
             values = self._compare(batch, training=False)
-        self._update_metrics(values, batch)
-        self._measures.count_evaluated(tf.shape(batch.inputs)[0])
+        rows = rows_of_replicas(batch.inputs)
+        self._update_metrics(values, batch, rows)
+        self._measures.count_evaluated(rows)
         return self._results()
 
     def _compare(self, batch: Batch, training: bool) -> dict[str, tf.Tensor]:

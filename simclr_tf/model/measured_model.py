@@ -88,12 +88,18 @@ class MeasuredModel(CheckedModel):
             )
         return results
 
-    def _update_metrics(self, values: dict[str, tf.Tensor], batch: Batch) -> None:
+    def _update_metrics(
+        self,
+        values: dict[str, tf.Tensor],
+        batch: Batch,
+        rows: tf.Tensor | None = None,
+    ) -> None:
+        """Adds a batch; `rows` are the images of each replica if they may differ."""
         images = tf.shape(batch.inputs)[0]
         labelled = images
         if batch.labels is not None:
             labelled = tf.math.count_nonzero(batch.labels >= 0)
-        self._measures.update(values, images, labelled)
+        self._measures.update(values, images, labelled, rows)
 
     def _results(self) -> dict[str, tf.Tensor]:
         return {metric.name: metric.result() for metric in self.metrics}

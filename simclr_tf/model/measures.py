@@ -71,7 +71,11 @@ class Measures:
         )
 
     def update(
-        self, values: dict[str, tf.Tensor], images: tf.Tensor, labelled: tf.Tensor
+        self,
+        values: dict[str, tf.Tensor],
+        images: tf.Tensor,
+        labelled: tf.Tensor,
+        rows: tf.Tensor | None = None,
     ) -> None:
         """Adds a replica's share of a batch.
 
@@ -79,12 +83,17 @@ class Measures:
           values: a scalar for each mean.
           images: scalar, the number of images in the share.
           labelled: scalar, the number of known labels in the share.
+          rows: int64 `[R]`, the images of each replica; None where all have as many.
         """
         compared = images
         if self._needs_two:
             compared = tf.where(images * num_replicas() > 1, images, 0)
         for mean in self.means:
             weight = labelled if mean.name in self.of_labels else compared
+            if mean.name == "loss" and rows is not None:
+                # The mean of all replicas' losses is that of the batch, see `learn`.
+                whole = tf.cast(tf.reduce_sum(rows), values["loss"].dtype)
+                weight = tf.where(compared > 0, whole / num_replicas(), 0)
             # Without negatives a loss may be infinite, and times 0 no number.
             value = tf.where(weight > 0, values[mean.name], 0)
             mean.update_state(value, sample_weight=weight)
@@ -107,8 +116,8 @@ class Measures:
         return own
 
     def count_evaluated(self, images: tf.Tensor) -> None:
-        """Counts a batch of evaluation with `images` images on each replica."""
-        images = tf.cast(images, tf.int64) * num_replicas()
+        """Counts a batch of evaluation: int64 `[R]`, the images of each replica."""
+        images = tf.reduce_sum(images)
         alone = tf.cast((images == 1) & self._needs_two, tf.int64)
         self.evaluated.assign_add(tf.stack([images, alone]))
 

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from simclr_tf import randomness
 from simclr_tf.augmentation import OwnViews, known_in_range, to_unit_range
-from simclr_tf.distribution.replicas import replica_index
+from simclr_tf.distribution.replicas import replica_index, rows_of_replicas
 from simclr_tf.errors import UserError
 from simclr_tf.methods import Method
 from simclr_tf.model.batch import Batch, images_spec, unpack
@@ -60,11 +60,16 @@ class ViewEncoder(tf.keras.Model):
         with known_in_range():
             return self(images, training=False)
 
-    def _batch(self, data: Any, step: tf.Tensor, first: int | tf.Tensor) -> Batch:
+    def _batch(
+        self, data: Any, step: tf.Tensor, evaluated: tf.Tensor | None = None
+    ) -> Batch:
         """A batch with views, or with images and the seeds of their views.
 
-        `first` is the index of the batch's first image among those of this step.
+        `evaluated` is the number of images evaluated before, None while training. All
+        images of an evaluation count as those of one step, and its last batch may be
+        shared unequally among replicas.
         """
+        first = 0 if evaluated is None else evaluated
         batch, draws = unpack(data, views=self.method.num_views), self.method.draws
         if batch.views is None and self.augmenter is None:
             raise UserError(
@@ -81,9 +86,13 @@ class ViewEncoder(tf.keras.Model):
             return batch
         if batch.seeds is not None:
             return self._with_own_views(batch, step, first)
-        local = tf.shape(batch.inputs)[0]
-        index = tf.cast(tf.range(local) + replica_index() * local, tf.int64)
-        index += tf.cast(first, tf.int64)
+        local = tf.shape(batch.inputs, tf.int64)[0]
+        if evaluated is None:
+            before = tf.cast(replica_index(), tf.int64) * local
+        else:
+            rows = rows_of_replicas(batch.inputs)
+            before = evaluated + tf.reduce_sum(rows[: replica_index()])
+        index = before + tf.range(local)
         seeds = randomness.example_seeds(self.seed, step, index)
         return self._with_own_views(batch._replace(seeds=seeds), step, first)
 

@@ -226,7 +226,7 @@ def test_dropout_draws_the_same_both_times(arrays):
 
     def loss():
         batch_with_views = model._batch(
-            (batch.images, batch.labels), model.optimizer.iterations, first=0
+            (batch.images, batch.labels), model.optimizer.iterations
         )
         features = []
         for place in range(4):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from simclr_tf.augmentation import SimCLRAugmenter
 from simclr_tf.errors import UserError
 from simclr_tf.head import ProjectionHead
 from simclr_tf.methods import method_class
@@ -57,7 +58,7 @@ def test_labels_known_in_unequal_shares_train_as_on_one_device(replicas):
     assert share == pytest.approx(round(share), abs=1e-9)
 
 
-def _pretext(name):
+def _pretext(name, **settings):
     """A learner whose encoder has no batch norm, which would notice unequal shares."""
     method = method_class(name)()
     layers = [tf.keras.layers.Conv2D(4, 3, 2), tf.keras.layers.ReLU()]
@@ -65,6 +66,7 @@ def _pretext(name):
         tf.keras.Sequential(layers),
         method.make_head(layers=1, hidden_dim=4, out_dim=4),
         method,
+        **settings,
     )
     model.build((None, 8, 8, 3))
     model.compile(tf.keras.optimizers.SGD(0.01))
@@ -171,3 +173,33 @@ def test_replicas_draw_independently_and_repeatably(replicas):
     first, second, *again = replicas(2).run(_dropped)
     assert 0.45 < np.mean(first == second) < 0.55
     np.testing.assert_array_equal(again, [first, second])
+
+
+# The layers of views without those that take time to trace.
+_IMAGES = np.random.default_rng(2).integers(0, 256, [13, 12, 12, 3], np.uint8)
+
+
+def _evaluated(strategy, name, count):
+    """What `evaluate` gives of images, whose views it makes, in batches of 8."""
+    tf.keras.backend.set_floatx("float64")
+    augmenter = SimCLRAugmenter(8, color_strength=0.0, blur=False)
+    with strategy.scope():
+        tf.keras.utils.set_random_seed(0)
+        model = _pretext(name, augmenter=augmenter, num_classes=3)
+    data = _IMAGES[:count], np.arange(count) % 3
+    data = tf.data.Dataset.from_tensor_slices(data).batch(8)
+    return model.evaluate(data, verbose=0, return_dict=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "count"),
+    [
+        ("rotation", 13),  # Of the last batch one replica has 3 and the other 2.
+        pytest.param("simclr", 12, marks=pytest.mark.exhaustive),
+    ],
+)
+def test_images_are_evaluated_as_on_one_device(replicas, name, count):
+    one = tf.distribute.OneDeviceStrategy("CPU:0")
+    wanted = _evaluated(one, name=name, count=count)
+    found = replicas(2).run(_evaluated, name=name, count=count)
+    assert wanted == pytest.approx(found, rel=1e-9)
