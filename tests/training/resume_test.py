@@ -22,6 +22,7 @@ from simclr_tf.training import (
     pretrain_loop,
 )
 from simclr_tf.training.checkpoints import Checkpoints
+from simclr_tf.training.journal import Journal
 from simclr_tf.training.run_lock import RunLock
 from tests import tiny
 
@@ -361,16 +362,30 @@ def test_changed_data_is_refused_or_begins_an_epoch_anew(recipe, tmp_path, count
 def test_states_are_saved_every_so_many_steps_and_by_no_clock(
     recipe, tmp_path, monkeypatch
 ):
-    saved = []
-    save = Checkpoints.save
+    """Before each row and each state the run looks whether it still has its lock."""
+    done = []
 
-    def noting(self, step, seconds):
-        saved.append(step)
-        save(self, step, seconds)
+    def noting(kind, name, note):
+        original = getattr(kind, name)
 
-    monkeypatch.setattr(Checkpoints, "save", noting)
-    _train(recipe, tmp_path / "run", checkpoint_steps=2)
-    assert saved == [2, 3, 4, 6]
+        def noted(self, *arguments):
+            done.append(note(*arguments))
+            return original(self, *arguments)
+
+        monkeypatch.setattr(kind, name, noted)
+
+    noting(RunLock, "require_held", lambda: "looked")
+    noting(Checkpoints, "save", lambda step, seconds: f"saved {step}")
+    noting(Journal, "write", lambda row: f"wrote {row['step']}")
+    _train(recipe, tmp_path / "run", checkpoint_steps=2, log_every=4)
+    after = [each for each in zip(done, done[1:]) if each[1] != "looked"]
+    assert after == [
+        ("looked", each)
+        for each in (
+            *("saved 2", "wrote 3", "saved 3", "wrote 4", "saved 4"),
+            *("wrote 6", "saved 6"),
+        )
+    ]
 
 
 @pytest.mark.parametrize("name", ["log_every", "checkpoint_steps"])
