@@ -1,5 +1,6 @@
 """The command line finds commands, explains itself and answers for mistakes."""
 
+import inspect
 import os
 import subprocess
 import sys
@@ -12,7 +13,7 @@ import tensorflow as tf
 from simclr_tf.cli.main import COMMANDS, main
 from simclr_tf.data import NOTATION
 from simclr_tf.errors import UserError
-from simclr_tf.training import Recipe
+from simclr_tf.training import Recipe, pretrain
 from simclr_tf.version import __version__
 
 
@@ -88,6 +89,11 @@ def test_pretrain_has_a_flag_for_every_setting_and_for_where_to_run():
     saving = {"checkpoint_minutes", "checkpoint_steps", "accept_changed_data"}
     others = {"log_every", "data_service", "minutes"}
     assert own == {*places, *saving, *others, *Recipe.__dataclass_fields__}
+
+
+def test_a_state_is_saved_every_five_minutes_unless_said_otherwise():
+    assert COMMANDS["pretrain"].parse([]).checkpoint_minutes == 5
+    assert inspect.signature(pretrain).parameters["checkpoint_minutes"].default == 5
 
 
 def test_a_mistyped_command_gets_a_suggestion(capsys):

@@ -1,6 +1,8 @@
 """Batches made by a tf.data service of real processes are those made at home."""
 
 import contextlib
+import os
+import re
 import signal
 import socket
 import subprocess
@@ -23,12 +25,19 @@ pytestmark = pytest.mark.slow
 # Colours take their time to compile.
 _AUGMENTER = SimCLRAugmenter(16, color_strength=0.0, blur=False)
 _PATIENCE = 240
+_OWN = r"Dispatcher on port \d+|Worker localhost:\d+ of dispatcher"
 
 
 def _serve(*arguments):
     command = [sys.executable, "-m", "simclr_tf", "data_service", *arguments]
+    # As a shell starts it, in which nothing keeps TensorFlow quiet.
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("TF_")}
     return subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env=environment,
     )
 
 
@@ -81,8 +90,12 @@ def _answering(processes, ports):
     finally:
         for process in processes:
             process.send_signal(signal.SIGTERM)
-        for process in processes:
-            process.wait(timeout=20)
+        said = [process.communicate(timeout=20)[0] for process in processes]
+    # Its own words and no one else's, though a worker's XLA compiles views.
+    for each in said:
+        lines = each.splitlines()
+        assert lines, said
+        assert all(re.match(_OWN, line) for line in lines), each
 
 
 @pytest.fixture
@@ -143,7 +156,8 @@ def test_pretrain_uses_it(kind, tfrecord, tmp_path, request):
             "--color_strength=0",
             "--eval=",
             "--image_size=16",
-            "--augment_on=device",
+            "--augment_on=host",
+            "--blur=false",
             "--epochs=1",
             "--batch_size=8",
             "--precision=float32",

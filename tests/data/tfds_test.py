@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from simclr_tf.data.batches import pretrain_batches
 from simclr_tf.data.image_files import canvas_size, to_canvas
 from simclr_tf.data.source import DataError, MissingSplit
 from simclr_tf.data.tfds import load_tfds
@@ -146,6 +147,26 @@ def test_images_of_one_size_keep_it_and_grey_becomes_rgb():
     for example in examples:
         digit = _digits[int(example["label"])]
         np.testing.assert_array_equal(example["image"], np.repeat(digit, 3, -1))
+
+
+def test_batches_of_two_hosts_from_any_step_are_those_of_one_device():
+    """Of images and seeds, to the bit; an epoch holds each image once."""
+    source = load_tfds("tiny_digits", "train", _SIZE, True)
+
+    def take(count, **settings):
+        batches = pretrain_batches(source, None, batch_size=4, seed=3, **settings)
+        return list(batches.take(count).as_numpy_iterator())
+
+    whole = take(6)
+    assert len({int(label) for batch in whole[:2] for label in batch["label"]}) == 8
+    shares = [
+        take(4, start_step=2, context=tf.distribute.InputContext(2, host, 2))
+        for host in range(2)
+    ]
+    for batch, *halves in zip(whole[2:], *shares):
+        for name, values in batch.items():
+            parts = [half[name] for half in halves]
+            np.testing.assert_array_equal(np.concatenate(parts), values)
 
 
 def test_labels_only_where_asked():

@@ -1,12 +1,14 @@
-"""result.json says what the figures were measured on."""
+"""A run says, and result.json too, what the figures were measured on."""
 
 import dataclasses
+import types
 
 import numpy as np
 import pytest
 
 from simclr_tf.data import load_for_pretraining
 from simclr_tf.training import Recipe, RunFolder, build_model
+from simclr_tf.training.announcement import announce
 from simclr_tf.training.result import write_result
 from tests import tiny
 
@@ -51,4 +53,13 @@ def test_images_held_out_and_whether_they_were_learned_from(
     write_result(run, recipe, data, model, steps=4, seconds=1.0, say=lambda line: None)
     found = run.read_result()
     assert (found["held_out"], found["pretrained_on_all"]) == (held_out, on_all)
+    lines = []
+    calendar = types.SimpleNamespace(steps_per_epoch=4)
+    begun = types.SimpleNamespace(step=4, calendar=calendar)
+    announce(recipe, recipe, data, model, begun, fast_bfloat16=True, say=lines.append)
+    said = "\n".join(lines)
+    assert ("8 of 40, is held out to measure on" in said) is (
+        held_out > 0 and not on_all
+    )
+    assert ("Learning from all images, also from the 8 of 40" in said) is on_all
     assert len(data.train) == 40 - held_out * (not on_all)
