@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 
 from simclr_tf.data import load_for_pretraining
+from simclr_tf.evaluators import Monitor
 from simclr_tf.training import Recipe, RunFolder, build_model
 from simclr_tf.training.announcement import announce
+from simclr_tf.training.judge import Judge
 from simclr_tf.training.result import write_result
 from tests import tiny
 
@@ -50,7 +52,11 @@ def test_images_held_out_and_whether_they_were_learned_from(
     )
     run = RunFolder(str(tmp_path))
     run.append_metrics({"step": 4, "epoch": 1, "loss": 1.0})
-    write_result(run, recipe, data, model, steps=4, seconds=1.0, say=lambda line: None)
+    judge = Judge(
+        recipe, run, data, model, Monitor([], None, data.train, 8, None), True
+    )
+    settings = {"steps": 4, "seconds": 1.0, "say": lambda line: None}
+    write_result(run, recipe, data, model, judge, **settings)
     found = run.read_result()
     assert (found["held_out"], found["pretrained_on_all"]) == (held_out, on_all)
     lines = []
