@@ -60,7 +60,7 @@ def test_a_method_trains_and_is_saved(tmp_path, name):
     }
     assert set(learner.method.shown.values()) <= set(history)
     # What is minimised is the method's own loss and the probe's.
-    own = history[learner.method.shown["loss"]][0]
+    own = history[learner.method.measures[0]][0]
     assert history["loss"][0] == pytest.approx(own + history["probe_loss"][0], 1e-5)
     for variable, value in zip(learner.encoder.trainable_variables, before):
         assert np.abs(variable.numpy() - value).max() > 0

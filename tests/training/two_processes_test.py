@@ -81,7 +81,11 @@ def _ended(process):
 
 
 def _holder(run):
-    return json.loads((run / "lock.json").read_text())["pid"]
+    """Whose the run is; None once it has ended."""
+    try:
+        return json.loads((run / "lock.json").read_text())["pid"]
+    except FileNotFoundError:
+        return None
 
 
 def _rows(run):
