@@ -66,7 +66,10 @@ def test_library_does_not_know_the_command_line_or_the_tests(graph):
 def test_third_party_imports_of_the_package_are_its_declared_dependencies(graph):
     text = (build_files.ROOT / "pyproject.toml").read_text()
     declared = re.search(r"^dependencies = \[(.*?)^\]", text, re.M | re.S).group(1)
-    names = {name.lower() for name in re.findall(r'"([\w-]+)', declared)}
+    extras = re.search(
+        r"^\[project.optional-dep.*?\](.*?)^\[", text, re.M | re.S
+    ).group(1)
+    names = {name.lower() for name in re.findall(r'"([\w-]+)', declared + extras)}
     imported = {
         dependency[len("//:") :]
         for label, dependencies in graph.items()

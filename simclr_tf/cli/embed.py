@@ -41,7 +41,7 @@ def _run(values: flags.FlagValues) -> None:
     if source.class_names is not None:
         arrays["classes"] = np.array(source.class_names)
     if source.paths is not None:
-        arrays["paths"] = np.array(source.paths)
+        arrays["paths"] = np.delete(np.array(source.paths), source.unreadable())
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **arrays)
     output.write(values.output, buffer.getvalue())

@@ -25,9 +25,11 @@ from simclr_tf.data import (
 from simclr_tf.evaluation import encode
 from simclr_tf.export import PRECISIONS, channels_of, image_size_of
 from simclr_tf.image_size import ImageSize, longer_side, parse_image_size
+from simclr_tf.messages import say
 from simclr_tf.model import Learner
 from simclr_tf.progress import Progress
 from simclr_tf.training import Recipe, ResolvedRecipe, RunFolder, build_model
+from simclr_tf.training.image_verdicts import recall_verdicts
 
 Encoder = Callable[..., tf.Tensor]
 
@@ -41,6 +43,7 @@ class Loaded(NamedTuple):
     test_dataset: str | None
     recipe: ResolvedRecipe | None = None  # of the run that trained it
     form: ImageForm = AS_IT_IS  # of its images
+    run: str | None = None  # its folder
 
     @property
     def loaded_size(self) -> int:
@@ -152,7 +155,15 @@ def load(values: flags.FlagValues) -> Loaded:
         else:
             model = RunFolder(values.run).load_model(precision=values.precision)
         form = _form(values, recipe.form)
-        return Loaded(model, size, recipe.dataset, recipe.test_dataset, recipe, form)
+        return Loaded(
+            model,
+            size,
+            recipe.dataset,
+            recipe.test_dataset,
+            recipe,
+            form,
+            values.run,
+        )
     if not values.encoder:
         raise UsageError("--published needs --encoder=NAME, such as resnet50.")
     size = values.image_size or 224
@@ -211,7 +222,12 @@ def _form(values: flags.FlagValues, form: ImageForm) -> ImageForm:
 def features(
     loaded: Loaded, source: Source, batch_size: int
 ) -> tuple[np.ndarray, np.ndarray | None]:
-    """Features and labels of all images of a source, with progress."""
+    """Features and labels of all images of a source, with progress.
+
+    Images that cannot be read are left out; `source.unreadable()` says which.
+    """
+    if loaded.run is not None:
+        recall_verdicts(source, loaded.run)
     batches = evaluation_batches(
         source, batch_size=batch_size, image_size=loaded.image_size
     )
@@ -223,6 +239,10 @@ def features(
 
     try:
         with data_errors(source):
-            return encode(loaded.encoder, batches, progress=advance)
+            h, labels = encode(loaded.encoder, batches, progress=advance)
     finally:
         progress.clear()
+    bad = source.unreadable()
+    if len(bad):
+        say(f"{len(bad):,} of {len(h):,} images cannot be read, and are left out.")
+    return np.delete(h, bad, 0), None if labels is None else np.delete(labels, bad)

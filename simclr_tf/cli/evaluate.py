@@ -14,6 +14,7 @@ from simclr_tf.data import (
     NOTATION,
     DataError,
     Source,
+    labelled_part,
     load_train_and_test,
 )
 from simclr_tf.evaluators.verdict import standard_error
@@ -82,6 +83,10 @@ def run(
                 "put each class into a subfolder of its own."
             )
     say(f"Train: {train}\nTest: {test}")
+    for note in dict.fromkeys((train.class_note, test.class_note)):
+        if note:
+            say(note)
+    train, test = labelled_part(train), labelled_part(test)
     learned_from = was_learned_from(loaded.recipe, test) and not values.random
     if learned_from:
         say(

@@ -17,6 +17,7 @@ from simclr_tf.cli.embed import EMBED
 from simclr_tf.cli.export import EXPORT
 from simclr_tf.cli.knn import KNN
 from simclr_tf.cli.linear_eval import LINEAR_EVAL
+from simclr_tf.cli.prepare import PREPARE
 from simclr_tf.cli.pretrain import PRETRAIN
 from simclr_tf.cli.preview import PREVIEW
 from simclr_tf.cli.tpu_check import TPU_CHECK
@@ -30,7 +31,7 @@ COMMANDS: dict[str, Command] = {
     command.name: command
     for command in (
         *(PRETRAIN, LINEAR_EVAL, KNN, EMBED, EXPORT, PREVIEW),
-        *(BENCHMARK, TPU_CHECK, DATA_SERVICE),
+        *(PREPARE, BENCHMARK, TPU_CHECK, DATA_SERVICE),
     )
 }
 

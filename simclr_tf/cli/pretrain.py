@@ -41,6 +41,13 @@ def _define(values: flags.FlagValues) -> None:
         "the data as it is now",
         flag_values=values,
     )
+    flags.DEFINE_boolean(
+        "check_images",
+        False,
+        "decode every image file before training; without it a bad file is found when "
+        "it is to be used, and another takes its place",
+        flag_values=values,
+    )
     recipe_flags.define(values)
 
 
@@ -80,6 +87,7 @@ def _run(values: flags.FlagValues) -> None:
         checkpoint_steps=values.checkpoint_steps,
         log_every=values.log_every,
         accept_changed_data=values.accept_changed_data,
+        check_images=values.check_images,
     )
 
 

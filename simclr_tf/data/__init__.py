@@ -12,11 +12,14 @@ from simclr_tf.data.few_images import preview
 from simclr_tf.data.file_views import cuts_files
 from simclr_tf.data.image_form import AS_IT_IS, ImageForm
 from simclr_tf.data.kinds import NOTATION, load
+from simclr_tf.data.prepared import write_prepared
 from simclr_tf.data.source import DataError, MissingSplit, Source
 from simclr_tf.data.splits import (
     HELD_OUT,
     PretrainingData,
+    labelled_part,
     load_for_pretraining,
+    load_splits,
     load_train_and_test,
 )
 from simclr_tf.data.subset import Subset
@@ -34,12 +37,15 @@ __all__ = [
     "cuts_files",
     "data_errors",
     "evaluation_batches",
+    "labelled_part",
     "load",
     "load_for_pretraining",
+    "load_splits",
     "load_train_and_test",
     "pretrain_batches",
     "preview",
     "require_divisible",
     "sample",
     "steps_per_epoch",
+    "write_prepared",
 ]

@@ -9,6 +9,7 @@ import tensorflow as tf
 from simclr_tf.augmentation import resize_box, resize_crop
 from simclr_tf.data.image_files import decode
 from simclr_tf.data.image_headers import is_jpeg, require_size
+from simclr_tf.data.orientation import orientation
 
 # Factors by which a JPEG's sides can be divided while it is decoded.
 _RATIOS = (1, 2, 4, 8)
@@ -31,8 +32,9 @@ def crops_of_file(
     """Crops of the picture in a file, resized bicubically as the published code does.
 
     They are those that `augmentation.RandomResizedCrop` cuts from the decoded file,
-    rounded to 8 bits. Of a JPEG only the part that holds them is decoded, and it is
-    reduced while that is done where every crop has several times the pixels of a view.
+    rounded to 8 bits. Of a JPEG that its EXIF does not turn only the part that holds
+    them is decoded, and it is reduced while that is done where every crop has several
+    times the pixels of a view.
 
     Args:
       contents: the file's bytes, a scalar string, of a kind that `decode` takes.
@@ -70,7 +72,10 @@ def crops_of_file(
         size = tf.shape(image)[:2]
         return cut(image, draw(size), resize_crop), size
 
-    return tf.cond(is_jpeg(contents), from_jpeg, from_others)
+    # A file without its end is decoded whole, to notice it whatever the boxes are.
+    end = tf.strings.substr(contents, -2, 2)
+    in_part = is_jpeg(contents) & (end == b"\xff\xd9") & (orientation(contents) == 1)
+    return tf.cond(in_part, from_jpeg, from_others)
 
 
 def _decode_part(

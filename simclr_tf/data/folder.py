@@ -1,368 +1,298 @@
-"""Image files in a folder, however nested."""
+"""Image files in folders, however nested, and in lists."""
 
 from __future__ import annotations
 
 import collections
-import concurrent.futures
-import contextlib
 import os
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
-import numpy as np
 import tensorflow as tf
 
 from simclr_tf import messages
-from simclr_tf.data.image_files import (
-    EXTENSIONS,
-    canvas_size,
-    decode_for_canvas,
-    to_canvas,
+from simclr_tf.data.candidates import split_by_content
+from simclr_tf.data.file_checks import (
+    Look,
+    check,
+    check_in_parallel,
+    describe,
+    look_at,
 )
-from simclr_tf.data.image_headers import MAX_PIXELS, gif_pixels
-from simclr_tf.data.regular_files import irregularity, size_of
-from simclr_tf.data.source import (
-    Asked,
-    DataError,
-    Make,
-    MissingSplit,
-    Source,
-    by_index,
-    read_in_batches,
-    reason,
-)
-from simclr_tf.progress import Progress
+from simclr_tf.data.folder_source import FolderSource
+from simclr_tf.data.formats import FORMATS
+from simclr_tf.data.image_files import EXTENSIONS, canvas_size
+from simclr_tf.data.listing import File, list_files
+from simclr_tf.data.source import DataError, MissingSplit
+from simclr_tf.data.split_folders import Root, find_roots, is_unlabelled, like_no_class
+from simclr_tf.data.subset import shuffled_places
+from simclr_tf.data.verdicts import MAX_BAD_SHARE, name_faults, too_many
 
-MAX_BAD_SHARE = 0.1
-_SPLIT_FOLDERS = {"train": ("train",), "test": ("test", "val", "validation")}
-_MAX_BYTES = 2**31  # of a file: MAX_PIXELS of 12 bytes
-_NAMED_AT_MOST = 5
-_READERS = 8
+LOOKED_AT = 1_000  # files of which both ends are read before training
+_NAMED_AT_MOST = 8
+_BY_PYTHON = {each.name for each in FORMATS if each.decode is not None}
+_TRIED = 3  # files of each format that Python decodes
 
 
-class FolderSource(Source):
-    """Image files, read and decoded as they are asked for.
+class _Found(NamedTuple):
+    """Image files of a data set, before anything of them was read.
 
-    Args:
-      paths: the files.
-      labels: integers, one a file, or None.
-      canvas: side of the square that images are put on, in pixels.
-      root: the folder that they lie in.
-      sizes: bytes of each file.
-      **about: of `Source`.
+    Attributes:
+      files: in their order.
+      classes: the name of each file's class, or "".
+      skipped: files that were passed over, and why.
     """
 
-    holds_files = True
-
-    def __init__(
-        self,
-        paths: Sequence[str],
-        labels: Sequence[int] | None,
-        canvas: int,
-        *,
-        root: str,
-        sizes: Sequence[int],
-        **about,
-    ) -> None:
-        super().__init__(
-            num_examples=len(paths),
-            image_shape=(canvas, canvas, 3),
-            paths=paths,
-            **about,
-        )
-        with tf.device("CPU:0"):
-            self._paths = tf.constant(paths)
-            self._labels = None if labels is None else tf.constant(labels, tf.int32)
-        self._files = paths
-        self._canvas = canvas
-        self._root = root
-        self._sizes = sizes
-
-    def identity(self) -> Iterable[str]:
-        """See `Source`: the files' names below the folder, and their sizes."""
-        for path, size in zip(self._files, self._sizes):
-            yield f"{os.path.relpath(path, self._root)} {size}"
-
-    def find_fault(self) -> str | None:
-        """See `Source`: files that changed since they were checked, when loaded."""
-        changed = {}
-        for path, size in zip(self._files, self._sizes):
-            kind = irregularity(path)
-            if not tf.io.gfile.exists(path):
-                changed[path] = "it is gone"
-            elif kind is not None:
-                changed[path] = f"it is {kind} now"
-            elif size_of(path) not in (None, size):
-                fault = _check(path, self._canvas)[1]
-                changed[path] = fault or "it has another size now"
-        if not changed:
-            return None
-        return (
-            f"{self.spec} ({self.split}) changed while it was being read: "
-            f"{_name(changed)}. Leave the files as they are while a command runs, and "
-            "start it again."
-        )
-
-    def labels(self) -> np.ndarray | None:
-        """See `Source`."""
-        return None if self._labels is None else self._labels.numpy()
-
-    def read(self, indices: tf.data.Dataset) -> tf.data.Dataset:
-        """See `Source`."""
-
-        def on_canvas(contents: tf.Tensor, _: Asked) -> dict[str, tf.Tensor]:
-            image, size = to_canvas(contents, self._canvas)
-            return {"image": image, "size": size}
-
-        return self.read_files(by_index(indices), on_canvas)
-
-    def read_files(self, asked: tf.data.Dataset, make: Make) -> tf.data.Dataset:
-        """See `Source`."""
-
-        def read_one(one: Asked) -> dict[str, tf.Tensor]:
-            index = one["index"]
-            contents = tf.io.read_file(tf.gather(self._paths, index))
-            example = {**make(contents, one), "index": index}
-            if self._labels is not None:
-                example["label"] = tf.gather(self._labels, index)
-            return example
-
-        def read_all(asked: tf.data.Dataset) -> tf.data.Dataset:
-            return asked.map(
-                read_one, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
-            )
-
-        return read_in_batches(asked, read_all)
+    files: list[File]
+    classes: list[str]
+    skipped: dict[str, str]
 
 
 def load_folder(
     path: str, split: str, image_size: int | None, labels: bool
 ) -> FolderSource:
-    """The images under a folder: JPEG, PNG, BMP and the first frame of GIF.
+    """The images under a folder, or under several, however nested.
 
-    Every file is decoded once up front. Those that cannot be are passed over,
-    counted and named; more than a tenth of them is an error. Pipes, devices and others
-    that are not regular files are passed over and named too.
+    Nothing is decoded up front: the files are listed, and of up to `LOOKED_AT` of them
+    both ends are read. Files that cannot be images, pipes, devices and the like are
+    passed over, counted and named; more than a tenth of them is an error. A file that
+    turns out later not to decode is in `Source.unreadable`.
 
     Args:
-      path: the folder. Its subfolders `train` and `test` (or `val`, `validation`)
-        are the splits; where it has none of them, it is the split "train".
+      path: the folder, or several with commas between them. Its subfolders `train` and
+        `test` (or `val`, `valid`, `validation`), in upper or lower case, are the
+        splits; where it has none of them, it is the split "train".
       split: "train" or "test".
       image_size: side of the views the images are for, in pixels; `read` puts
         images on a square half again as wide.
-      labels: whether the first folder below names each image's class.
+      labels: whether the first folder below each names an image's class; `unlabeled`
+        and `unlabelled` name none.
 
     Raises:
       DataError: where there is no such folder, no image in it, or too many that
         cannot be read.
     """
-    with _listing(path):
-        root = _split_folder(path, split)
-        files, others = _list(root)
-    irregular = _irregular(files)
-    files = [file for file in files if file not in irregular]
-    if irregular:
-        messages.say(f"{root}: passed over {_name(irregular)}.", sys.stderr)
-    if not files:
-        kinds = _describe(others)
-        raise DataError(
-            f"{root} holds no images ({', '.join(e[1:] for e in EXTENSIONS)})"
-            f"{'; it holds ' + kinds if kinds else ''}."
-        )
-    if others:
-        messages.say(f"{root}: passed over {_describe(others)}.", sys.stderr)
-    canvas = canvas_size(image_size)
-    sizes, bad = _check_all(files, canvas)
-    if len(bad) > MAX_BAD_SHARE * len(files):
-        raise DataError(
-            f"{root}: {len(bad):,} of {len(files):,} images cannot be read, more than "
-            f"{MAX_BAD_SHARE:.0%}: {_name(bad)}. Repair or remove them."
-        )
-    if bad:
-        messages.say(
-            f"{root}: passed over {len(bad):,} of {len(files):,} images that cannot be "
-            f"read: {_name(bad)}.",
-            sys.stderr,
-        )
-    files = [file for file in files if file not in bad]
-    classes = _classes(root, files) if labels else []
-    places = {name: place for place, name in enumerate(classes)}
-    return FolderSource(
-        files,
-        [places.get(_class(root, file), -1) for file in files] if places else None,
-        canvas,
-        root=root,
-        sizes=[sizes[file] for file in files],
-        spec=f"folder:{path}",
-        split=split,
-        num_classes=len(classes) or None,
-        class_names=classes or None,
-        skipped={
-            **irregular,
-            **bad,
-            **dict.fromkeys(others, "not an image format read here"),
-        },
+    roots = _roots(path, split)
+    where = ", ".join(root.path for root in roots)
+    parts = [_below(root) for root in roots]
+    if len(parts) > 1:  # Two folders may hold files of one name.
+        parts = [
+            part._replace(files=[f._replace(name=f"{i}/{f.name}") for f in part.files])
+            for i, part in enumerate(parts)
+        ]
+    found = _Found(
+        [file for part in parts for file in part.files],
+        [name for part in parts for name in part.classes],
+        {file: why for part in parts for file, why in part.skipped.items()},
     )
+    origin = f"the subfolders of {where}" if labels else None
+    return _source(found, where, origin, image_size, f"folder:{path}", split)
 
 
-@contextlib.contextmanager
-def _listing(path: str) -> Iterator[None]:
-    """Turns what goes wrong while folders are listed into DataErrors."""
-    try:
-        yield
-    except UnicodeDecodeError as error:
-        raise DataError(
-            f"{path} holds the name {error.object!r}, which is not UTF-8: rename it."
-        ) from error
-    except tf.errors.OpError as error:
-        raise DataError(
-            f"{path} cannot be listed: {reason(error)}. Make its folders readable, or "
-            "move those away that should not be read."
-        ) from error
+def load_list(
+    path: str, split: str, image_size: int | None, labels: bool
+) -> FolderSource:
+    """The images that a text file names, one a line.
 
+    Args:
+      path: the text file, in UTF-8. A line is the path of an image, relative to the
+        text file, and optionally a tab and the name of its class; empty lines are
+        passed over. `{split}` in the path stands for the split's name.
+      split: "train" or "test"; without `{split}` the list is the split "train".
+      image_size: see `load_folder`.
+      labels: whether to give labels, where there are any.
 
-def _split_folder(path: str, split: str) -> str:
-    if not tf.io.gfile.isdir(path):
-        raise DataError(f"{path} is no folder.")
-    for name in _SPLIT_FOLDERS.get(split, (split,)):
-        inside = os.path.join(path, name)
-        if tf.io.gfile.isdir(inside):
-            if split == "train":
-                _say_what_is_beside(path)
-            return inside
-    if split != "train":
-        raise MissingSplit(f"{path} has no subfolder {split}.")
-    for name in _SPLIT_FOLDERS["test"]:
-        if tf.io.gfile.isdir(os.path.join(path, name)):
-            raise DataError(
-                f"{path} has a subfolder {name}, which holds test images, and no "
-                f"subfolder train. Put the training images there; or give "
-                f"folder:{os.path.join(path, name)} to use {name} itself."
-            )
-    return path
-
-
-def _say_what_is_beside(path: str) -> None:
-    """Warns of classes beside "train", which is then likely to be a class too."""
-    splits = {name for names in _SPLIT_FOLDERS.values() for name in names}
-    others = [
-        name
-        for name in sorted(file.rstrip("/") for file in tf.io.gfile.listdir(path))
-        if name not in splits
-        and not name.startswith(".")
-        and tf.io.gfile.isdir(os.path.join(path, name))
-    ]
-    if others:
-        more = len(others) - _NAMED_AT_MOST
-        messages.say(
-            f"{path}: its subfolder train is the split; passed over the subfolders "
-            f"{', '.join(others[:_NAMED_AT_MOST])}"
-            f"{f' and {more:,} more' if more > 0 else ''}.",
-            sys.stderr,
-        )
-
-
-def _list(root: str) -> tuple[list[str], list[str]]:
-    """Files that are images by their names, and others; hidden ones are left out."""
-    images: list[str] = []
-    others: list[str] = []
-    for folder, names in _walk(root, {os.path.realpath(root)}):
-        for name in names:
-            is_image = name.lower().endswith(EXTENSIONS)
-            (images if is_image else others).append(os.path.join(folder, name))
-    return sorted(images), sorted(others)
-
-
-def _walk(folder: str, above: set[str]) -> Iterator[tuple[str, list[str]]]:
-    """Folders and the files in them, without hidden ones.
-
-    A link to a folder is followed unless it leads back to one of those above it.
+    Raises:
+      DataError: see `load_folder`; and where the text file cannot be read.
+      MissingSplit: where there is no such split.
     """
-    here, folders, files = next(tf.io.gfile.walk(folder))
-    yield here, [name for name in files if not name.startswith(".")]
-    for name in folders:
-        below = os.path.join(folder, name.rstrip("/"))
-        real = os.path.realpath(below)
-        if not name.startswith(".") and real not in above:
-            yield from _walk(below, above | {real})
+    if split != "train" and "{split}" not in path:
+        raise MissingSplit(
+            f"list:{path} is one split, and no {split}; {{split}} in its name stands "
+            "for train or test."
+        )
+    place = path.replace("{split}", split)
+    try:
+        with tf.io.gfile.GFile(place) as file:
+            lines = [line for line in file.read().splitlines() if line.strip()]
+    except (tf.errors.OpError, UnicodeDecodeError) as error:
+        complain = MissingSplit if split != "train" else DataError
+        raise complain(f"{place} cannot be read as a list of images.") from error
+    pairs = [line.partition("\t") for line in lines]
+    files = [_listed(os.path.dirname(place), name.strip()) for name, _, _ in pairs]
+    classes = [
+        "" if is_unlabelled(label.strip()) else label.strip() for _, _, label in pairs
+    ]
+    origin = f"the second column of {place}" if labels else None
+    found = _Found(files, classes, {})
+    return _source(found, place, origin, image_size, f"list:{path}", split)
 
 
-def _describe(files: Sequence[str]) -> str:
+def _listed(folder: str, name: str) -> File:
+    path = os.path.join(folder, name)
+    try:
+        status = tf.io.gfile.stat(path)
+    except tf.errors.OpError:
+        return File(path, name, -1, -1, "there is no such file")
+    if status.is_directory:
+        return File(path, name, -1, -1, "it is a folder")
+    return File(path, name, status.length, status.mtime_nsec)
+
+
+def _roots(path: str, split: str) -> list[Root]:
+    """The folders that hold a split of one folder, or of several."""
+    if "," not in path or tf.io.gfile.isdir(path):
+        return find_roots(path, split)
+    roots, missing = [], None
+    for each in filter(None, map(str.strip, path.split(","))):
+        try:
+            roots += find_roots(each, split)
+        except MissingSplit as error:
+            missing = error
+    if not roots:
+        raise missing or DataError(f"folder:{path} names no folder.")
+    return roots
+
+
+def _below(root: Root) -> _Found:
+    """The images below a folder; others are told."""
+    listed = list_files(root.path)
+    images, others = split_by_content(listed)
+    irregular = {
+        file.path: file.fault
+        for file in listed
+        if file.fault is not None and file.fault.startswith("it is ")
+    }
+    if irregular:
+        messages.say(f"{root.path}: passed over {name_faults(irregular)}.", sys.stderr)
+    images = [file for file in images if file.path not in irregular]
+    others = [file for file in others if file.path not in irregular]
+    kinds = _endings(others)
+    if not images:
+        raise DataError(
+            f"{root.path} holds no images ({', '.join(e[1:] for e in EXTENSIONS)} and "
+            f"others){'; it holds ' + kinds if kinds else ''}."
+        )
+    if others:
+        messages.say(f"{root.path}: passed over {kinds}.", sys.stderr)
+    passed = dict.fromkeys(
+        [file.path for file in others], "not an image format read here"
+    )
+    classes = [_class(file) if root.is_labelled else "" for file in images]
+    return _Found(images, classes, {**irregular, **passed})
+
+
+def _endings(files: Sequence[File]) -> str:
     """ "3 .webp, 1 .txt", most frequent first."""
     kinds = collections.Counter(
-        os.path.splitext(file)[1].lower() or "without extension" for file in files
+        os.path.splitext(file.path)[1].lower() or "without extension" for file in files
     )
     return ", ".join(f"{count:,} {kind}" for kind, count in kinds.most_common())
 
 
-def _irregular(files: Sequence[str]) -> dict[str, str]:
-    """Paths that are not regular files, each with its kind, such as "a pipe"."""
-    kinds = zip(files, map(irregularity, files))
-    return {file: f"it is {kind}" for file, kind in kinds if kind is not None}
+def _class(file: File) -> str:
+    """The first folder below the root that a file lies in, or "" for no class."""
+    first, _, rest = file.name.partition(os.sep)
+    return first if rest and not is_unlabelled(first) else ""
 
 
-def _check_all(
-    files: Sequence[str], canvas: int
-) -> tuple[dict[str, int], dict[str, str]]:
-    """The sizes in bytes of all files, and the reasons why some do not decode."""
-    sizes, bad = {}, {}
-    progress = Progress(len(files), unit="files checked")
-    readers = concurrent.futures.ThreadPoolExecutor(_READERS)
-    try:
-        checks = readers.map(lambda file: _check(file, canvas), files)
-        for done, (file, (size, fault)) in enumerate(zip(files, checks)):
-            sizes[file] = size
-            if fault:
-                bad[file] = fault
-            if progress.due():
-                progress.show(done)
-    finally:
-        # After Ctrl-C the files that are still to be read do not matter.
-        readers.shutdown(wait=False, cancel_futures=True)
-        progress.clear()
-    return sizes, bad
+def _source(
+    found: _Found,
+    where: str,
+    origin: str | None,
+    image_size: int | None,
+    spec: str,
+    split: str,
+) -> FolderSource:
+    """The source, once a sample of the files was looked at.
 
-
-def _check(file: str, canvas: int) -> tuple[int, str | None]:
-    """Bytes of a file, and why it does not decode, or None."""
-    size = size_of(file) or 0
-    if size > _MAX_BYTES:
-        return size, f"it is of {size:,} bytes, and {_MAX_BYTES:,} are read at most"
-    try:
-        contents = tf.io.read_file(file).numpy()
-        pixels = gif_pixels(contents)
-        if pixels > MAX_PIXELS:
-            return len(contents), (
-                f"its frames claim {pixels:,} pixels, and {MAX_PIXELS:,} are read at "
-                "most"
-            )
-        decode_for_canvas(tf.constant(contents), canvas)
-    except (tf.errors.OpError, ValueError) as error:
-        return size, reason(error)
-    return len(contents), None
-
-
-def _name(faults: Mapping[str, str]) -> str:
-    """The first few files, and what is wrong with each."""
-    shown = [
-        f"{_on_one_line(file)} ({fault})"
-        for file, fault in list(faults.items())[:_NAMED_AT_MOST]
+    Args:
+      found: the files.
+      where: they lie, for messages.
+      origin: of the classes' names, in words; None where labels are not wanted.
+      image_size: see `load_folder`.
+      spec: see `Source`.
+      split: see `Source`.
+    """
+    if not found.files:
+        raise DataError(f"{where} names no image.")
+    bad = _look(found.files, where)
+    kept = [
+        (file, name)
+        for file, name in zip(found.files, found.classes)
+        if file.path not in bad
     ]
-    more = len(faults) - len(shown)
-    return "; ".join(shown) + (f"; and {more:,} more" if more else "")
+    files = [file for file, _ in kept]
+    names = sorted({name for _, name in kept} - {""})
+    if origin is None or len(names) < 2:
+        names = []
+    places = {name: place for place, name in enumerate(names)}
+    source = FolderSource(
+        files,
+        [places.get(name, -1) for _, name in kept] if names else None,
+        canvas_size(image_size),
+        spec=spec,
+        split=split,
+        num_classes=len(names) or None,
+        class_names=names or None,
+        skipped={**found.skipped, **bad},
+    )
+    if names and origin is not None:
+        source.class_note = _class_note(names, origin)
+    return source
 
 
-def _on_one_line(file: str) -> str:
-    """A file's name in a message: names may hold line breaks and escape sequences."""
-    return messages.printable(file).replace("\n", "\\n").replace("\t", "\\t")
+def _look(files: Sequence[File], where: str) -> Mapping[str, str]:
+    """Files of a sample that cannot be read, and why; says what was seen."""
+    sample = files
+    if len(files) > LOOKED_AT:
+        sample = [files[place] for place in shuffled_places(len(files))[:LOOKED_AT]]
+    looks: list[Look] = check_in_parallel(sample, look_at, "files looked at")
+    bad = {
+        file.path: look.fault
+        for file, look in zip(sample, looks)
+        if look.fault is not None
+    }
+    _require_packages(sample, looks)
+    of = "images" if len(sample) == len(files) else "images looked at"
+    if len(bad) > MAX_BAD_SHARE * len(sample):
+        raise DataError(too_many(where, bad, len(sample), of))
+    if bad:
+        messages.say(
+            f"{where}: passed over {len(bad):,} of {len(sample):,} {of} that cannot be "
+            f"read: {name_faults(bad)}.",
+            sys.stderr,
+        )
+    if len(sample) < len(files):
+        messages.say(
+            f"{where}: {len(files):,} files; of {len(sample):,} looked at, "
+            f"{describe(looks)}.",
+            sys.stderr,
+        )
+    return bad
 
 
-def _class(root: str, file: str) -> str:
-    """The first folder below the root that a file lies in, or ""."""
-    first, _, rest = os.path.relpath(file, root).partition(os.sep)
-    return first if rest else ""
+def _require_packages(files: Sequence[File], looks: Sequence[Look]) -> None:
+    """Raises DataError where files need a package that is not installed."""
+    tried: collections.Counter = collections.Counter()
+    for file, look in zip(files, looks):
+        if look.kind not in _BY_PYTHON or tried[look.kind] == _TRIED:
+            continue
+        tried[look.kind] += 1
+        fault = check(file)
+        if fault is not None and "pip install" in fault:
+            raise DataError(f"{file.path} cannot be read: {fault}.")
 
 
-def _classes(root: str, files: Sequence[str]) -> list[str]:
-    names = sorted({_class(root, file) for file in files} - {""})
-    return names if len(names) > 1 else []
+def _class_note(names: Sequence[str], origin: str) -> str:
+    """Which classes there are and where their names come from."""
+    shown = ", ".join(map(messages.printable, names[:_NAMED_AT_MOST]))
+    more = f" and {len(names) - _NAMED_AT_MOST:,} more"
+    note = f"Classes: {shown}{more if len(names) > _NAMED_AT_MOST else ''}; {origin}."
+    doubtful = like_no_class(names)
+    if doubtful:
+        note += (
+            f" {', '.join(doubtful[:_NAMED_AT_MOST])} may say when or whence, and not "
+            "what is shown: --nolabels does without classes."
+        )
+    return note

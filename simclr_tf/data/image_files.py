@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
 import tensorflow as tf
 
-from simclr_tf.data.image_headers import is_jpeg, require_size
+from simclr_tf.data.elsewhere import is_made_elsewhere
+from simclr_tf.data.formats import FORMATS, HEAD, decode_file
+from simclr_tf.data.image_headers import is_clear_png, is_jpeg, require_size
+from simclr_tf.data.orientation import orientation, turned
 
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".gif")
 
@@ -22,11 +26,35 @@ def canvas_size(image_size: int | None) -> int:
 
 
 def decode(contents: tf.Tensor) -> tf.Tensor:
-    """A JPEG, PNG, BMP or GIF file as RGB.
+    """An image file of any format in `formats`, by its content, as RGB.
 
-    Greyscale becomes three equal channels, transparency is dropped, 16 bits are
-    cut to 8, CMYK is converted, and of a GIF the first frame is taken, black where
-    it is transparent. A rotation that EXIF asks for is not carried out.
+    What TensorFlow does not decode is decoded by Python, on the host. See
+    `decode_in_graph` for the formats of TensorFlow's, and `formats` for the others.
+
+    Args:
+      contents: the file's bytes, a scalar string.
+
+    Returns:
+      uint8 `[h, w, 3]`.
+
+    Raises:
+      tf.errors.OpError: when it runs, where the file is damaged, of another kind, or
+        claims more pixels than `image_headers.MAX_PIXELS`.
+    """
+    image = tf.cond(
+        _is_foreign(contents),
+        lambda: _decode_by_python(contents),
+        lambda: decode_in_graph(contents),
+    )
+    return tf.ensure_shape(image, [None, None, 3])
+
+
+def decode_in_graph(contents: tf.Tensor) -> tf.Tensor:
+    """A JPEG, PNG, BMP or GIF file as RGB, by TensorFlow alone.
+
+    Greyscale becomes three equal channels, 16 bits are cut to 8, CMYK is converted. A
+    JPEG is turned as its EXIF asks for; transparency of a PNG lets white through; of a
+    GIF the first frame is taken, black where it is transparent.
 
     Args:
       contents: the file's bytes, a scalar string.
@@ -38,15 +66,77 @@ def decode(contents: tf.Tensor) -> tf.Tensor:
       tf.errors.InvalidArgumentError: when it runs, where the file is damaged, of
         another kind, or claims more pixels than `image_headers.MAX_PIXELS`.
     """
-    contents = require_size(contents)
-    is_bmp = tf.strings.substr(contents, 0, 2) == b"BM"
-    # decode_image wants the number of channels that a BMP has.
-    image = tf.cond(
-        is_bmp,
-        lambda: _decode_bmp(contents),
-        lambda: tf.io.decode_image(contents, channels=3, expand_animations=False),
-    )
+    image = turned(_decode_stored(contents), orientation(contents))
     return tf.ensure_shape(image, [None, None, 3])
+
+
+def _decode_stored(contents: tf.Tensor) -> tf.Tensor:
+    """As `decode_in_graph`, as the pixels are stored."""
+    contents = require_size(contents)
+    # decode_image wants the number of channels that a BMP has.
+    return tf.case(
+        [
+            (tf.strings.substr(contents, 0, 2) == b"BM", lambda: _decode_bmp(contents)),
+            (is_clear_png(contents), lambda: _over_white(contents)),
+        ],
+        default=lambda: tf.io.decode_image(
+            contents, channels=3, expand_animations=False
+        ),
+        exclusive=False,
+    )
+
+
+def _is_foreign(contents: tf.Tensor) -> tf.Tensor:
+    """Whether a file is of a format that TensorFlow does not decode: a scalar bool."""
+    head = tf.strings.join([tf.strings.substr(contents, 0, HEAD), b"\0" * HEAD])
+
+    def is_one_of(at: int, length: int, texts: list[bytes]) -> tf.Tensor:
+        return tf.reduce_any(tf.strings.substr(head, at, length) == tf.constant(texts))
+
+    # Magics of one place and length are compared at once.
+    alike: dict[tuple, list[tuple[bytes, ...]]] = {}
+    for each in FORMATS:
+        for magic in each.magics if each.decode is not None else ():
+            key = tuple((at, len(text)) for at, text in magic)
+            alike.setdefault(key, []).append(tuple(text for _, text in magic))
+    found = []
+    for places, texts in alike.items():
+        parts = [
+            is_one_of(at, length, list(choices))
+            for (at, length), choices in zip(places, zip(*texts))
+        ]
+        found.append(tf.reduce_all(parts))
+    return tf.reduce_any(tf.stack(found))
+
+
+def _decode_by_python(contents: tf.Tensor) -> tf.Tensor:
+    if is_made_elsewhere():
+        # The workers of a tf.data service cannot call this process.
+        complaint = (
+            "a tf.data service reads JPEG, PNG, BMP and GIF alone: write the images "
+            "with simclr prepare and name those"
+        )
+        check = tf.debugging.Assert(False, [complaint])
+        with tf.control_dependencies([check]):
+            return tf.zeros([1, 1, 3], tf.uint8)
+
+    def decoded(closed: bytes | np.ndarray) -> np.ndarray:
+        if not isinstance(closed, bytes):  # Outside of a graph, it is an array.
+            closed = closed.item()
+        return decode_file(closed[:-1])
+
+    # NumPy takes zeros at the end of bytes away.
+    closed = tf.strings.join([contents, b"."])
+    image = tf.numpy_function(decoded, [closed], tf.uint8)
+    return tf.ensure_shape(image, [None, None, 3])
+
+
+def _over_white(contents: tf.Tensor) -> tf.Tensor:
+    """A PNG whose transparent pixels let white through."""
+    image = tf.cast(tf.io.decode_png(contents, channels=4), tf.int32)
+    colour, opacity = image[..., :3], image[..., 3:]
+    mixed = colour * opacity + 255 * (255 - opacity)
+    return tf.cast((mixed + 127) // 255, tf.uint8)
 
 
 def _decode_bmp(contents: tf.Tensor) -> tf.Tensor:
@@ -117,7 +207,12 @@ def decode_for_canvas(contents: tf.Tensor, canvas: int) -> tuple[tf.Tensor, tf.T
 
 
 def _decode_whole(contents: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    image = decode(contents)
+    """What is no JPEG, and its size."""
+    image = tf.cond(
+        _is_foreign(contents),
+        lambda: _decode_by_python(contents),
+        lambda: _decode_stored(contents),
+    )
     return image, tf.shape(image)[:2]
 
 
@@ -137,7 +232,9 @@ def _decode_jpeg(contents: tf.Tensor, canvas: int) -> tuple[tf.Tensor, tf.Tensor
             for ratio in _JPEG_RATIOS
         ],
     )
-    return image, size
+    turn = orientation(contents)
+    size = tf.where(turn > 4, size[::-1], size)
+    return turned(image, turn), size
 
 
 def _shrink(image: tf.Tensor, size: tf.Tensor) -> tf.Tensor:

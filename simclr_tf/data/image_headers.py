@@ -7,12 +7,24 @@ import tensorflow as tf
 # Pillow refuses pictures above the same limit: 512 MiB as RGB.
 MAX_PIXELS = 178_956_970
 _START = 32  # bytes of a file that hold the size in all formats but JPEG
+_PNG_START = 4096  # bytes that hold what comes before the pixels of nearly every PNG
 _JPEG = b"\xff\xd8\xff"
 
 
 def is_jpeg(contents: tf.Tensor) -> tf.Tensor:
     """Whether a file is a JPEG: a scalar bool."""
     return tf.strings.substr(contents, 0, len(_JPEG)) == _JPEG
+
+
+def is_clear_png(contents: tf.Tensor) -> tf.Tensor:
+    """Whether a file is a PNG that may have transparent pixels: a scalar bool."""
+    start = tf.strings.substr(contents, 0, _PNG_START)
+    kind = tf.strings.substr(tf.strings.join([start, b"\0" * _START]), 25, 1)
+    # Alpha of their own have the colour types 4 and 6; others have it in a chunk tRNS.
+    has_alpha = (kind == b"\4") | (kind == b"\6")
+    has_chunk = tf.size(tf.strings.split(start, b"tRNS")) > 1
+    is_png = tf.strings.substr(contents, 0, 4) == b"\x89PNG"
+    return is_png & (has_alpha | has_chunk)
 
 
 def claimed_size(contents: tf.Tensor) -> tf.Tensor:

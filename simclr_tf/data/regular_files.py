@@ -27,6 +27,11 @@ def irregularity(path: str) -> str | None:
     status = _status(path)
     if status is None:
         return None
+    return irregularity_of(status)
+
+
+def irregularity_of(status: os.stat_result) -> str | None:
+    """The same from what is known of a file."""
     return next((name for is_kind, name in _KINDS if is_kind(status.st_mode)), None)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
+from simclr_tf.data.elsewhere import made_elsewhere
 from simclr_tf.data.source import DataError, reason
 from simclr_tf.distribution.addresses import require_answer
 
@@ -46,7 +47,8 @@ def from_service(
         # Each element comes with its number: a worker that was started again would
         # otherwise begin at its first element without anybody noticing.
         numbers = tf.data.Dataset.counter(worker, tf.constant(workers, tf.int64))
-        return tf.data.Dataset.zip((numbers, pipeline(worker, workers)))
+        with made_elsewhere():
+            return tf.data.Dataset.zip((numbers, pipeline(worker, workers)))
 
     def made_by(worker: int) -> tf.data.Dataset:
         """The elements of one worker: on all others the job is empty."""

@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -28,6 +29,7 @@ def reason(error: Exception) -> str:
     message = str(getattr(error, "message", error)).partition("\n\t [[")[0]
     message = message.partition(" [Op:")[0].strip().split("\n")[-1]
     message = re.sub(r"^(\{\{.*?\}\} *)+", "", message)
+    message = message.removeprefix("ValueError: ")
     eager, in_graph = "Expected .* Summarized data: b'", r"assertion failed: \["
     asserted = re.fullmatch(rf"(?:{eager}|{in_graph})(.*)['\]]", message)
     return asserted[1] if asserted else message
@@ -81,6 +83,11 @@ class Source:
     overrides `read_files` and sets `holds_files`: crops are then cut from each file's
     own pixels.
 
+    Attributes:
+      class_note: which classes there are and where they come from, in words; "" where
+        that needs no saying.
+      verdicts: `Verdicts` on its files, where each image has its own; else None.
+
     Args:
       spec: what the user named it by, for messages.
       split: "train", "test" or another split's name.
@@ -114,6 +121,8 @@ class Source:
         self.class_names = None if class_names is None else list(class_names)
         self.skipped = dict(skipped or {})
         self.paths = paths
+        self.class_note = ""
+        self.verdicts: Any = None
 
     def __len__(self) -> int:
         return self.num_examples
@@ -159,6 +168,19 @@ class Source:
           found.
         """
         return None
+
+    def unreadable(self) -> np.ndarray:
+        """Places of images that cannot be read, as far as reading has shown.
+
+        Another image is read in each such place, labelled -1. Once every image was
+        read, this is all of them.
+
+        Returns:
+          int64 `[n]`, sorted.
+        """
+        return (
+            np.zeros(0, np.int64) if self.verdicts is None else self.verdicts.places()
+        )
 
     def labels(self) -> np.ndarray | None:
         """All labels at once, where that takes reading no image.

@@ -9,11 +9,13 @@ import numpy as np
 
 from simclr_tf.data.image_form import AS_IT_IS, ImageForm
 from simclr_tf.data.kinds import load
+from simclr_tf.data.relabelled import Relabelled
 from simclr_tf.data.source import DataError, MissingSplit, Source
 from simclr_tf.data.subset import Subset, shuffled_places
 
 HELD_OUT = "held out"  # the name of a split that `load_train_and_test` made
 _HELD_OUT_SHARE = 0.2
+_NAMED_AT_MOST = 5
 
 
 class PretrainingData(NamedTuple):
@@ -24,7 +26,7 @@ class PretrainingData(NamedTuple):
       bank: labelled images that vote in kNN while training, or None where kNN
         cannot be measured.
       queries: labelled images to classify by the bank, or None with it.
-      note: a line for a person on images held out, or on why kNN is not
+      note: lines for a person on classes, on images held out, or on why kNN is not
         measured; "" where there is nothing to say.
     """
 
@@ -82,23 +84,49 @@ def load_for_pretraining(
         return PretrainingData(whole, None, None, "")
     try:
         test = _load_test(whole, dataset, test_dataset, load_split)
-        bank, queries = (whole, test) if test else _hold_out(whole)
+        train, queries = (whole, test) if test else _hold_out(whole)
     except MissingSplit as error:
-        return PretrainingData(whole, None, None, f"{error} kNN is not measured.")
-    if queries.split != HELD_OUT:
-        return PretrainingData(whole, bank, queries, "")
+        note = _lines(whole.class_note, f"{error} kNN is not measured.")
+        return PretrainingData(whole, None, None, note)
+    is_held_out = queries.split == HELD_OUT
     counts = f"{len(queries):,} of {len(whole):,}"
-    if pretrain_on_all:
-        note = (
+    bank, queries = labelled_part(train), labelled_part(queries)
+    notes = [whole.class_note, "" if is_held_out else queries.class_note]
+    if not len(bank) or not len(queries):
+        notes.append("No test image is labelled: kNN is not measured.")
+        return PretrainingData(whole, None, None, _lines(*notes))
+    if len(bank) < len(train):
+        notes.append(
+            f"{len(bank):,} of {len(train):,} images have labels: the figures are of "
+            "those alone."
+        )
+    if is_held_out and pretrain_on_all:
+        train = whole
+        notes.append(
             f"Learning from all images, also from the {counts} held out to measure on: "
             "the figures will be better than on new images."
         )
-        return PretrainingData(whole, bank, queries, note)
-    note = (
-        f"A part of the images, {counts}, is held out to measure on and is not "
-        "learned from; --pretrain_on_all learns from all."
-    )
-    return PretrainingData(bank, bank, queries, note)
+    elif is_held_out:
+        notes.append(
+            f"A part of the images, {counts}, is held out to measure on and is not "
+            "learned from; --pretrain_on_all learns from all."
+        )
+    return PretrainingData(train, bank, queries, _lines(*notes))
+
+
+def labelled_part(source: Source) -> Source:
+    """The images of a source that have labels; the source itself where all have.
+
+    Where labels are only found by reading the images, it is the source too.
+    """
+    labels = source.labels()
+    if labels is None or labels.min(initial=0) >= 0:
+        return source
+    return Subset(source, np.flatnonzero(labels >= 0), source.split)
+
+
+def _lines(*notes: str) -> str:
+    return "\n".join(filter(None, notes))
 
 
 def load_train_and_test(
@@ -119,14 +147,15 @@ def load_train_and_test(
       form: see `load`.
 
     Returns:
-      Both sources. Where there is no test split, a fifth of the images is held
+      Both sources; a test label means what it means in training, and is -1 for classes
+      that training lacks. Where there is no test split, a fifth of the images is held
       out, the same at each call, as the split `HELD_OUT`: of labelled images a
       fifth of each class, at least one of two or more; images labelled -1 are not
       held out.
 
     Raises:
-      DataError: where a dataset is not as it should be, the two have different
-        classes, or too few images are left to hold some out.
+      DataError: where a dataset is not as it should be, the two have no class in
+        common, or too few images are left to hold some out.
       MissingSplit: where there is no test split and no class has two images.
     """
 
@@ -136,6 +165,25 @@ def load_train_and_test(
     train = load_split(dataset, "train")
     test = _load_test(train, dataset, test_dataset, load_split)
     return _hold_out(train) if test is None else (train, test)
+
+
+def load_splits(dataset: str, *, labels: bool = True) -> dict[str, Source]:
+    """All images of a dataset, by the names of their splits; classes are alike.
+
+    Args:
+      dataset: see `load`.
+      labels: see `load`.
+
+    Raises:
+      DataError: see `load_train_and_test`.
+    """
+
+    def load_split(spec: str, split: str) -> Source:
+        return load(spec, split, labels=labels)
+
+    train = load_split(dataset, "train")
+    test = _load_test(train, dataset, None, load_split)
+    return {"train": train, **({} if test is None else {"test": test})}
 
 
 def _load_test(
@@ -155,9 +203,8 @@ def _load_test(
             test = load_split(dataset, "test")
         except MissingSplit:
             return None
-    _require_same_classes(train, test)
     _require_same_channels(train, test)
-    return test
+    return _with_classes_of(train, test)
 
 
 def _hold_out(source: Source) -> tuple[Source, Source]:
@@ -201,23 +248,59 @@ def _require_same_channels(train: Source, test: Source) -> None:
         )
 
 
-def _require_same_classes(train: Source, test: Source) -> None:
-    """Raises DataError where a label would not mean the same in both."""
+def _with_classes_of(train: Source, test: Source) -> Source:
+    """The test images, labelled as the training images are.
+
+    Classes are told apart by their names, where both have names, and otherwise by their
+    labels. What training lacks cannot be recognised: it is labelled -1, and the
+    source's `class_note` says so.
+
+    Raises:
+      DataError: where they have no class in common, or one alone names its classes.
+    """
     if train.num_classes is None or test.num_classes is None:
-        return
-    names, others = train.class_names, test.class_names
-    if names == others and test.num_classes <= train.num_classes:
-        return
-    if names is None or others is None or set(names) == set(others):
-        difference = f"{names or train.num_classes} and {others or test.num_classes}."
-    else:
-        alone = ((train, set(names) - set(others)), (test, set(others) - set(names)))
-        difference = "; ".join(
-            f"only {source.split} has {', '.join(sorted(own))}"
-            for source, own in alone
-            if own
+        return test
+    if train.class_names == test.class_names and test.num_classes <= train.num_classes:
+        return test
+    names, others = (
+        each.class_names or list(map(str, range(each.num_classes or 0)))
+        for each in (train, test)
+    )
+    common = set(names) & set(others)
+    if (train.class_names is None) != (test.class_names is None) or not common:
+        raise DataError(
+            f"{train.spec} ({train.split}) and {test.spec} ({test.split}) have "
+            f"different classes: {_few(names)}; and {_few(others)}."
         )
-    raise DataError(
-        f"{train.spec} ({train.split}) and {test.spec} ({test.split}) have different "
-        f"classes: {difference}"
+    places = {name: place for place, name in enumerate(names)}
+    new_labels = np.array([places.get(name, -1) for name in others])
+    made = Relabelled(test, new_labels, len(names), train.class_names)
+    made.class_note = _on_classes_of_one(train, test, names, others)
+    return made
+
+
+def _on_classes_of_one(
+    train: Source, test: Source, names: list[str], others: list[str]
+) -> str:
+    """What to know of classes that one of two sources lacks."""
+    alone = [name for name in others if name not in set(names)]
+    lacking = [name for name in names if name not in set(others)]
+    notes = []
+    if alone:
+        labels = test.labels()
+        lost = [place for place, name in enumerate(others) if name in set(alone)]
+        count = "" if labels is None else f"{int(np.isin(labels, lost).sum()):,} "
+        notes.append(
+            f"Only {test.spec} ({test.split}) has {_few(alone)}: its {count}images are "
+            "left out of the figures."
+        )
+    if lacking:
+        notes.append(f"Only {train.spec} ({train.split}) has {_few(lacking)}.")
+    return " ".join(notes)
+
+
+def _few(names: list[str]) -> str:
+    more = len(names) - _NAMED_AT_MOST
+    return ", ".join(names[:_NAMED_AT_MOST]) + (
+        f" and {more:,} more" if more > 0 else ""
     )

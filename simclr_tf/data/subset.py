@@ -32,6 +32,8 @@ class Subset(Source):
             paths=None if base.paths is None else [base.paths[i] for i in places],
         )
         self.holds_files = base.holds_files
+        self.class_note = base.class_note
+        self.verdicts = base.verdicts
         self._base = base
         self._places = tf.constant(places, tf.int64)
 
@@ -43,6 +45,10 @@ class Subset(Source):
     def find_fault(self) -> str | None:
         """See `Source`."""
         return self._base.find_fault()
+
+    def unreadable(self) -> np.ndarray:
+        """See `Source`."""
+        return np.flatnonzero(np.isin(self._places.numpy(), self._base.unreadable()))
 
     def labels(self) -> np.ndarray | None:
         """See `Source`."""

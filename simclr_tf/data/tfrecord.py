@@ -12,6 +12,7 @@ from google.protobuf.message import DecodeError
 
 from simclr_tf.data.image_files import canvas_size
 from simclr_tf.data.image_form import AS_IT_IS, ImageForm
+from simclr_tf.data.prepared import read_manifest
 from simclr_tf.data.record_file import first_record
 from simclr_tf.data.record_index import index_records
 from simclr_tf.data.records import Parse, RecordCheck, RecordSource
@@ -47,9 +48,9 @@ def load_tfrecord(
     1000 in TFRecords, has 1001 classes.
 
     Args:
-      pattern: the glob. It names the files of the split "train", unless it holds
-        `{split}`, which stands for the split's name ("test" also for `val` and
-        `validation`).
+      pattern: the glob, or a folder that `simclr prepare` wrote. A glob names the
+        files of the split "train", unless it holds `{split}`, which stands for the
+        split's name ("test" also for `val` and `validation`).
       split: "train" or "test".
       image_size: side of the views the images are for, in pixels; `read` puts
         images on a square half again as wide.
@@ -60,8 +61,12 @@ def load_tfrecord(
       DataError: where no file matches, a file is damaged or compressed, or its
         records are not as they should be.
     """
-    files = _match(pattern, split)
-    image_key, label_key = _keys(files, pattern)
+    manifest = read_manifest(pattern) if tf.io.gfile.isdir(pattern) else None
+    if manifest is not None:
+        _require_split(manifest, pattern, split)
+    glob = os.path.join(pattern, "{split}-*.tfrecord") if manifest else pattern
+    files = _match(glob, split)
+    image_key, label_key = _keys(files, glob)
     if not labels:
         label_key = None
     parse = _parser(image_key, label_key)
@@ -80,18 +85,41 @@ def load_tfrecord(
         key=f"tfrecord:{place}\n{split}\n{image_key}\n{label_key}"
         + (f"\n{tensors}" if tensors else ""),
     )
+    names = None
     # Images without labels are commonly labelled -1.
     num_classes = int(index.label.max()) + 1
+    if manifest is not None:
+        _require_count(manifest, pattern, split, len(index.label))
+        if num_classes:
+            num_classes, names = manifest["num_classes"], manifest["classes"]
     about: dict[str, Any] = {
         "spec": f"tfrecord:{pattern}",
         "split": split,
         "num_classes": num_classes or None,
+        "class_names": names,
     }
     if tensors is not None:
         return tensor_source(index, parse, tensors, form, **about)
     canvas = canvas_size(image_size)
     shape = (canvas, canvas, 3)
     return RecordSource(index, parse, canvas, image_shape=shape, **about)
+
+
+def _require_split(manifest: dict, folder: str, split: str) -> None:
+    if split not in manifest["splits"]:
+        raise MissingSplit(
+            f"tfrecord:{folder} holds {', '.join(manifest['splits'])}, and no {split}."
+        )
+
+
+def _require_count(manifest: dict, folder: str, split: str, count: int) -> None:
+    """Raises DataError where files of a prepared data set are gone, or were added."""
+    images = manifest["splits"][split]["images"]
+    if count != images:
+        raise DataError(
+            f"tfrecord:{folder} ({split}) holds {count:,} images, and its manifest "
+            f"says {images:,}: copy it again, or make it anew with simclr prepare."
+        )
 
 
 def _match(pattern: str, split: str) -> list[str]:

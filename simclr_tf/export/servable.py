@@ -8,7 +8,7 @@ from collections.abc import Callable
 import tensorflow as tf
 
 from simclr_tf.augmentation import evaluation_view, to_unit_range
-from simclr_tf.data.image_files import decode
+from simclr_tf.data.image_files import decode_in_graph
 from simclr_tf.export.acceptance import (
     in_pixel_range,
     in_unit_range,
@@ -182,7 +182,7 @@ def _answer_files(graphs: _Graphs, contents: tf.Tensor) -> _Outputs:
     """Answers for image files; NaN for those that cannot be read."""
 
     def image(file: tf.Tensor) -> tf.Tensor:
-        rgb = decode(file)
+        rgb = decode_in_graph(file)
         return _luma(rgb) if graphs.channels == 1 else rgb
 
     if graphs.image_size is not None:

@@ -18,6 +18,7 @@ from simclr_tf.training.build import build_model, build_optimizer
 from simclr_tf.training.checkpoints import newest_state
 from simclr_tf.training.fit_to_time import Budget, require_one_machine
 from simclr_tf.training.how_often import HowOften
+from simclr_tf.training.image_verdicts import keeping_verdicts
 from simclr_tf.training.judge import begin_judging
 from simclr_tf.training.monitor import make_monitor
 from simclr_tf.training.precision import has_fast_bfloat16
@@ -40,6 +41,7 @@ def pretrain(
     checkpoint_steps: int = 0,
     log_every: int = 100,
     accept_changed_data: bool = False,
+    check_images: bool = False,
     say: Callable[[str], None] = messages.say,
 ) -> dict:
     """Trains an encoder and writes its run folder; resumes a run begun there.
@@ -67,6 +69,8 @@ def pretrain(
         of each epoch alone, where there always is one.
       accept_changed_data: go on where the data has changed since the run was
         started: the epoch that was left begins anew, with the data as it is now.
+      check_images: decode every image file first. Without it a file that does not
+        decode is found when it is to be used.
       say: called with each line that a person should read.
 
     Returns:
@@ -95,6 +99,8 @@ def pretrain(
         begun = begin_or_resume(
             settings, run, data, model, crew, often, accept_changed_data, stack, say
         )
+        verdicts = keeping_verdicts(data, run.path, crew.is_chief, check_images)
+        stack.enter_context(verdicts)
         announce(recipe, settings, data, model, begun, fast_bfloat16=fast, say=say)
         monitor = make_monitor(settings, data, model)
         judge = begin_judging(

@@ -63,7 +63,7 @@ def test_version(capsys):
 def test_the_commands_are_those_asked_for():
     assert set(COMMANDS) == {
         *("pretrain", "linear_eval", "knn", "embed", "export", "preview"),
-        *("tpu_check", "data_service", "benchmark"),
+        *("tpu_check", "data_service", "benchmark", "prepare"),
     }
 
 
@@ -86,7 +86,12 @@ def test_help_shows_the_commands_own_flags_and_defaults(capsys, name):
 def test_pretrain_has_a_flag_for_every_setting_and_for_where_to_run():
     own = set(COMMANDS["pretrain"].parse([])) - {"help", "undefok", "flagfile"}
     places = {"run", "strategy", "tpu", "logical_devices", "connect_timeout"}
-    saving = {"checkpoint_minutes", "checkpoint_steps", "accept_changed_data"}
+    saving = {
+        "checkpoint_minutes",
+        "checkpoint_steps",
+        "accept_changed_data",
+        "check_images",
+    }
     others = {"log_every", "data_service", "minutes"}
     assert own == {*places, *saving, *others, *Recipe.__dataclass_fields__}
 

@@ -13,7 +13,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from simclr_tf.data import DataError, MissingSplit, load
+from simclr_tf.data import DataError, MissingSplit, file_checks, load
 from simclr_tf.data.image_files import decode
 
 
@@ -421,14 +421,14 @@ def test_ctrl_c_does_not_wait_for_the_files_left(tmp_path, monkeypatch):
         _save(tmp_path / f"{place}.png")
     checked = []
 
-    def check(file, canvas):
+    def look(file):
         checked.append(file)
         if len(checked) == 20:
             signal.raise_signal(signal.SIGINT)
         time.sleep(0.02)
-        return 1, None
+        return file_checks.Look("", None, None)
 
-    monkeypatch.setattr("simclr_tf.data.folder._check", check)
+    monkeypatch.setattr("simclr_tf.data.folder.look_at", look)
     # A process in the background of a shell without job control ignores the signal.
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:

@@ -77,10 +77,26 @@ def test_photographs_are_read_as_pillow_reads_them(photos):
         assert apart.mean() < 2
 
 
-def test_transparency_is_dropped_and_not_blended():
+def _over_white(colour, opacity):
+    """uint8 `[h, w, C]` over white, with opacity uint8 `[h, w, 1]`."""
+    mixed = colour * (opacity / 255.0) + 255.0 * (1.0 - opacity / 255.0)
+    return np.round(mixed).astype(np.uint8)
+
+
+def test_transparency_lets_white_through():
+    opacity = np.arange(20 * 29, dtype=np.uint8).reshape(20, 29)
     image = Image.fromarray(_picture()).convert("RGBA")
-    image.putalpha(7)
-    np.testing.assert_array_equal(decode(_file(image, "PNG", "RGBA")), _picture())
+    image.putalpha(Image.fromarray(opacity))
+    expected = _over_white(_picture(), opacity[..., None])
+    np.testing.assert_array_equal(decode(_file(image, "PNG", "RGBA")), expected)
+
+
+def test_a_transparent_entry_of_a_palette_is_white():
+    image = Image.fromarray(_picture()).quantize(7)
+    contents = _file(image, "PNG", "P", transparency=3)
+    expected = np.array(image.convert("RGB"))
+    expected[np.asarray(image) == 3] = 255
+    np.testing.assert_array_equal(decode(contents), expected)
 
 
 def test_16_bits_are_cut_to_8():
@@ -96,8 +112,10 @@ def test_16_bits_are_cut_to_8():
 def test_16_bits_of_any_channels_are_cut_to_8(channels):
     generator = np.random.default_rng(0)
     deep = generator.integers(0, 2**16, [9, 7, channels]).astype(np.uint16)
-    expected = deep[..., :3] if channels > 2 else np.repeat(deep[..., :1], 3, -1)
-    np.testing.assert_array_equal(decode(tf.io.encode_png(deep)), expected >> 8)
+    expected = (deep[..., :3] if channels > 2 else np.repeat(deep[..., :1], 3, -1)) >> 8
+    if channels in (2, 4):
+        expected = _over_white(expected, deep[..., -1:] >> 8)
+    np.testing.assert_array_equal(decode(tf.io.encode_png(deep)), expected)
 
 
 @pytest.mark.parametrize("colours", [2, 7, 256])
@@ -159,12 +177,15 @@ def test_of_an_animation_the_first_frame_is_taken():
     np.testing.assert_array_equal(decode(contents), expected)
 
 
-def test_a_rotation_in_exif_is_not_carried_out():
+def test_a_rotation_in_exif_is_carried_out_on_the_canvas_too():
     turned = Image.Exif()
     turned[0x0112] = 6
     contents = _file(_picture(), "JPEG", exif=turned)
-    assert Image.open(io.BytesIO(contents)).getexif()[0x0112] == 6
-    np.testing.assert_array_equal(decode(contents), decode(_file(_picture(), "JPEG")))
+    expected = np.rot90(decode(_file(_picture(), "JPEG")), -1)
+    np.testing.assert_array_equal(decode(contents), expected)
+    image, size = to_canvas(contents, 40)
+    np.testing.assert_array_equal(size, [29, 20])
+    np.testing.assert_array_equal(image[:29, :20], expected)
 
 
 @pytest.mark.parametrize("form", ["JPEG", "PNG", "BMP", "GIF"])

@@ -6,7 +6,7 @@ from simclr_tf.data import DataError, load
 from simclr_tf.data.kinds import KINDS
 
 _NOTATION = (
-    "Use shapes, npz:PATH, folder:PATH, tfrecord:GLOB, tfds:NAME or "
+    "Use shapes, npz:PATH, folder:PATH, list:FILE, tfrecord:GLOB, tfds:NAME or "
     "package.module:function:ARGUMENT of your own."
 )
 

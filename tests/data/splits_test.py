@@ -9,6 +9,7 @@ from simclr_tf.data import (
     HELD_OUT,
     DataError,
     MissingSplit,
+    labelled_part,
     load_for_pretraining,
     load_train_and_test,
     splits,
@@ -204,49 +205,124 @@ def test_the_same_classes_in_the_same_order_are_the_same(tmp_path):
     assert train.class_names == test.class_names == ["cat", "dog"]
 
 
-def test_test_images_of_other_classes_are_refused(tmp_path):
+def test_a_class_that_one_split_alone_has_is_told_and_left_out(tmp_path):
     train = _folder(tmp_path / "a", ["ant", "cat", "dog"])
     test = _folder(tmp_path / "b", ["cat", "dog", "emu"])
-    with pytest.raises(DataError, match="only train has ant; only train has emu"):
-        load_train_and_test(train, test, image_size=8)
+    train, test = load_train_and_test(train, test, image_size=8)
+    assert train.class_names == test.class_names == ["ant", "cat", "dog"]
+    assert test.num_classes == 3
+    np.testing.assert_array_equal(test.labels(), [1, 2, -1])
+    batch = _read(test)
+    np.testing.assert_array_equal(batch["label"], [1, 2, -1])
+    assert "has emu: its 1 images are left out of the figures." in test.class_note
+    assert "(train) has ant." in test.class_note
+    np.testing.assert_array_equal(labelled_part(test).labels(), [1, 2])
 
 
-def test_a_test_split_that_lacks_a_class_is_refused(tmp_path):
+def test_a_test_split_that_lacks_a_class_keeps_the_meaning_of_labels(tmp_path):
     # Its label 0 would be cat, where the training split's is ant.
     _folder(tmp_path / "train", ["ant", "cat", "dog"])
     _folder(tmp_path / "test", ["cat", "dog"])
-    with pytest.raises(DataError, match=r"\(test\) have different.*train has ant$"):
-        load_train_and_test(f"folder:{tmp_path}", image_size=8)
+    _, test = load_train_and_test(f"folder:{tmp_path}", image_size=8)
+    np.testing.assert_array_equal(test.labels(), [1, 2])
 
 
-@pytest.mark.parametrize("classes", [["a", "b", "d"], ["b", "a", "c"]])
-def test_the_same_labels_by_other_names_are_refused(tmp_path, classes):
+def test_data_sets_without_a_common_class_are_refused(tmp_path):
+    train = _folder(tmp_path / "a", ["ant", "cat"])
+    test = _folder(tmp_path / "b", ["dog", "emu"])
+    with pytest.raises(DataError, match="different classes: ant, cat; and dog, emu"):
+        load_train_and_test(train, test, image_size=8)
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"), [(["a", "b", "d"], [0, 1, -1]), (["b", "a", "c"], [1, 0, 2])]
+)
+def test_labels_are_told_apart_by_their_names(tmp_path, names, expected):
     labels = np.arange(50) % 3
     train, test = (
         _save(
             tmp_path / f"{number}.npz",
             images=_IMAGES,
             labels=labels,
-            classes=np.array(names),
+            classes=np.array(classes),
         )
-        for number, names in enumerate((["a", "b", "c"], classes))
+        for number, classes in enumerate((["a", "b", "c"], names))
     )
-    with pytest.raises(DataError, match="different classes"):
-        load_train_and_test(train, test)
+    _, test = load_train_and_test(train, test)
+    np.testing.assert_array_equal(test.labels(), np.array(expected)[labels])
 
 
-def test_labels_that_training_lacks_are_refused(tmp_path):
+def test_labels_by_names_and_by_numbers_alone_are_refused(tmp_path):
+    arrays = {"images": _IMAGES, "labels": _LABELS}
+    named = _save(tmp_path / "a.npz", classes=np.array(list("abcde")), **arrays)
+    with pytest.raises(DataError, match="different classes: a, b"):
+        load_train_and_test(named, _save(tmp_path / "b.npz", **arrays))
+
+
+def test_labels_that_training_lacks_are_left_out(tmp_path):
     arrays = {"x_train": _IMAGES, "x_test": _IMAGES}
     more = _save(
         tmp_path / "more.npz", y_train=_LABELS, y_test=np.arange(50) % 6, **arrays
     )
-    with pytest.raises(DataError, match="different classes: 5 and 6"):
-        load_train_and_test(more)
+    train, test = load_train_and_test(more)
+    assert (train.num_classes, test.num_classes) == (5, 5)
+    labels = np.arange(50) % 6
+    np.testing.assert_array_equal(test.labels(), np.where(labels == 5, -1, labels))
     fewer = _save(
         tmp_path / "fewer.npz", y_train=_LABELS, y_test=np.arange(50) % 4, **arrays
     )
     train, test = load_train_and_test(fewer)
     assert (train.num_classes, test.num_classes) == (5, 4)
+
+
+@pytest.mark.parametrize("name", ["unlabeled", "Unlabelled"])
+def test_few_labels_beside_many_images_without(tmp_path, name):
+    _folder(tmp_path / "train", ["cat", "dog", f"{name}/1", f"{name}/2", None])
+    _folder(tmp_path / "test", ["cat", "dog"])
+    data = load_for_pretraining(f"folder:{tmp_path}", image_size=8, labels=True)
+    assert data.train.class_names == ["cat", "dog"]
+    assert sorted(data.train.labels()) == [-1, -1, -1, 0, 1]
+    np.testing.assert_array_equal(data.bank.labels(), [0, 1])
+    assert len(data.queries) == 2
+    assert "2 of 5 images have labels: the figures are of those alone." in data.note
+    assert f"Classes: cat, dog; the subfolders of {tmp_path}/train." in data.note
+
+
+def test_an_unlabelled_folder_beside_the_splits_is_learned_from(tmp_path, capsys):
+    _folder(tmp_path, ["train/cat", "train/dog", "test/cat", "test/dog", "unlabeled"])
+    data = load_for_pretraining(f"folder:{tmp_path}", image_size=8, labels=True)
+    assert sorted(data.train.labels()) == [-1, 0, 1]
+    said = "images in unlabeled are learned from too, without labels"
+    assert said in capsys.readouterr().err
+
+
+def test_arrays_and_records_may_be_labelled_in_part(tmp_path):
+    labels = np.where(np.arange(50) < 40, -1, np.arange(50) % 2)
+    arrays = _save(tmp_path / "part.npz", images=_IMAGES, labels=labels)
+    files = [tf.io.encode_png(image).numpy() for image in _IMAGES]
+    write_images(tmp_path / "records", files, labels.tolist())
+    for spec in (arrays, f"tfrecord:{tmp_path / 'records'}"):
+        data = load_for_pretraining(spec, image_size=8, labels=True)
+        assert (len(data.train), len(data.bank), len(data.queries)) == (48, 8, 2)
+        assert "8 of 48 images have labels" in data.note
+
+
+def test_without_a_labelled_test_image_nothing_is_measured(tmp_path):
+    labels = np.arange(50) % 2
+    spec = _save(
+        tmp_path / "a.npz",
+        x_train=_IMAGES,
+        y_train=labels,
+        x_test=_IMAGES[:9],
+        y_test=np.full(9, 2),
+    )
+    with pytest.raises(DataError, match="different classes"):
+        load_for_pretraining(
+            spec, _folder(tmp_path / "f", ["x", "y"]), image_size=8, labels=True
+        )
+    found = load_for_pretraining(spec, image_size=8, labels=True)
+    assert (found.bank, found.queries) == (None, None)
+    assert "No test image is labelled: kNN is not measured." in found.note
 
 
 def test_unlabelled_test_images_are_left_to_the_caller(tmp_path):

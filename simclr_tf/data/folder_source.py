@@ -1,0 +1,103 @@
+"""Images in files of their own, read and decoded as they are asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import tensorflow as tf
+
+from simclr_tf.data.file_checks import check
+from simclr_tf.data.filling import read_and_fill
+from simclr_tf.data.image_files import to_canvas
+from simclr_tf.data.listing import File
+from simclr_tf.data.regular_files import irregularity
+from simclr_tf.data.source import Asked, Make, Source, by_index, read_in_batches
+from simclr_tf.data.verdicts import Verdicts, changed_since, name_faults
+
+
+class FolderSource(Source):
+    """Image files, read and decoded as they are asked for.
+
+    A file that does not decode has its place filled by another, see `filling`.
+
+    Args:
+      files: in the data set's order.
+      labels: integers, one a file, or None.
+      canvas: side of the square that images are put on, in pixels.
+      **about: of `Source`.
+    """
+
+    holds_files = True
+
+    def __init__(
+        self,
+        files: Sequence[File],
+        labels: Sequence[int] | None,
+        canvas: int,
+        **about,
+    ) -> None:
+        paths = [file.path for file in files]
+        super().__init__(
+            num_examples=len(files),
+            image_shape=(canvas, canvas, 3),
+            paths=paths,
+            **about,
+        )
+        with tf.device("CPU:0"):
+            self._paths = tf.constant(paths)
+            self._labels = None if labels is None else tf.constant(labels, tf.int32)
+        self._files = files
+        self._canvas = canvas
+        self.verdicts: Verdicts = Verdicts(files, self.spec, self.split)
+
+    def identity(self) -> Iterable[str]:
+        """See `Source`: the files' names below the folder, and their sizes."""
+        for file in self._files:
+            yield f"{file.name} {max(file.size, 0)}"
+
+    def find_fault(self) -> str | None:
+        """See `Source`: files that changed since they were listed, or are too bad."""
+        changed = {}
+        for file in self._files:
+            kind = irregularity(file.path)
+            change = f"it is {kind} now" if kind else changed_since(file)
+            if change == "it has another size now":
+                change = check(file) or change
+            if change is not None:
+                changed[file.path] = change
+        if not changed:
+            return self.verdicts.fault() or self.verdicts.fault_of_sample()
+        return (
+            f"{self.spec} ({self.split}) changed while it was being read: "
+            f"{name_faults(changed)}. Leave the files as they are while a command "
+            "runs, and start it again."
+        )
+
+    def labels(self) -> np.ndarray | None:
+        """See `Source`."""
+        return None if self._labels is None else self._labels.numpy()
+
+    def read(self, indices: tf.data.Dataset) -> tf.data.Dataset:
+        """See `Source`."""
+
+        def on_canvas(contents: tf.Tensor, _: Asked) -> dict[str, tf.Tensor]:
+            image, size = to_canvas(contents, self._canvas)
+            return {"image": image, "size": size}
+
+        return self.read_files(by_index(indices), on_canvas)
+
+    def read_files(self, asked: tf.data.Dataset, make: Make) -> tf.data.Dataset:
+        """See `Source`."""
+
+        def read_one(one: Asked, place: tf.Tensor) -> dict[str, tf.Tensor]:
+            contents = tf.io.read_file(tf.gather(self._paths, place))
+            example = {**make(contents, one), "index": one["index"]}
+            if self._labels is not None:
+                example["label"] = tf.gather(self._labels, place)
+            return example
+
+        def read_all(asked: tf.data.Dataset) -> tf.data.Dataset:
+            return read_and_fill(asked, read_one, len(self), self.verdicts)
+
+        return read_in_batches(asked, read_all)

@@ -1,0 +1,74 @@
+"""A source whose labels mean what another one's do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+import tensorflow as tf
+
+from simclr_tf.data.source import Make, Source
+
+
+class Relabelled(Source):
+    """A source with other labels for its classes.
+
+    Args:
+      base: the source, which has labels.
+      new_labels: integers `[C]`, the new label of each of its classes; -1 for none.
+      num_classes: how many classes the new labels have.
+      class_names: theirs, where known.
+    """
+
+    def __init__(
+        self,
+        base: Source,
+        new_labels: np.ndarray,
+        num_classes: int,
+        class_names: list[str] | None,
+    ) -> None:
+        super().__init__(
+            spec=base.spec,
+            split=base.split,
+            image_shape=base.image_shape,
+            num_examples=len(base),
+            num_classes=num_classes,
+            class_names=class_names,
+            skipped=base.skipped,
+            paths=base.paths,
+        )
+        self.holds_files = base.holds_files
+        self.verdicts = base.verdicts
+        self._base = base
+        # The last one is found by -1, which stays what it is.
+        self._new_labels = np.append(new_labels, -1).astype(np.int32)
+
+    def identity(self) -> Iterable[str]:
+        """See `Source`."""
+        return self._base.identity()
+
+    def find_fault(self) -> str | None:
+        """See `Source`."""
+        return self._base.find_fault()
+
+    def unreadable(self) -> np.ndarray:
+        """See `Source`."""
+        return self._base.unreadable()
+
+    def labels(self) -> np.ndarray | None:
+        """See `Source`."""
+        labels = self._base.labels()
+        return None if labels is None else self._new_labels[labels]
+
+    def read(self, indices: tf.data.Dataset) -> tf.data.Dataset:
+        """See `Source`."""
+        return self._base.read(indices).map(self._relabel)
+
+    def read_files(self, asked: tf.data.Dataset, make: Make) -> tf.data.Dataset:
+        """See `Source`."""
+        return self._base.read_files(asked, make).map(self._relabel)
+
+    def _relabel(self, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        last = len(self._new_labels) - 1
+        label = tf.where(batch["label"] < 0, last, tf.cast(batch["label"], tf.int32))
+        return {**batch, "label": tf.gather(self._new_labels, label)}

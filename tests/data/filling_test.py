@@ -1,0 +1,145 @@
+"""A file that does not decode gives its place to another, and training goes on."""
+
+import json
+import os
+import pathlib
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+from simclr_tf.data import DataError, Subset, data_errors, folder, load
+from simclr_tf.data.filling import _stride
+
+_COUNT = 40
+
+
+@pytest.fixture
+def damaged(tmp_path, monkeypatch):
+    """Pictures of two classes, of which three decode only in part."""
+    monkeypatch.setattr(folder, "LOOKED_AT", 2)
+    for place in range(_COUNT):
+        path = tmp_path / "photos" / "ab"[place % 2] / f"{place:02}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.full([9, 9, 3], 6 * place, np.uint8)).save(path)
+    source = load(f"folder:{tmp_path / 'photos'}", image_size=8)
+    assert len(source) == _COUNT
+    spoiled = [3, 4, 21]
+    for place in spoiled:
+        _spoil(source.paths[place])
+    return tmp_path / "photos", spoiled
+
+
+def _spoil(path):
+    """Another byte in the pixels, whose checksum is then wrong."""
+    path = pathlib.Path(path)
+    contents = bytearray(path.read_bytes())
+    place = contents.index(b"IDAT") + 12
+    contents[place] ^= 0xFF
+    path.write_bytes(contents)
+
+
+def _load(path):
+    return load(f"folder:{path}", image_size=8)
+
+
+def _read(source, batch=_COUNT):
+    places = tf.data.Dataset.range(len(source)).batch(batch)
+    batches = list(source.read(places))
+    return {name: np.concatenate([b[name] for b in batches]) for name in batches[0]}
+
+
+def test_another_image_takes_the_place_and_is_no_ones_label(damaged, capsys):
+    path, spoiled = damaged
+    source = _load(path)
+    assert capsys.readouterr().err.count("cannot be read") == 0
+    made = _read(source)
+    np.testing.assert_array_equal(made["index"], np.arange(_COUNT))
+    expected = source.labels().copy()
+    expected[spoiled] = -1
+    np.testing.assert_array_equal(made["label"], expected)
+    for place in spoiled:
+        instead = place
+        while instead in spoiled:
+            instead = (instead + _stride(_COUNT)) % _COUNT
+        np.testing.assert_array_equal(made["image"][place], made["image"][instead])
+    np.testing.assert_array_equal(source.unreadable(), spoiled)
+    said = capsys.readouterr().err
+    assert said.count("another image takes its place") == len(spoiled)
+    assert os.path.basename(source.paths[spoiled[0]]) in said
+
+
+def test_what_is_known_of_bad_files_changes_no_batch(damaged, tmp_path, capsys):
+    path, spoiled = damaged
+    first, kept_in = _load(path), str(tmp_path / "images.jsonl")
+    first.verdicts.keep_in(kept_in)
+    made = _read(first)
+    first.verdicts.close()
+    assert f"3 of 40 files cannot be read; {kept_in} names them all" in (
+        capsys.readouterr().err
+    )
+    lines = pathlib.Path(kept_in).read_text().splitlines()
+    lines = [json.loads(line) for line in lines]
+    assert [line["path"] for line in lines] == [first.paths[p] for p in spoiled]
+    assert all(line["verdict"] not in ("", "good") for line in lines)
+
+    again = _load(path)
+    again.verdicts.keep_in(kept_in)
+    np.testing.assert_array_equal(again.unreadable(), spoiled)
+    for name, values in _read(again, batch=7).items():
+        np.testing.assert_array_equal(values, made[name])
+    assert "another image" not in capsys.readouterr().err  # They were not tried again.
+
+
+def test_a_file_that_was_mended_is_tried_again(damaged, tmp_path):
+    path, spoiled = damaged
+    first = _load(path)
+    first.verdicts.keep_in(str(tmp_path / "images.jsonl"))
+    _read(first)
+    first.verdicts.close()
+    Image.new("RGB", (7, 7)).save(first.paths[spoiled[0]])
+    again = _load(path)
+    again.verdicts.keep_in(str(tmp_path / "images.jsonl"))
+    np.testing.assert_array_equal(again.unreadable(), spoiled[1:])
+
+
+def test_a_full_look_finds_the_same_and_is_not_done_twice(damaged, tmp_path, capsys):
+    path, spoiled = damaged
+    source = _load(path)
+    source.verdicts.keep_in(str(tmp_path / "images.jsonl"))
+    source.verdicts.check_all()
+    np.testing.assert_array_equal(source.unreadable(), spoiled)
+    said = capsys.readouterr().err
+    assert "all 40 files were decoded, and 3 of them cannot be read: " in said
+    again = _load(path)
+    again.verdicts.keep_in(str(tmp_path / "images.jsonl"))
+    for file in again.paths:
+        os.chmod(file, 0o000)
+        os.unlink(file)
+    again.verdicts.check_all()
+    np.testing.assert_array_equal(again.unreadable(), spoiled)
+
+
+def test_a_part_knows_its_own_bad_places(damaged):
+    path, spoiled = damaged
+    part = Subset(_load(path), np.array([5, spoiled[1], 9, spoiled[0]]), "part")
+    made = _read(part)
+    np.testing.assert_array_equal(part.unreadable(), [1, 3])
+    np.testing.assert_array_equal(made["label"] < 0, [False, True, False, True])
+
+
+@pytest.mark.parametrize("bad", [5, _COUNT])
+def test_more_than_a_tenth_ends_the_reading(damaged, bad):
+    path, spoiled = damaged
+    source = _load(path)
+    left = [place for place in range(_COUNT) if place not in spoiled]
+    for place in left[: bad - len(spoiled)]:
+        size = os.path.getsize(source.paths[place])
+        _spoil(source.paths[place])
+        assert os.path.getsize(source.paths[place]) == size
+    message = r"of 40 images cannot be read, more than 10%.*Repair or remove them"
+    with pytest.raises(DataError, match=message), data_errors(source):
+        _read(source)
+    with pytest.raises(DataError, match=f"{bad} of 40"):
+        source.verdicts.check_all()

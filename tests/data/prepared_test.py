@@ -1,0 +1,104 @@
+"""A prepared data set reads back as what it was made of."""
+
+import hashlib
+import json
+import shutil
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+from simclr_tf.cli.main import main
+from simclr_tf.data import DataError, MissingSplit, load
+
+_IMAGES = np.random.default_rng(0).integers(0, 256, [30, 8, 9, 3], np.uint8)
+
+
+def _read(source):
+    return next(iter(source.read(tf.data.Dataset.range(len(source)).batch(99))))
+
+
+@pytest.fixture
+def scans(tmp_path):
+    """TIFF and PNG files of two classes with a test split, and one damaged file."""
+    for place, image in enumerate(_IMAGES):
+        split, label = ("test", "train")[place < 24], "ab"[place % 2]
+        form = "tif" if place % 3 else "png"
+        path = tmp_path / "scans" / split / label / f"{place:02}.{form}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(path)
+    path = tmp_path / "scans" / "train" / "a" / "bad.webp"
+    path.write_bytes(b"RIFF\x10\0\0\0WEBPVP8 nothing")
+    return tmp_path / "scans"
+
+
+@pytest.fixture
+def prepared(scans, tmp_path, capsys):
+    output = tmp_path / "prepared"
+    command = ["prepare", f"--dataset=folder:{scans}", f"--output={output}"]
+    assert main(command) == 0
+    assert "24 images in 1 files; 1 that cannot be read are left out." in (
+        capsys.readouterr().out
+    )
+    return output
+
+
+def test_it_reads_back_as_it_was(scans, prepared):
+    for split, count in (("train", 24), ("test", 6)):
+        before = load(f"folder:{scans}", split, image_size=8)
+        after = load(f"tfrecord:{prepared}", split, image_size=8)
+        assert after.class_names == before.class_names == ["a", "b"]
+        assert len(after) == count
+        was, now = _read(before), _read(after)
+        good = np.flatnonzero(was["label"] >= 0)
+        np.testing.assert_array_equal(now["label"], was["label"].numpy()[good])
+        np.testing.assert_array_equal(now["image"], was["image"].numpy()[good])
+
+
+def test_the_manifest_says_what_there_is(prepared):
+    manifest = json.loads((prepared / "manifest.json").read_text())
+    train = manifest["splits"]["train"]
+    assert train["images"] == 24
+    assert train["labels"] == {"a": 12, "b": 12}
+    assert (train["heights"], train["widths"]) == ([8, 8], [9, 9])
+    (left_out,) = train["left_out"]
+    assert left_out.endswith("bad.webp")
+    for split in manifest["splits"].values():
+        for file in split["files"]:
+            contents = (prepared / file["file"]).read_bytes()
+            assert len(contents) == file["bytes"]
+            assert hashlib.sha256(contents).hexdigest() == file["sha256"]
+
+
+def test_a_file_that_is_gone_is_noticed(prepared):
+    shutil.copyfile(
+        prepared / "train-00000.tfrecord", prepared / "train-00001.tfrecord"
+    )
+    with pytest.raises(DataError, match="holds 48 images, and its manifest says 24"):
+        load(f"tfrecord:{prepared}")
+    (prepared / "manifest.json").write_text("{")
+    with pytest.raises(DataError, match=r"manifest\.json is damaged"):
+        load(f"tfrecord:{prepared}")
+
+
+def test_arrays_become_many_files(tmp_path, capsys):
+    pixels = np.random.default_rng(1).integers(0, 256, [40, 200, 200, 3], np.uint8)
+    np.savez(tmp_path / "a.npz", images=pixels, labels=np.arange(40) % 3 - 1)
+    spec, output = f"npz:{tmp_path / 'a.npz'}", tmp_path / "out"
+    command = [
+        *("prepare", f"--dataset={spec}", f"--output={output}", "--shard_megabytes=1")
+    ]
+    assert main(command) == 0
+    assert len(list(output.glob("train-*.tfrecord"))) > 3
+    after = load(f"tfrecord:{output}", image_size=150)
+    np.testing.assert_array_equal(_read(after)["image"][:, :200, :200], pixels)
+    np.testing.assert_array_equal(after.labels(), np.arange(40) % 3 - 1)
+    with pytest.raises(MissingSplit, match="holds train, and no test"):
+        load(f"tfrecord:{output}", "test")
+
+
+def test_mistakes_are_told(tmp_path, capsys):
+    assert main(["prepare", "--dataset=shapes"]) == 2
+    assert main(["prepare", "--dataset=tfrecord:x", "--output=y"]) == 2
+    assert "is TFRecord already" in capsys.readouterr().err
