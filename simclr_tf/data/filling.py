@@ -29,25 +29,21 @@ def read_and_fill(
 ) -> tf.data.Dataset:
     """Examples, each replaced by another one where it cannot be read.
 
-    Which one takes the place of a bad one follows from its place alone: the next that
-    can be read, in a fixed order of all images. So hosts, replicas and resumed runs
-    agree, whatever each of them knows of bad files. It keeps the place of the bad one,
-    and with it the seeds of its views, but not its label: a filled place is labelled
-    -1, and no figure counts it.
+    Which one takes the place of a bad one follows from its place and what is made of
+    it: the next that can be read, in a fixed order of all images. What is known of bad
+    files is not used: of a damaged file some crops may decode, and hosts, replicas and
+    resumed runs know of different files. It keeps the place of the bad one, and with it
+    the seeds of its views, but not its label: a filled place is labelled -1, and no
+    figure counts it.
 
     Args:
       asked: what is asked for, one by one.
       read: reads and decodes an example, with `"index"`. What is decoded after it ends
         the reading where it fails.
       count: how many images there are.
-      verdicts: told of each bad file that is met; those it knows are not tried.
+      verdicts: told of each bad file that is met.
     """
     read = tf.function(read, autograph=False)  # Traced once for both of its uses.
-    is_bad = None
-    if len(verdicts.places()):
-        is_bad = np.zeros(count, bool)
-        is_bad[verdicts.places()] = True
-        is_bad = tf.constant(is_bad)
 
     @_plain
     def read_chunk(chunk: Asked) -> dict[str, tf.Tensor]:
@@ -55,27 +51,20 @@ def read_and_fill(
 
         def fill() -> dict[str, tf.Tensor]:
             filled = each.map(
-                _plain(lambda one: _read_or_fill(read, one, count, is_bad, verdicts))
+                _plain(lambda one: _read_or_fill(read, one, count, verdicts))
             )
             return filled.batch(_CHUNK).get_single_element()
 
-        def read_or_fill() -> dict[str, tf.Tensor]:
-            good = each.map(_plain(lambda one: read(one, one["index"]))).ignore_errors()
-            # One more, for a dataset without any gives no batch at all.
-            nothing = tf.nest.map_structure(
-                lambda spec: tf.zeros(spec.shape, spec.dtype), good.element_spec
-            )
-            good = good.concatenate(tf.data.Dataset.from_tensors(nothing))
-            made = good.batch(_CHUNK + 1).get_single_element()
-            made = tf.nest.map_structure(lambda values: values[:-1], made)
-            is_whole = tf.size(made["index"]) == tf.size(chunk["index"])
-            return tf.cond(is_whole, lambda: made, fill)
-
-        if is_bad is None:
-            return read_or_fill()
-        return tf.cond(
-            tf.reduce_any(tf.gather(is_bad, chunk["index"])), fill, read_or_fill
+        good = each.map(_plain(lambda one: read(one, one["index"]))).ignore_errors()
+        # One more, for a dataset without any gives no batch at all.
+        nothing = tf.nest.map_structure(
+            lambda spec: tf.zeros(spec.shape, spec.dtype), good.element_spec
         )
+        good = good.concatenate(tf.data.Dataset.from_tensors(nothing))
+        made = good.batch(_CHUNK + 1).get_single_element()
+        made = tf.nest.map_structure(lambda values: values[:-1], made)
+        is_whole = tf.size(made["index"]) == tf.size(chunk["index"])
+        return tf.cond(is_whole, lambda: made, fill)
 
     made = asked.batch(_CHUNK).map(
         read_chunk, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
@@ -84,19 +73,11 @@ def read_and_fill(
 
 
 def _read_or_fill(
-    read: Read,
-    one: Asked,
-    count: int,
-    is_bad: tf.Tensor | None,
-    verdicts: Verdicts,
+    read: Read, one: Asked, count: int, verdicts: Verdicts
 ) -> dict[str, tf.Tensor]:
     """The example at a place, or the one that takes it."""
     index, stride = one["index"], _stride(count)
     tries = tf.data.Dataset.range(min(_TRIES, count))
-    if is_bad is not None:
-        tries = tries.filter(
-            _plain(lambda number: ~tf.gather(is_bad, (index + number * stride) % count))
-        )
 
     @_plain
     def attempt(number: tf.Tensor) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:

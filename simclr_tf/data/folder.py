@@ -23,6 +23,7 @@ from simclr_tf.data.folder_source import FolderSource
 from simclr_tf.data.formats import FORMATS
 from simclr_tf.data.image_files import EXTENSIONS, canvas_size
 from simclr_tf.data.listing import File, list_files
+from simclr_tf.data.regular_files import irregularity
 from simclr_tf.data.source import DataError, MissingSplit
 from simclr_tf.data.split_folders import Root, find_roots, is_unlabelled, like_no_class
 from simclr_tf.data.subset import shuffled_places
@@ -134,8 +135,9 @@ def _listed(folder: str, name: str) -> File:
         status = tf.io.gfile.stat(path)
     except tf.errors.OpError:
         return File(path, name, -1, -1, "there is no such file")
-    if status.is_directory:
-        return File(path, name, -1, -1, "it is a folder")
+    kind = "a folder" if status.is_directory else irregularity(path)
+    if kind is not None:
+        return File(path, name, -1, -1, f"it is {kind}")
     return File(path, name, status.length, status.mtime_nsec)
 
 

@@ -15,6 +15,7 @@ import tensorflow as tf
 
 from simclr_tf.data.formats import HEAD, decode_file, find_format
 from simclr_tf.data.image_files import decode
+from simclr_tf.data.image_headers import MAX_PIXELS, gif_pixels
 from simclr_tf.data.source import DataError, Source, reason
 from simclr_tf.data.verdicts import MAX_BAD_SHARE, too_many
 from simclr_tf.progress import Progress
@@ -30,7 +31,7 @@ class _Image(NamedTuple):
 
     Attributes:
       name: of its file, or its place in the source.
-      contents: a file that TensorFlow decodes.
+      contents: a file that TensorFlow decodes, or a serialized array.
       label: -1 where there is none.
       size: height and width in pixels.
       fault: why it cannot be read; None otherwise.
@@ -48,9 +49,10 @@ def write_prepared(
 ) -> dict:
     """Writes sources as TFRecord files and a manifest.
 
-    JPEG, PNG, GIF and BMP files keep their bytes; other formats, and images that are
-    held as pixels, become PNG. Every file is decoded to see that it can be; those that
-    cannot be are left out and named in the manifest.
+    JPEG, PNG, GIF and BMP files keep their bytes, and other formats become PNG of 8
+    bits. Arrays keep their channels and dtype, see `tensor_records`. Every file is
+    decoded to see that it can be; those that cannot be are left out and named in the
+    manifest.
 
     Args:
       sources: by the name of their split, with the same classes.
@@ -62,7 +64,8 @@ def write_prepared(
       images and labels, the range of sizes, and each file's images, bytes and SHA-256.
 
     Raises:
-      DataError: where more than a tenth of the images cannot be read.
+      DataError: where more than a tenth of the images cannot be read, or a source
+        holds neither files nor arrays of one size.
     """
     first = next(iter(sources.values()))
     manifest = {
@@ -204,6 +207,8 @@ def _of_file(path: str, label: int) -> _Image:
 
 def _of_contents(name: str, contents: bytes, label: int) -> _Image:
     try:
+        if gif_pixels(contents) > MAX_PIXELS:
+            raise ValueError(f"its frames claim more than {MAX_PIXELS:,} pixels")
         found = find_format(contents[:HEAD])
         if found is not None and found.decode is not None:
             pixels = decode_file(contents)
@@ -232,9 +237,14 @@ def _of_records(source: Source) -> Iterator[_Image]:
 def _of_pixels(source: Source) -> Iterator[_Image]:
     place = 0
     for batch in source.read(tf.data.Dataset.range(len(source)).batch(_BATCH)):
+        if "size" in batch:
+            raise DataError(
+                f"{source.spec} gives pictures of many sizes on squares, and not as "
+                "files: they cannot be written as they were."
+            )
         labels = batch.get("label", tf.fill([len(batch["index"])], -1)).numpy()
         for label, pixels in zip(labels, batch["image"]):
-            contents = tf.io.encode_png(pixels).numpy()
+            contents = tf.io.serialize_tensor(pixels).numpy()
             size = (pixels.shape[0], pixels.shape[1])
             yield _Image(str(place), contents, int(label), size)
             place += 1

@@ -21,6 +21,7 @@ MAX_BAD_SHARE = 0.1
 GOOD = "good"
 _NAMED_AT_MOST = 5
 _SAMPLE = 200
+_writing = threading.Lock()  # Several data sets of a run may share a file.
 
 
 class Verdicts:
@@ -40,6 +41,7 @@ class Verdicts:
         self._bad: dict[int, str] = {}
         self._good: set[int] = set()
         self._lock = threading.Lock()
+        self._failed: str | None = None
         self._kept_in: str | None = None
         self._kept = 0
 
@@ -53,7 +55,9 @@ class Verdicts:
         return np.array(sorted(self._bad), np.int64)
 
     def fault(self) -> str | None:
-        """A sentence where too many files cannot be read; None otherwise."""
+        """A sentence where reading cannot go on; None otherwise."""
+        if self._failed is not None:
+            return self._failed
         if len(self._bad) <= MAX_BAD_SHARE * len(self._files):
             return None
         return too_many(self._spec, self.bad, len(self._files))
@@ -73,7 +77,8 @@ class Verdicts:
         """Notes, and says, that a file did not decode when it was to be used.
 
         Raises:
-          DataError: where it has changed since it was listed, or too many are bad.
+          DataError: where it has changed since it was listed, decodes after all, or
+            too many are bad.
         """
         with self._lock:
             if place in self._bad:
@@ -82,7 +87,17 @@ class Verdicts:
             changed = changed_since(file)
             if changed is not None:
                 raise DataError(changed)
-            self._bad[place] = check(file) or "it did not decode"
+            why = check(file)
+            if why is None:
+                # Another image in its place would not be there in a run that resumes.
+                self._failed = (
+                    f"{self._spec}: {_on_one_line(file.path)} could not be read twice, "
+                    "and then it could: the disk, the network or memory failed for a "
+                    "moment. Start the command again; a run goes on where it was. "
+                    "Should it happen again, remove the file."
+                )
+                raise DataError(self._failed)
+            self._bad[place] = why
             count = len(self._bad)
             if count <= _NAMED_AT_MOST:
                 named = name_faults({file.path: self._bad[place]})
@@ -129,7 +144,8 @@ class Verdicts:
     def keep_in(self, path: str, *, write: bool = True) -> None:
         """Takes over the verdicts in a file, and keeps there what is found later.
 
-        Verdicts of files whose size or time has changed are forgotten.
+        Verdicts of files whose size or time has changed are forgotten; those of files
+        of other data sets stay in the file.
 
         Args:
           path: a file of JSON lines; it need not exist.
@@ -167,7 +183,11 @@ class Verdicts:
         for place, verdict in sorted(own.items()):
             path, _, size, time, _ = self._files[place]
             lines.append({"path": path, "size": size, "time": time, "verdict": verdict})
-        _write(self._kept_in, lines)
+        with _writing:
+            others = _read(self._kept_in)
+            for file in self._files:
+                others.pop(file.path, None)
+            _write(self._kept_in, [*lines, *others.values()])
 
 
 def changed_since(file: File) -> str | None:

@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from simclr_tf.data import Source, cuts_files
 from simclr_tf.training.calendar import Calendar
 
-_FILES, _ARRAYS = "files", "arrays"
+_FILES, _ARRAYS = "upright files", "arrays"
+_AS_STORED = "files"  # of an earlier version
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,9 +21,10 @@ class DataRecord:
       fingerprint: of the source, see `Source.fingerprint`; None for a run that began
         before fingerprints were kept.
       calendar: which steps make which epoch of the run.
-      crops: what crops are cut from: "files", each file's own pixels, or "arrays",
-        which all have one size. Runs of earlier versions, which say nothing, had
-        "arrays": they shrank files to a canvas first.
+      crops: what crops are cut from: "upright files", each file's own pixels, or
+        "arrays", which all have one size. Runs of an earlier version had "files", which
+        were not turned as their EXIF says; those of still earlier ones, which say
+        nothing, had "arrays": they shrank files to a canvas first.
     """
 
     fingerprint: Mapping[str, object] | None
@@ -59,6 +61,11 @@ class DataRecord:
             changes.append(
                 "an older version cut crops from pictures that it had shrunk, and now "
                 "they are cut from the files' own pixels"
+            )
+        elif (self.crops, now.crops) == (_AS_STORED, _FILES):
+            changes.append(
+                "an older version did not turn photographs as their EXIF says, and "
+                "showed the colours of transparent pixels"
             )
         elif self.crops != now.crops:
             changes.append(f"crops were cut from {self.crops} and are from {now.crops}")

@@ -11,6 +11,9 @@ from PIL import Image
 
 from simclr_tf.data import DataError, Subset, data_errors, folder, load
 from simclr_tf.data.filling import _stride
+from simclr_tf.data.listing import File, list_files
+from simclr_tf.data.verdicts import Verdicts
+from tests import sample_images
 
 _COUNT = 40
 
@@ -92,6 +95,71 @@ def test_what_is_known_of_bad_files_changes_no_batch(damaged, tmp_path, capsys):
     assert "another image" not in capsys.readouterr().err  # They were not tried again.
 
 
+def test_a_file_whose_crops_decode_in_part_gives_the_same_once_it_is_known(tmp_path):
+    for place in range(12):
+        path = tmp_path / "photos" / f"{place:02}.jpg"
+        path.parent.mkdir(exist_ok=True)
+        Image.fromarray(sample_images.photo(64, 48 + place)).save(path)
+    bad = tmp_path / "photos" / "05.jpg"
+    contents = bad.read_bytes()
+    # A second header in the middle ends the decoding there.
+    header, scan = contents.index(b"\xff\xc0"), contents.index(b"\xff\xda")
+    middle = (scan + len(contents)) // 2
+    bad.write_bytes(contents[:middle] + contents[header:scan] + contents[middle:])
+
+    def crop(contents, one):
+        window = tf.stack([48 * tf.cast(one["epoch"], tf.int32), 0, 16, 32])
+        pixels = tf.io.decode_and_crop_jpeg(contents, window, channels=3)
+        return {"crop": tf.ensure_shape(pixels, [16, 32, 3])}
+
+    asked = tf.data.Dataset.range(24).map(
+        lambda number: {"index": number % 12, "epoch": number // 12}
+    )
+
+    def crops(source):
+        made = list(source.read_files(asked.batch(6, drop_remainder=True), crop))
+        return np.concatenate([batch["crop"] for batch in made])
+
+    source, known = _load(tmp_path / "photos"), _load(tmp_path / "photos")
+    assert len(source) == 12
+    known.verdicts.check_all()
+    np.testing.assert_array_equal(known.unreadable(), [5])
+    made = crops(source)
+    np.testing.assert_array_equal(source.unreadable(), [5])
+    upper = crop(contents, {"epoch": 0})["crop"]
+    np.testing.assert_array_equal(made[5], upper)
+    instead = (5 + _stride(12)) % 12
+    np.testing.assert_array_equal(made[17], made[12 + instead])
+    np.testing.assert_array_equal(crops(known), made)
+
+
+def test_two_data_sets_may_keep_their_verdicts_in_one_file(tmp_path):
+    kept_in, both = str(tmp_path / "images_train.jsonl"), []
+    for name in "ab":
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "x.png").write_bytes(b"no picture")
+        others = [File(f"{place}.png", f"{place}.png", 1, 1) for place in range(9)]
+        both.append([*list_files(str(tmp_path / name)), *others])
+    for files in both:
+        verdicts = Verdicts(files, "folder:x", "train")
+        verdicts.keep_in(kept_in)
+        verdicts.found_bad(0)
+        verdicts.close()
+    for files in both:
+        verdicts = Verdicts(files, "folder:x", "train")
+        verdicts.keep_in(kept_in, write=False)
+        assert list(verdicts.bad) == [files[0].path]
+
+
+def test_a_file_that_decodes_after_all_is_not_replaced(tmp_path):
+    Image.new("RGB", (7, 7)).save(tmp_path / "x.png")
+    verdicts = Verdicts(list_files(str(tmp_path)), "folder:x", "train")
+    with pytest.raises(DataError, match=r"x\.png could not be read twice, and then it"):
+        verdicts.found_bad(0)
+    assert "Start the command again" in verdicts.fault()
+    assert not verdicts.bad
+
+
 def test_a_file_that_was_mended_is_tried_again(damaged, tmp_path):
     path, spoiled = damaged
     first = _load(path)
@@ -129,7 +197,7 @@ def test_a_part_knows_its_own_bad_places(damaged):
     np.testing.assert_array_equal(made["label"] < 0, [False, True, False, True])
 
 
-@pytest.mark.parametrize("bad", [5, _COUNT])
+@pytest.mark.parametrize("bad", [5, pytest.param(_COUNT, marks=pytest.mark.exhaustive)])
 def test_more_than_a_tenth_ends_the_reading(damaged, bad):
     path, spoiled = damaged
     source = _load(path)

@@ -95,6 +95,10 @@ def test_a_list_names_files_and_classes(tmp_path):
     (tmp_path / "gone.txt").write_text("a.png\nnothing.png\n")
     with pytest.raises(DataError, match=r"nothing\.png .there is no such file"):
         load(f"list:{tmp_path / 'gone.txt'}")
+    os.mkfifo(tmp_path / "pipe.png")
+    (tmp_path / "pipes.txt").write_text("a.png\npipe.png\n")
+    with pytest.raises(DataError, match=r"pipe\.png .it is a named pipe"):
+        load(f"list:{tmp_path / 'pipes.txt'}")
     with pytest.raises(DataError, match="cannot be read as a list"):
         load(f"list:{tmp_path / 'none.txt'}")
 

@@ -70,10 +70,10 @@ def test_the_epoch_that_was_left_begins_anew(step, length):
 def test_crops_that_an_older_version_cut_otherwise_are_a_change(photos):
     source = load(f"folder:{photos / 'test'}", image_size=16)
     now = DataRecord.of(source, 5, 3, SimCLRAugmenter(16))
-    assert now.crops == "files"
+    assert now.crops == "upright files"
     older = now.to_dict()
     del older["crops"]
     (told,) = DataRecord.from_dict(older).changes(now)
     assert "an older version cut crops from pictures that it had shrunk" in told
     assert DataRecord.from_dict(now.to_dict()).changes(now) == []
-    assert DataRecord.from_dict(older).going_on(now, 4).crops == "files"
+    assert DataRecord.from_dict(older).going_on(now, 4).crops == "upright files"
