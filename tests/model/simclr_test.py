@@ -37,7 +37,7 @@ def test_gives_representations(pooled):
     [
         ("lars", True),
         ("sgd", False),
-        ("adamw", False),
+        pytest.param("adamw", False, marks=pytest.mark.exhaustive),
         pytest.param("lars", False, marks=pytest.mark.exhaustive),
         pytest.param("sgd", True, marks=pytest.mark.exhaustive),
         pytest.param("adamw", True, marks=pytest.mark.exhaustive),
@@ -83,7 +83,10 @@ def test_the_views_of_a_step_depend_on_seed_and_step_alone():
     assert losses[0][0] != losses[0][1]
 
 
-@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+@pytest.mark.parametrize(
+    "policy",
+    ["mixed_bfloat16", pytest.param("mixed_float16", marks=pytest.mark.exhaustive)],
+)
 def test_trains_under_mixed_precision(policy):
     tf.keras.mixed_precision.set_global_policy(policy)
     model = small_model(num_classes=4)
