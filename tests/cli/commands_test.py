@@ -224,6 +224,7 @@ def test_preview_draws_images_and_views(photos, tmp_path, capsys):
         [
             *("preview", f"--dataset=folder:{photos / 'test'}"),
             *("--image_size=64", "--images=3", "--columns=5", f"--output={output}"),
+            "--views=crop|flip|gray(0.5)",
         ]
     )
     assert status == 0

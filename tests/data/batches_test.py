@@ -163,6 +163,7 @@ def test_an_epoch_of_records_is_as_good_as_a_permutation(places, files, batch_si
         assert at_chance(np.mean(epoch[1:] == epoch[:-1]))
 
 
+@pytest.mark.exhaustive
 def test_records_are_read_from_any_step_at_once(places):
     """A million epochs on: nothing is skipped, nothing depends on the files."""
     batches = [
@@ -316,11 +317,10 @@ def test_a_model_that_augments_is_sent_what_makes_the_same_views(kind, request):
         np.testing.assert_allclose(views, expected["views"], atol=2e-6)
 
 
-def _crops_by_label(source, batch_size):
-    """Of an epoch, to the bit, where each image's label is its place."""
+def _crops_by_label(batches):
+    """To the bit, where each image's label is its place."""
     crops = {}
-    steps = len(source) // batch_size
-    for batch in _take(source, steps, batch_size=batch_size, on_device=True):
+    for batch in batches:
         for label, size, crop in zip(*(batch[n] for n in ("label", "size", "crops"))):
             crops[int(label)] = (*size.numpy(), crop.numpy().tobytes())
     return crops
@@ -333,14 +333,16 @@ def test_a_crop_is_a_function_of_seed_epoch_and_index(tmp_path):
         (tmp_path / str(place)).mkdir()
         (tmp_path / str(place) / "a.jpg").write_bytes(photo)
     source = load(f"folder:{tmp_path}", image_size=16)
-    crops = _crops_by_label(source, 4)
-    assert crops == _crops_by_label(source, 2)
+    epoch, next_epoch = _take(source, 2, batch_size=4, on_device=True)
+    crops = _crops_by_label([epoch])
     assert len({crop for _, _, crop in crops.values()}) == 4
-    part = _crops_by_label(Subset(source, np.array([2, 0]), "train"), 2)
+    halves = _take(source, 2, batch_size=2, on_device=True)
+    assert crops == _crops_by_label(halves)
+    subset = Subset(source, np.array([2, 0]), "train")
+    part = _crops_by_label(_take(subset, 1, batch_size=2, on_device=True))
     assert part == {place: crops[place] for place in (0, 2)}
-    other = _take(source, 2, batch_size=4, on_device=True)[1]
-    for label, crop in zip(other["label"].numpy(), other["crops"].numpy()):
-        assert crops[label][2] != crop.tobytes()  # In the next epoch.
+    for label, (_, _, crop) in _crops_by_label([next_epoch]).items():
+        assert crops[label][2] != crop
 
 
 def test_an_image_is_cropped_whole_where_the_first_layer_is_not_a_plain_crop(folder):
@@ -356,6 +358,7 @@ def test_an_image_is_cropped_whole_where_the_first_layer_is_not_a_plain_crop(fol
     assert batch["image"].shape == [8, 36, 36, 3]
 
 
+@pytest.mark.exhaustive
 def test_a_preview_shows_what_training_and_evaluation_see(tmp_path):
     for k in range(3):
         photo = sample_images.jpeg(sample_images.photo(50 + 9 * k, 170, k))
@@ -373,6 +376,7 @@ def test_a_preview_shows_what_training_and_evaluation_see(tmp_path):
             assert min(apart) < 2e-6  # Compiled there and not here.
 
 
+@pytest.mark.exhaustive
 def test_a_sample_names_the_image_that_cannot_be_read(tmp_path):
     for index in range(3):
         png = tf.io.encode_png(tf.zeros([9, 9, 3], tf.uint8))

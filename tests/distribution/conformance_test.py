@@ -3,7 +3,7 @@
 In float64, where a wrong gradient cannot hide behind rounding, ten steps agree. In
 float32 an early, fast-moving network multiplies a rounding error a hundredfold a
 step, so that only the first step can be held to a tolerance that means something.
-The common tier trains the tiny encoder on two replicas, also with LARS and a probe;
+The common tier trains the tiny encoder on two replicas, with LARS and a probe;
 `all` has larger networks, workers, more replicas and every method. The TPU program has
 the same test in `tests/tpu_check/conformance_test.py`.
 """
@@ -92,7 +92,7 @@ def _assert_same(ours, theirs):
 @pytest.mark.parametrize(
     ("devices", "settings"),
     [
-        pytest.param(2, {"encoder": "tiny"}, marks=_TWO),
+        pytest.param(2, {"encoder": "tiny"}, marks=[_TWO, _EXHAUSTIVE]),
         pytest.param(
             2, {"encoder": "plain", "blocks": (1,)}, marks=[_TWO, _EXHAUSTIVE]
         ),

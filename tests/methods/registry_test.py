@@ -104,7 +104,7 @@ def test_a_last_batch_of_one_image_leaves_evaluation_a_number():
 @pytest.mark.parametrize(
     "name",
     [
-        "supcon",
+        pytest.param("supcon", marks=pytest.mark.exhaustive),
         pytest.param("jigsaw", marks=pytest.mark.exhaustive),
         pytest.param("supervised", marks=pytest.mark.exhaustive),
     ],

@@ -216,6 +216,7 @@ def _dropping():
     return tf.keras.Sequential([_plain_encoder(), tf.keras.layers.Dropout(0.1)])
 
 
+@pytest.mark.exhaustive
 def test_dropout_draws_the_same_both_times(arrays):
     """The gradient is that of one graph in which each micro-batch is dropped once."""
     model = _model(_dropping, 4)

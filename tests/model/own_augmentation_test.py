@@ -100,6 +100,7 @@ def test_kerass_random_layers_make_a_run_that_repeats():
     assert np.abs(model.get_weights()[0] - other.get_weights()[0]).max() > 0
 
 
+@pytest.mark.exhaustive
 def test_micro_batches_learn_from_the_same_views_as_the_whole_batch():
     whole, pieces = _trained(), _trained(micro_batches=4)
     for ours, theirs in zip(whole.get_weights(), pieces.get_weights()):

@@ -33,7 +33,7 @@ def test_a_run_names_bad_images_and_goes_on(tmp_path, monkeypatch, capsys):
         epochs=1,
         early_share=0.0,
         precision="float32",
-        eval="knn",
+        eval="",
     )
     said = []
     result = pretrain(recipe, str(tmp_path / "run"), say=said.append)

@@ -354,6 +354,7 @@ def test_a_loss_that_is_no_number_ends_the_run_with_advice(recipe, tmp_path):
         learning_rate=1e30,
         warmup_epochs=0.0,
         early_share=0.0,
+        eval="",
     )
     run = tmp_path / "run"
     with pytest.raises(Diverged, match="loss became nan in epoch 1: lower --learning"):

@@ -167,9 +167,8 @@ def _copies(strategy, recipe, run):
     }
 
 
-@pytest.mark.parametrize(
-    "optimizer", ["lars", pytest.param("adamw", marks=pytest.mark.exhaustive)]
-)
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("optimizer", ["lars", "adamw"])
 def test_replicas_hold_the_same_weights_and_slots(
     recipe, replicas, tmp_path, optimizer
 ):
