@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -47,14 +48,11 @@ class Monitor:
         sources = [bank, queries]
         labelled = all(each is not None and each.num_classes for each in sources)
         self.evaluators = [e for e in evaluators if labelled or not e.needs_labels]
-        self._bank = None
-        if bank is not None:
-            self._bank = _sample(bank, BANK_SIZE, image_size)
         self.queries = min(len(queries), QUERIES)
-        self._queries = _sample(queries, QUERIES, image_size)
+        self._sources = bank, queries
+        self._image_size = image_size
         self._labelled = labelled
         self._augmenter = augmenter
-        self._views: list[tf.data.Dataset] | None = None
 
     @property
     def shown(self) -> Mapping[str, str]:
@@ -86,8 +84,6 @@ class Monitor:
             bank_h, bank_y = _encode(model, self._bank)
         views_h = views_z = None
         if any(evaluator.needs_views for evaluator in evaluators):
-            if self._views is None:
-                self._views = _two_views(self._queries, self._augmenter)
             views_h = np.stack([_encode(model, views)[0] for views in self._views])
             views_z = _projections(model, views_h)
         found = [h for h in (bank_h, query_h, views_h) if h is not None]
@@ -101,6 +97,21 @@ class Monitor:
             values.update(own)
             warnings += [warning] if warning else []
         return values, warnings
+
+    # Made at the first measurement: a reader of files takes seconds to trace.
+
+    @functools.cached_property
+    def _bank(self) -> tf.data.Dataset | None:
+        bank, _ = self._sources
+        return None if bank is None else _sample(bank, BANK_SIZE, self._image_size)
+
+    @functools.cached_property
+    def _queries(self) -> tf.data.Dataset:
+        return _sample(self._sources[1], QUERIES, self._image_size)
+
+    @functools.cached_property
+    def _views(self) -> list[tf.data.Dataset]:
+        return _two_views(self._queries, self._augmenter)
 
     def _with(self, also: Sequence[Evaluator], alone: bool) -> list[Evaluator]:
         """The evaluators of a measurement."""

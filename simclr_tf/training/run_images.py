@@ -91,4 +91,6 @@ def native_side(source: Source) -> int:
 
 def has_many_sizes(source: Source) -> bool:
     """Whether the images of a source are not all of its `image_shape`."""
+    if source.holds_files:
+        return True
     return "size" in source.read(tf.data.Dataset.range(1).batch(1)).element_spec
