@@ -134,6 +134,7 @@ _SLOW_FILES = {
     "benchmark/peers_test.py",
     "checkpoints/published_test.py",
     "cli/tpu_check_test.py",
+    "data/array_records_test.py",
     "data/batches_test.py",
     "data/shapes_test.py",
     "data/tfds_test.py",

@@ -36,10 +36,19 @@ class Scan(NamedTuple):
     lengths: np.ndarray
     digest: str
 
+    @classmethod
+    def of(cls, file: str) -> Scan:
+        """See `scan`."""
+        return scan(file)
+
     @property
     def offsets(self) -> np.ndarray:
         """int64 `[N]`, the byte at which each record's header begins."""
         return np.cumsum(self.lengths + OVERHEAD) - (self.lengths + OVERHEAD)
+
+    def fills(self, size: int) -> bool:
+        """Whether these are the records of a file of so many bytes."""
+        return bool(np.sum(self.lengths + OVERHEAD) == size)
 
 
 def size_and_time(file: str) -> tuple[int, int]:

@@ -1,4 +1,4 @@
-"""An index of the records of many TFRecord files, made once and kept."""
+"""An index of the records of many files, made once and kept."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import numpy as np
 import tensorflow as tf
 
 from simclr_tf import messages, whole_files
-from simclr_tf.data.record_file import OVERHEAD, Scan, scan, size_and_time
+from simclr_tf.data.record_file import Scan, size_and_time
 from simclr_tf.data.source import reason
 from simclr_tf.progress import Progress
 
@@ -34,7 +34,8 @@ class RecordIndex(NamedTuple):
       states: `F` pairs of size and time of change, when they were indexed.
       identities: `F` lines, each a file's name, size and digest of its checksums.
       file: int32 `[N]`, the number of each record's file.
-      offset: int64 `[N]`, the byte at which its header begins.
+      offset: int64 `[N]`, the byte at which its header begins; of ArrayRecord files,
+        its number.
       length: int64 `[N]`, bytes of its data.
       label: int32 `[N]`, -1 where it has none.
     """
@@ -65,7 +66,11 @@ class _Indexed(NamedTuple):
 
 
 def index_records(
-    files: Sequence[str], read_labels: Callable[[str, Scan], np.ndarray], *, key: str
+    files: Sequence[str],
+    read_labels: Callable[[str, Scan], np.ndarray],
+    *,
+    key: str,
+    kind: type[Scan] = Scan,
 ) -> RecordIndex:
     """The index of all records, in the order of the files.
 
@@ -78,12 +83,13 @@ def index_records(
       read_labels: given a file and what its headers say, checks every record and
         gives the labels, int32 `[N]`.
       key: tells this use of these files from others.
+      kind: finds the records of a file; those of TFRecord files by default.
 
     Raises:
       DataError: where a file or a record is not as it should be.
     """
     kept_in = _kept_in(key)
-    known = _load(kept_in)
+    known = _load(kept_in, kind)
     with concurrent.futures.ThreadPoolExecutor(_READERS) as readers:
         found = list(readers.map(size_and_time, files))
         new = [
@@ -94,7 +100,7 @@ def index_records(
 
         def index(one: tuple[str, int, int]) -> _Indexed:
             file, size, time = one
-            scanned = scan(file)
+            scanned = kind.of(file)
             return _Indexed(size, time, scanned, read_labels(file, scanned))
 
         progress = Progress(len(new), unit="files indexed")
@@ -134,7 +140,7 @@ def _kept_in(key: str) -> str:
     return os.path.join(folder, f"records-{name.hexdigest()}.npz")
 
 
-def _load(path: str) -> dict[str, _Indexed]:
+def _load(path: str, kind: type[Scan]) -> dict[str, _Indexed]:
     """What was kept; nothing where there is none or it is damaged."""
     try:
         with tf.io.gfile.GFile(path, "rb") as file:
@@ -145,7 +151,7 @@ def _load(path: str) -> dict[str, _Indexed]:
         labels = np.split(arrays["labels"], ends)
         known = {
             one["file"]: _Indexed(
-                one["size"], one["time"], Scan(length, one["digest"]), label
+                one["size"], one["time"], kind(length, one["digest"]), label
             )
             for one, length, label in zip(about, lengths, labels)
         }
@@ -155,7 +161,7 @@ def _load(path: str) -> dict[str, _Indexed]:
     return {
         file: one
         for file, one in known.items()
-        if np.sum(one.scan.lengths + OVERHEAD) == one.size
+        if one.scan.fills(one.size)
         and np.all(one.scan.lengths >= 0)
         and len(one.labels) == len(one.scan.lengths)
     }

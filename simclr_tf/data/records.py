@@ -1,4 +1,4 @@
-"""Images in TFRecord files, each read by its place."""
+"""Images in record files, TFRecord files as a rule, each read by its place."""
 
 from __future__ import annotations
 
@@ -116,20 +116,26 @@ class RecordSource(Source):
             return made
 
         def read_all(asked: tf.data.Dataset) -> tf.data.Dataset:
-            # Deterministic is said, for options of the user's may say otherwise.
-            records = asked.map(
-                self._record, num_parallel_calls=_READ_AT_ONCE, deterministic=True
-            )
-            return records.map(
+            return self._fetch(asked).map(
                 example, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
             )
 
         return read_in_batches(asked, read_all)
 
-    def _record(self, one: Asked) -> tuple[Asked, tf.Tensor, tf.Tensor]:
-        columns = (tf.gather(column, one["index"]) for column in self._columns)
-        file, offset, length, label = columns
-        return one, read_record(tf.gather(self._files, file), offset, length), label
+    def _fetch(self, asked: tf.data.Dataset) -> tf.data.Dataset:
+        """What is asked for, one by one, with its record and label."""
+
+        def fetch(one: Asked) -> tuple[Asked, tf.Tensor, tf.Tensor]:
+            file, offset, length, label = self._found(one["index"])
+            record = read_record(tf.gather(self._files, file), offset, length)
+            return one, record, label
+
+        # Deterministic is said, for options of the user's may say otherwise.
+        return asked.map(fetch, num_parallel_calls=_READ_AT_ONCE, deterministic=True)
+
+    def _found(self, index: tf.Tensor) -> list[tf.Tensor]:
+        """Number of the file, offset, length and label of images, by their places."""
+        return [tf.gather(column, index) for column in self._columns]
 
     def _image(self, contents: tf.Tensor, _: Asked) -> dict[str, tf.Tensor]:
         if self._canvas is None:
@@ -148,6 +154,8 @@ class RecordCheck:
       parse: of `RecordSource`.
       num_classes: what labels must be below, where that is known.
     """
+
+    kind = "TFRecords"
 
     def __init__(self, parse: Parse, num_classes: int | None = None) -> None:
         self._parse = parse
@@ -170,7 +178,7 @@ class RecordCheck:
                 column.numpy() for column in self._read(file, len(scan.lengths))
             )
         except _TENSORFLOW as error:
-            raise self._fault(file, error) from error
+            raise self._fault(file, scan, error) from error
         for place in np.flatnonzero(states != WHOLE):
             self._require_image(file, scan, int(place), states[place])
         largest = _LABELS.max if self._num_classes is None else self._num_classes - 1
@@ -185,11 +193,19 @@ class RecordCheck:
 
     def _states(self, file: tf.Tensor, count: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Of each record of a file, what its image looks like, and its label."""
-        records = tf.data.TFRecordDataset(file, buffer_size=_BUFFER)
-        states = records.map(
+        states = self._records(file, count).map(
             self._look, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
         )
         return states.batch(count).get_single_element()
+
+    def _records(self, file: tf.Tensor, count: tf.Tensor) -> tf.data.Dataset:
+        """All records of a file."""
+        return tf.data.TFRecordDataset(file, buffer_size=_BUFFER)
+
+    def _record(self, file: str, scan: Scan, place: int) -> tf.Tensor:
+        """One record of a file, by its place."""
+        offset, length = scan.offsets[place], scan.lengths[place]
+        return read_record(tf.constant(file), tf.constant(offset), tf.constant(length))
 
     def _look(self, record: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         image, label = self._parse(record)
@@ -205,11 +221,7 @@ class RecordCheck:
                 f"{file}: the image of record {place} (from 0) is not a {_FORMATS} "
                 "file."
             )
-        offset, length = scan.offsets[place], scan.lengths[place]
-        record = read_record(
-            tf.constant(file), tf.constant(offset), tf.constant(length)
-        )
-        image = self._parse(record)[0]
+        image = self._parse(self._record(file, scan, place))[0]
         if gif_pixels(image.numpy()) > MAX_PIXELS:
             raise DataError(
                 f"{file}: the frames of the GIF in record {place} (from 0) have more "
@@ -223,18 +235,18 @@ class RecordCheck:
                 f"{reason(error)}"
             ) from error
 
-    def _fault(self, file: str, error: Exception) -> DataError:
+    def _fault(self, file: str, scan: Scan, error: Exception) -> DataError:
         """The first record that stops the reading, and why."""
         place = 0
         try:
-            for record in tf.data.TFRecordDataset(file):
+            for record in self._records(file, len(scan.lengths)):
                 self._look(record)
                 place += 1
         except _TENSORFLOW as first:
             error = first
         why = "no Example" if isinstance(error, UnicodeError) else reason(error)
         return DataError(
-            f"{file} cannot be read as TFRecords of tf.train.Example: record {place} "
+            f"{file} cannot be read as {self.kind} of tf.train.Example: record {place} "
             f"(from 0): {why}"
         )
 

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import difflib
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
+from simclr_tf.data.array_records import (
+    ArrayRecordCheck,
+    ArrayRecordSource,
+    ArrayScan,
+    require_array_record,
+)
 from simclr_tf.data.image_files import canvas_size
+from simclr_tf.data.record_file import Scan
 from simclr_tf.data.record_index import RecordIndex, index_records
 from simclr_tf.data.records import Parse, RecordCheck, RecordSource
 from simclr_tf.data.source import DataError, MissingSplit
@@ -20,6 +27,20 @@ if TYPE_CHECKING:
 _SPLIT_NAMES = {"test": ("test", "validation", "val")}
 
 
+class _Format(NamedTuple):
+    """How the files of a dataset are looked through, checked and read."""
+
+    scan: type[Scan]
+    check: type[RecordCheck]
+    source: type[RecordSource]
+
+
+_FORMATS = {
+    "tfrecord": _Format(Scan, RecordCheck, RecordSource),
+    "array_record": _Format(ArrayScan, ArrayRecordCheck, ArrayRecordSource),
+}
+
+
 def load_tfds(
     name: str, split: str, image_size: int | None, labels: bool
 ) -> RecordSource:
@@ -27,7 +48,8 @@ def load_tfds(
 
     Nothing is downloaded: the dataset must have been prepared, by `tfds build`, in
     the folder that TensorFlow Datasets looks in, `~/tensorflow_datasets` or what
-    the environment variable `TFDS_DATA_DIR` says. Its files are read once, to find
+    the environment variable `TFDS_DATA_DIR` says, as TFRecord files or, on a disk of
+    this machine, as ArrayRecord files. Its files are read once, to find
     their records and check them; what was found is kept until a file changes.
 
     Args:
@@ -59,9 +81,10 @@ def load_tfds(
         label = None
     has_labels = label is not None
     parse = _parser(tfds, builder, has_labels)
-    check = RecordCheck(parse, None if label is None else label.num_classes)
+    form = _format(builder, name)
+    check = form.check(parse, None if label is None else label.num_classes)
     for candidate in _splits(builder, name, split):
-        index = _index(builder, name, candidate, check, has_labels)
+        index = _index(builder, name, candidate, form.scan, check, has_labels)
         # A test split whose labels are kept secret has -1 for all of them.
         if not has_labels or index.label.max() >= 0:
             break
@@ -69,7 +92,7 @@ def load_tfds(
         if split == "test":
             raise MissingSplit(f"tfds:{name} has no {split} split with labels.")
         label = None
-    return RecordSource(
+    return form.source(
         index,
         parse,
         canvas,
@@ -100,6 +123,7 @@ def _index(
     builder: tfds.core.DatasetBuilder,
     name: str,
     split: str,
+    scan: type[Scan],
     check: RecordCheck,
     has_labels: bool,
 ) -> RecordIndex:
@@ -116,6 +140,7 @@ def _index(
         files,
         check,
         key=f"tfds:{builder.data_dir}\n{split.partition('[')[0]}\n{has_labels}",
+        kind=scan,
     )
     counts = np.bincount(index.file, minlength=len(files))
     firsts = dict(zip(files, np.cumsum(counts) - counts))
@@ -152,14 +177,25 @@ def _builder(tfds, name: str) -> tfds.core.DatasetBuilder:  # noqa: ANN001
             f"Prepare it by `tfds build {name}`, or set TFDS_DATA_DIR to the folder "
             "that holds it."
         )
-    form = builder.info.file_format
-    if form is not None and form is not tfds.core.FileFormat.TFRECORD:
-        raise DataError(
-            f"tfds:{name} is stored as {form.value}, of which the records cannot be "
-            f"read one by one inside the graph: prepare it by `tfds build {name} "
-            "--file_format=tfrecord`."
-        )
     return builder
+
+
+def _format(builder: tfds.core.DatasetBuilder, name: str) -> _Format:
+    stored = builder.info.file_format
+    form = "tfrecord" if stored is None else stored.value
+    # In its own folder, TensorFlow Datasets keeps the form it has.
+    instead = (
+        f"prepare it in another folder by `tfds build {name} --file_format=tfrecord "
+        "--data_dir=FOLDER`, and set TFDS_DATA_DIR to that"
+    )
+    if form not in _FORMATS:
+        raise DataError(
+            f"tfds:{name} is stored as {form}, of which the records cannot be read one "
+            f"by one: {instead}."
+        )
+    if form == "array_record":
+        require_array_record(f"tfds:{name}", instead)
+    return _FORMATS[form]
 
 
 def _image_shape(
