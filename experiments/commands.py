@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import concurrent.futures
 import json
 import os
@@ -94,3 +95,18 @@ def result_of(run: pathlib.Path) -> dict:
 def numbers(text: str) -> tuple[int, ...]:
     """Whole numbers with commas between, of a command line."""
     return tuple(int(each) for each in text.split(","))
+
+
+def runs_parser(description: str | None) -> argparse.ArgumentParser:
+    """Of a script that runs on `RUNS_FOLDER NAME=DATASET …`.
+
+    Flags that it does not know are for the commands: `parse_known_args` gives them.
+    """
+    made = argparse.ArgumentParser(
+        description=description,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    made.add_argument("folder", metavar="RUNS_FOLDER")
+    made.add_argument("datasets", metavar="NAME=DATASET", nargs="+")
+    return made

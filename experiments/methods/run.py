@@ -23,7 +23,14 @@ from collections.abc import Sequence
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.append(str(HERE.parents[1]))  # Where this is run as a script.
 
-from experiments.commands import Commands, Launch, launch, numbers, result_of  # noqa: E402
+from experiments.commands import (  # noqa: E402
+    Commands,
+    Launch,
+    launch,
+    numbers,
+    result_of,
+    runs_parser,
+)
 
 METHODS = ("simclr", "dcl", "supcon", "rotation", "jigsaw", "supervised")
 EVALUATIONS = ("linear_eval", "knn")
@@ -184,13 +191,7 @@ def main(arguments: Sequence[str], launch: Launch = launch) -> None:
 
 
 def _parse(arguments: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
-    parser.add_argument("folder", metavar="RUNS_FOLDER")
-    parser.add_argument("datasets", metavar="NAME=DATASET", nargs="+")
+    parser = runs_parser(__doc__)
     parser.add_argument(
         "--minutes", type=float, default=3.5, help="that each training should take"
     )

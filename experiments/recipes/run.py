@@ -29,6 +29,7 @@ from experiments.commands import (
     launch,
     numbers,
     result_of,
+    runs_parser,
 )
 
 EVALUATIONS = ("knn", "linear_eval")
@@ -200,13 +201,7 @@ def _read(run: pathlib.Path, name: str) -> dict:
 
 
 def _parse(arguments: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
-    parser.add_argument("folder", metavar="RUNS_FOLDER")
-    parser.add_argument("datasets", metavar="NAME=DATASET", nargs="+")
+    parser = runs_parser(__doc__)
     parser.add_argument("--minutes", type=numbers, default=(5, 12, 40), help="of a run")
     parser.add_argument("--seeds", type=numbers, default=(0,), help="with commas")
     parser.set_defaults(jobs=1)  # A run has all cores: its speed is what counts.

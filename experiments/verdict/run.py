@@ -20,7 +20,14 @@ from typing import NamedTuple
 
 sys.path.append(str(pathlib.Path(__file__).resolve().parents[2]))  # As a script.
 
-from experiments.commands import Commands, Launch, launch, numbers, result_of
+from experiments.commands import (
+    Commands,
+    Launch,
+    launch,
+    numbers,
+    result_of,
+    runs_parser,
+)
 
 # Of all runs of a dataset.
 SETTINGS = {
@@ -211,13 +218,7 @@ def _top1(run: pathlib.Path, name: str) -> float:
 
 
 def _parse(arguments: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
-    parser.add_argument("folder", metavar="RUNS_FOLDER")
-    parser.add_argument("datasets", metavar="NAME=DATASET", nargs="+")
+    parser = runs_parser(__doc__)
     parser.add_argument("--seeds", type=numbers, default=(0, 1), help="with commas")
     parser.add_argument("--jobs", type=int, default=2, help="runs at a time")
     options, flags = parser.parse_known_args(arguments)

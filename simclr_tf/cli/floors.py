@@ -61,5 +61,6 @@ def measure(
         arrays += encoder_flags.features(pixels, source, batch_size)
     train_h, train_y, test_h, test_y = arrays
     encoded = Encoded(train_h, train_y, test_h, test_y, None, None)
+    # Where there is one class alone, its name is always right.
     majority, _ = MajorityEvaluator().measure(encoded)
     return Floors(judge(*arrays), majority.get("majority_accuracy", 1.0))
