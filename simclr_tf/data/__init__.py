@@ -5,6 +5,7 @@ from simclr_tf.data.batches import (
     pretrain_batches,
     require_divisible,
     sample,
+    sample_sizes,
     steps_per_epoch,
 )
 from simclr_tf.data.failures import data_errors
@@ -46,6 +47,7 @@ __all__ = [
     "preview",
     "require_divisible",
     "sample",
+    "sample_sizes",
     "steps_per_epoch",
     "write_prepared",
 ]

@@ -6,6 +6,7 @@ import functools
 from collections.abc import Callable
 from typing import NamedTuple
 
+import numpy as np
 import tensorflow as tf
 
 from simclr_tf import randomness
@@ -295,6 +296,20 @@ def sample(source: Source, count: int) -> dict[str, tf.Tensor]:
     """
     with data_errors(source):
         return next(iter(_in_order(spread(source, count), count)))
+
+
+def sample_sizes(source: Source, count: int) -> np.ndarray:
+    """Sizes of up to `count` images of many sizes, spread over the dataset.
+
+    Returns:
+      Integers `[n, 2]`, the two sides of each in pixels, in either order.
+
+    Raises:
+      DataError: where an image has to be read, and cannot be.
+    """
+    # Headers are read at once; a reader of files takes seconds to trace.
+    sizes = source.stated_sizes(shuffled_places(len(source))[:count])
+    return sample(source, count)["size"].numpy() if sizes is None else sizes
 
 
 def _image_and_label(batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:

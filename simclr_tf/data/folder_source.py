@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import tensorflow as tf
 
-from simclr_tf.data.file_checks import check
+from simclr_tf.data.file_checks import check, look_at
 from simclr_tf.data.filling import read_and_fill
 from simclr_tf.data.image_files import to_canvas
 from simclr_tf.data.listing import File
@@ -77,6 +77,11 @@ class FolderSource(Source):
     def labels(self) -> np.ndarray | None:
         """See `Source`."""
         return None if self._labels is None else self._labels.numpy()
+
+    def stated_sizes(self, places: np.ndarray) -> np.ndarray | None:
+        """See `Source`."""
+        sizes = [look_at(self._files[place]).size for place in places]
+        return None if None in sizes else np.array(sizes)
 
     def read(self, indices: tf.data.Dataset) -> tf.data.Dataset:
         """See `Source`."""

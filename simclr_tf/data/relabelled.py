@@ -60,6 +60,10 @@ class Relabelled(Source):
         labels = self._base.labels()
         return None if labels is None else self._new_labels[labels]
 
+    def stated_sizes(self, places: np.ndarray) -> np.ndarray | None:
+        """See `Source`."""
+        return self._base.stated_sizes(places)
+
     def read(self, indices: tf.data.Dataset) -> tf.data.Dataset:
         """See `Source`."""
         return self._base.read(indices).map(self._relabel)

@@ -194,6 +194,18 @@ class Source:
         """
         return None
 
+    def stated_sizes(self, places: np.ndarray) -> np.ndarray | None:
+        """What files say of the size of images, where that takes reading no pixels.
+
+        Args:
+          places: integers `[n]`, of the images asked about.
+
+        Returns:
+          Integers `[n, 2]`, the two sides in pixels as they are stored, before EXIF
+          turns the image; None where only reading tells.
+        """
+        return None
+
     def read(self, indices: tf.data.Dataset) -> tf.data.Dataset:
         """Images by their places, in the order asked for.
 

@@ -55,6 +55,10 @@ class Subset(Source):
         labels = self._base.labels()
         return None if labels is None else labels[self._places.numpy()]
 
+    def stated_sizes(self, places: np.ndarray) -> np.ndarray | None:
+        """See `Source`."""
+        return self._base.stated_sizes(self._places.numpy()[places])
+
     def read(self, indices: tf.data.Dataset) -> tf.data.Dataset:
         """See `Source`; `"index"` is the place in the whole."""
         return self._base.read(indices.map(lambda i: tf.gather(self._places, i)))

@@ -10,7 +10,7 @@ from simclr_tf.data import (
     Source,
     cuts_files,
     load_for_pretraining,
-    sample,
+    sample_sizes,
 )
 from simclr_tf.image_size import longer_side
 from simclr_tf.training.build import build_augmenter
@@ -84,7 +84,7 @@ def native_side(source: Source) -> int:
     """
     if not has_many_sizes(source):
         return min(source.image_shape[:2])
-    sides = np.min(sample(source, _SAMPLE)["size"], axis=1)
+    sides = np.min(sample_sizes(source, _SAMPLE), axis=1)
     median = int(np.median(sides))
     return median if (sides == median).all() else max(median - median % 8, 8)
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from simclr_tf.data import file_checks, folder_source
 from simclr_tf.training import Recipe, run_images
 from simclr_tf.training.run_images import RunImages
 
@@ -30,6 +31,19 @@ def test_the_native_side_is_the_shorter_one_of_most_images(tmp_path, sides, nati
     images = _folder(tmp_path / "photos", sides)
     assert images.native_side == native
     assert images.count == 3
+
+
+def test_no_pixel_is_read_to_learn_it(tmp_path, monkeypatch):
+    images = _folder(tmp_path / "photos", [(200, 90), (75, 80), (40, 300)])
+    monkeypatch.setattr(folder_source.FolderSource, "read_files", None)
+    assert images.native_side == 72
+
+
+def test_files_whose_header_does_not_say_are_read(tmp_path, monkeypatch):
+    images = _folder(tmp_path / "photos", [(200, 90), (75, 80), (40, 300)])
+    unknown = file_checks.Look("DICOM", None, None)
+    monkeypatch.setattr(folder_source, "look_at", lambda file: unknown)
+    assert images.native_side == 72
 
 
 def test_files_whose_pixels_are_cropped_are_loaded_once(tmp_path, monkeypatch):
