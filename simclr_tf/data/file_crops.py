@@ -57,8 +57,8 @@ def crops_of_file(
         return tf.cast(tf.clip_by_value(rounded, 0.0, 255.0), tf.uint8)
 
     def from_jpeg() -> tuple[tf.Tensor, tf.Tensor]:
-        checked = require_size(contents)
-        size = tf.io.extract_jpeg_shape(checked)[:2]
+        size = tf.io.extract_jpeg_shape(contents)[:2]
+        checked = require_size(contents, size)
         image, boxes, ratio = _decode_part(checked, size, draw(size), height, width)
         crops = tf.cond(
             ratio == 1,
@@ -68,13 +68,14 @@ def crops_of_file(
         return crops, size
 
     def from_others() -> tuple[tf.Tensor, tf.Tensor]:
-        image = decode(contents)
+        image = decode(contents, turn)
         size = tf.shape(image)[:2]
         return cut(image, draw(size), resize_crop), size
 
     # A file without its end is decoded whole, to notice it whatever the boxes are.
     end = tf.strings.substr(contents, -2, 2)
-    in_part = is_jpeg(contents) & (end == b"\xff\xd9") & (orientation(contents) == 1)
+    turn = orientation(contents)
+    in_part = is_jpeg(contents) & (end == b"\xff\xd9") & (turn == 1)
     return tf.cond(in_part, from_jpeg, from_others)
 
 

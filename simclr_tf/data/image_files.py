@@ -7,7 +7,12 @@ import tensorflow as tf
 
 from simclr_tf.data.elsewhere import is_made_elsewhere
 from simclr_tf.data.formats import FORMATS, HEAD, decode_file
-from simclr_tf.data.image_headers import is_clear_png, is_jpeg, require_size
+from simclr_tf.data.image_headers import (
+    claimed_size,
+    is_clear_png,
+    is_jpeg,
+    require_size,
+)
 from simclr_tf.data.orientation import orientation, turned
 
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".gif")
@@ -25,7 +30,7 @@ def canvas_size(image_size: int | None) -> int:
     return round(_CANVAS_RATIO * (image_size or _DEFAULT_SIDE))
 
 
-def decode(contents: tf.Tensor) -> tf.Tensor:
+def decode(contents: tf.Tensor, turn: tf.Tensor | None = None) -> tf.Tensor:
     """An image file of any format in `formats`, by its content, as RGB.
 
     What TensorFlow does not decode is decoded by Python, on the host. See
@@ -33,6 +38,7 @@ def decode(contents: tf.Tensor) -> tf.Tensor:
 
     Args:
       contents: the file's bytes, a scalar string.
+      turn: its `orientation`, where that is known.
 
     Returns:
       uint8 `[h, w, 3]`.
@@ -44,12 +50,12 @@ def decode(contents: tf.Tensor) -> tf.Tensor:
     image = tf.cond(
         _is_foreign(contents),
         lambda: _decode_by_python(contents),
-        lambda: decode_in_graph(contents),
+        lambda: decode_in_graph(contents, turn),
     )
     return tf.ensure_shape(image, [None, None, 3])
 
 
-def decode_in_graph(contents: tf.Tensor) -> tf.Tensor:
+def decode_in_graph(contents: tf.Tensor, turn: tf.Tensor | None = None) -> tf.Tensor:
     """A JPEG, PNG, BMP or GIF file as RGB, by TensorFlow alone.
 
     Greyscale becomes three equal channels, 16 bits are cut to 8, CMYK is converted. A
@@ -58,6 +64,7 @@ def decode_in_graph(contents: tf.Tensor) -> tf.Tensor:
 
     Args:
       contents: the file's bytes, a scalar string.
+      turn: its `orientation`, where that is known.
 
     Returns:
       uint8 `[h, w, 3]`.
@@ -66,13 +73,14 @@ def decode_in_graph(contents: tf.Tensor) -> tf.Tensor:
       tf.errors.InvalidArgumentError: when it runs, where the file is damaged, of
         another kind, or claims more pixels than `image_headers.MAX_PIXELS`.
     """
-    image = turned(_decode_stored(contents), orientation(contents))
+    turn = orientation(contents) if turn is None else turn
+    image = turned(_decode_stored(contents), turn)
     return tf.ensure_shape(image, [None, None, 3])
 
 
 def _decode_stored(contents: tf.Tensor) -> tf.Tensor:
     """As `decode_in_graph`, as the pixels are stored."""
-    contents = require_size(contents)
+    contents = require_size(contents, claimed_size(contents))
     # decode_image wants the number of channels that a BMP has.
     return tf.case(
         [
@@ -218,8 +226,8 @@ def _decode_whole(contents: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
 
 def _decode_jpeg(contents: tf.Tensor, canvas: int) -> tuple[tf.Tensor, tf.Tensor]:
     """An image no smaller than it is on the canvas, and the size of the whole."""
-    contents = require_size(contents)
     size = tf.io.extract_jpeg_shape(contents)[:2]
+    contents = require_size(contents, size)
     # How many of the ratios leave enough pixels: a larger one leaves fewer.
     enough = [
         tf.reduce_all(-(-size // ratio) >= tf.minimum(size, canvas))

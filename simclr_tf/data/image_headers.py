@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
+import numpy as np
 import tensorflow as tf
 
 # Pillow refuses pictures above the same limit: 512 MiB as RGB.
@@ -9,6 +12,26 @@ MAX_PIXELS = 178_956_970
 _START = 32  # bytes of a file that hold the size in all formats but JPEG
 _PNG_START = 4096  # bytes that hold what comes before the pixels of nearly every PNG
 _JPEG = b"\xff\xd8\xff"
+
+
+class _Header(NamedTuple):
+    magic: bytes
+    height: range  # the bytes that hold it, the lowest first
+    width: range
+    is_signed: bool = False
+
+
+_OTHERS = (
+    _Header(b"\x89PNG", range(23, 19, -1), range(19, 15, -1)),
+    _Header(b"GIF8", range(8, 10), range(6, 8)),
+    _Header(b"BM", range(22, 26), range(18, 22), is_signed=True),
+)
+_IS_SIGNED = np.array([[kind.is_signed] for kind in _OTHERS])
+# `[kind, side, byte]`: what each byte counts for in a height or a width.
+_WEIGHTS = np.zeros([len(_OTHERS), 2, _START], np.int64)
+for _kind, _header in enumerate(_OTHERS):
+    for _side, _places in enumerate((_header.height, _header.width)):
+        _WEIGHTS[_kind, _side, _places] = 256 ** np.arange(len(_places))
 
 
 def is_jpeg(contents: tf.Tensor) -> tf.Tensor:
@@ -22,7 +45,7 @@ def is_clear_png(contents: tf.Tensor) -> tf.Tensor:
     kind = tf.strings.substr(tf.strings.join([start, b"\0" * _START]), 25, 1)
     # Alpha of their own have the colour types 4 and 6; others have it in a chunk tRNS.
     has_alpha = (kind == b"\4") | (kind == b"\6")
-    has_chunk = tf.size(tf.strings.split(start, b"tRNS")) > 1
+    has_chunk = tf.strings.regex_full_match(start, r"\C*tRNS\C*")  # \C: any byte
     is_png = tf.strings.substr(contents, 0, 4) == b"\x89PNG"
     return is_png & (has_alpha | has_chunk)
 
@@ -47,39 +70,30 @@ def claimed_size(contents: tf.Tensor) -> tf.Tensor:
 def _size_of_others(contents: tf.Tensor) -> tf.Tensor:
     start = tf.strings.join([tf.strings.substr(contents, 0, _START), b"\0" * _START])
     start = tf.strings.substr(start, 0, _START)
-
-    def number(first: int, size: int, big_endian: bool = False) -> tf.Tensor:
-        values = tf.cast(tf.io.decode_raw(start, tf.uint8), tf.int64)
-        digits = values[first : first + size]
-        digits = digits if big_endian else digits[::-1]
-        scale = tf.constant([256**power for power in range(size)][::-1], tf.int64)
-        return tf.reduce_sum(digits * scale)
-
-    def signed(value: tf.Tensor) -> tf.Tensor:
-        return tf.abs(tf.where(value < 2**31, value, value - 2**32))
-
-    png = tf.stack([number(20, 4, big_endian=True), number(16, 4, big_endian=True)])
-    gif = tf.stack([number(8, 2), number(6, 2)])
+    numbers = tf.cast(tf.io.decode_raw(start, tf.uint8), tf.int64)
+    sizes = tf.reduce_sum(_WEIGHTS * numbers, axis=-1)
     # A BMP of negative height is stored from the top.
-    bmp = tf.stack([signed(number(22, 4)), signed(number(18, 4))])
-    size = tf.ones([2], tf.int64)
-    for magic, claimed in ((b"\x89PNG", png), (b"GIF8", gif), (b"BM", bmp)):
-        is_kind = tf.strings.substr(start, 0, len(magic)) == magic
-        size = tf.where(is_kind, claimed, size)
-    return size
+    is_negative = _IS_SIGNED & (sizes >= 2**31)
+    sizes = tf.where(is_negative, 2**32 - sizes, sizes)
+    magics = [kind.magic for kind in _OTHERS]
+    is_kind = [tf.strings.substr(start, 0, len(magic)) == magic for magic in magics]
+    # What is of no kind comes last, and is always found.
+    first = tf.argmax(tf.cast(tf.stack([*is_kind, True]), tf.int32))
+    return tf.gather(tf.concat([sizes, tf.ones([1, 2], tf.int64)], axis=0), first)
 
 
-def require_size(contents: tf.Tensor) -> tf.Tensor:
+def require_size(contents: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
     """The contents, once their claimed size is known to be sensible.
 
     Args:
       contents: a file's bytes, a scalar string.
+      size: integers `[2]`, height and width that the file claims.
 
     Raises:
       tf.errors.InvalidArgumentError: when it runs, where the header claims no pixel,
         or more than `MAX_PIXELS`.
     """
-    height, width = tf.unstack(claimed_size(contents))
+    height, width = tf.unstack(tf.cast(size, tf.int64))
     # Each side by itself first: their product may not fit an int64.
     is_sensible = (
         (tf.minimum(height, width) > 0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tensorflow as tf
 
 _WINDOW = 4096  # bytes of a file in which its orientation is looked for
+_PADDING = 32  # zeros after them, so that what is looked for is there to be read
 _ENTRY = 12  # bytes of an entry of EXIF
 _TAG = 0x0112
 
@@ -18,18 +19,20 @@ def orientation(contents: tf.Tensor) -> tf.Tensor:
     Returns:
       A scalar int32; 1, as it is stored, for files that do not say.
     """
-    start = tf.strings.join([tf.strings.substr(contents, 0, _WINDOW), b"\0" * 32])
-    is_jpeg = tf.strings.substr(start, 0, 3) == b"\xff\xd8\xff"
+    start = tf.strings.join([tf.strings.substr(contents, 0, _WINDOW), b"\0" * _PADDING])
+    numbers = _bytes(start)
     # EXIF comes first, or after the segment of JFIF.
-    second = 2 * tf.ones([], tf.int32)
-    after_jfif = 4 + _number(_bytes(start, 4, 2))
-    after_jfif = tf.minimum(after_jfif, tf.strings.length(start) - 16)
-    is_jfif = tf.strings.substr(start, 2, 2) == b"\xff\xe0"
-    at = tf.where(is_jfif, after_jfif, second)
+    after_jfif = 4 + tf.reduce_sum(numbers[4:6] * (256, 1))
+    after_jfif = tf.minimum(after_jfif, tf.size(numbers) - _PADDING)
+    is_jfif = tf.strings.substr(start, 0, 4) == b"\xff\xd8\xff\xe0"
+    at = tf.where(is_jfif, after_jfif, 2)
     has_exif = tf.strings.substr(start, at, 2) == b"\xff\xe1"
     has_exif &= tf.strings.substr(start, at + 4, 6) == b"Exif\0\0"
+    is_jpeg = tf.strings.substr(start, 0, 3) == b"\xff\xd8\xff"
     return tf.cond(
-        is_jpeg & has_exif, lambda: _in_exif(start, at + 10), lambda: tf.constant(1)
+        is_jpeg & has_exif,
+        lambda: _in_exif(numbers[at + 10 :]),
+        lambda: tf.constant(1),
     )
 
 
@@ -57,31 +60,26 @@ def turned(image: tf.Tensor, orientation: tf.Tensor) -> tf.Tensor:
     return tf.cond(orientation == 1, lambda: image, turn)
 
 
-def _in_exif(start: tf.Tensor, first: tf.Tensor) -> tf.Tensor:
-    """The orientation in the first directory of EXIF that begins at a byte."""
-    length = tf.strings.length(start)
-    big = tf.strings.substr(start, first, 2) == b"MM"
-    directory = first + _number(_bytes(start, first + 4, 4), big)
-    directory = tf.clip_by_value(directory, 0, length - 2)
-    fitting = (length - directory - 2) // _ENTRY
-    count = tf.minimum(_number(_bytes(start, directory, 2), big), fitting)
-    entries = _bytes(start, directory + 2, count * _ENTRY)
-    entries = tf.reshape(entries, [-1, _ENTRY])
-    is_turn = _number(entries[:, :2], big) == _TAG
-    value = tf.reduce_sum(tf.where(is_turn, _number(entries[:, 8:10], big), 0))
+def _in_exif(numbers: tf.Tensor) -> tf.Tensor:
+    """The orientation in the first directory of EXIF's bytes, 22 of them or more."""
+    is_big_endian = numbers[0] == ord("M")
+    pair = tf.where(is_big_endian, (256, 1), (1, 256))
+    # Of four bytes the first does not matter: the directory is near.
+    four = tf.where(is_big_endian, (0, 65536, 256, 1), (1, 256, 65536, 0))
+    length = tf.size(numbers)
+    directory = tf.minimum(tf.reduce_sum(numbers[4:8] * four), length - 2)
+    entries = numbers[directory + 2 :]
+    count = tf.reduce_sum(numbers[directory : directory + 2] * pair)
+    count = tf.minimum(count, tf.size(entries) // _ENTRY)
+    entries = tf.reshape(entries[: count * _ENTRY], [-1, _ENTRY])
+    is_turn = tf.reduce_sum(entries[:, :2] * pair, axis=1) == _TAG
+    values = tf.reduce_sum(entries[:, 8:10] * pair, axis=1)
+    value = tf.reduce_sum(tf.where(is_turn, values, 0))
     return tf.where((value >= 1) & (value <= 8), value, 1)
 
 
-def _bytes(text: tf.Tensor, first: tf.Tensor, count: tf.Tensor) -> tf.Tensor:
-    part = tf.strings.substr(text, first, count)
-    return tf.cast(tf.io.decode_raw(part, tf.uint8), tf.int32)
-
-
-def _number(digits: tf.Tensor, big_endian: tf.Tensor | bool = True) -> tf.Tensor:
-    """Bytes `[..., n]` as numbers; of four bytes those above 2^24 do not matter."""
-    digits = tf.where(big_endian, digits, tf.reverse(digits, [-1]))[..., -3:]
-    places = tf.range(tf.shape(digits)[-1])[::-1]
-    return tf.reduce_sum(digits * 256**places, axis=-1)
+def _bytes(text: tf.Tensor) -> tf.Tensor:
+    return tf.cast(tf.io.decode_raw(text, tf.uint8), tf.int32)
 
 
 def _is_in(value: tf.Tensor, values: tuple[int, ...]) -> tf.Tensor:

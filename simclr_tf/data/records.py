@@ -10,7 +10,12 @@ import tensorflow as tf
 
 from simclr_tf.data.image_files import decode as decode_file
 from simclr_tf.data.image_files import to_canvas
-from simclr_tf.data.image_headers import MAX_PIXELS, gif_pixels, require_size
+from simclr_tf.data.image_headers import (
+    MAX_PIXELS,
+    claimed_size,
+    gif_pixels,
+    require_size,
+)
 from simclr_tf.data.record_file import Scan, read_record, size_and_time
 from simclr_tf.data.record_index import RecordIndex
 from simclr_tf.data.source import (
@@ -211,7 +216,11 @@ class RecordCheck:
         image, label = self._parse(record)
         state = _state(image)
         # What is no image has no header to read a size from.
-        checked = tf.cond(state == NO_IMAGE, lambda: image, lambda: require_size(image))
+        checked = tf.cond(
+            state == NO_IMAGE,
+            lambda: image,
+            lambda: require_size(image, claimed_size(image)),
+        )
         with tf.control_dependencies([checked]):
             return tf.identity(state), label
 
