@@ -132,7 +132,9 @@ class Source:
     def __repr__(self) -> str:
         height, width, channels = self.image_shape
         classes = f", {self.num_classes} classes" if self.num_classes else ""
-        images = f"{self.num_examples:,} images, {height}x{width}"
+        # Files have sizes of their own, whatever the canvas is.
+        size = "" if self.holds_files else f", {height}x{width}"
+        images = f"{self.num_examples:,} images{size}"
         if channels != 3:
             images += f" of {channels} channel{'s' if channels > 1 else ''}"
         return f"{self.spec} ({self.split}): {images}{classes}"

@@ -20,6 +20,12 @@ def test_it_tells_its_size_and_classes():
     assert len(named) == 1234
 
 
+def test_files_are_not_said_to_have_the_size_of_their_canvas():
+    files = _source(num_classes=2)
+    files.holds_files = True
+    assert repr(files) == "folder:photos (train): 1,234 images, 2 classes"
+
+
 def test_a_source_must_say_how_it_is_read():
     with pytest.raises(NotImplementedError, match="no random access"):
         _source().read(tf.data.Dataset.range(3).batch(3))
