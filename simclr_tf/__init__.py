@@ -12,6 +12,7 @@ from simclr_tf import (
     methods,
     training,
 )
+from simclr_tf.autograph import spare_the_package
 from simclr_tf.encoder import ResNet, SyncBatchNormalization, make_encoder
 from simclr_tf.export import export_encoder
 from simclr_tf.head import ProjectionHead
@@ -19,6 +20,8 @@ from simclr_tf.loss import NTXent, nt_xent
 from simclr_tf.model import Learner, SimCLR
 from simclr_tf.optimizer import LARS, WarmupCosineDecay, scaled_learning_rate
 from simclr_tf.version import __version__
+
+spare_the_package()
 
 __all__ = [
     "LARS",

@@ -232,7 +232,6 @@ class SimCLRAugmenter(StatelessAugmentation):
         """Two independent views of each image: `views` with a count of 2."""
         return self.views(images, seeds, sizes=sizes)
 
-    @tf.autograph.experimental.do_not_convert
     def views(
         self,
         images: tf.Tensor,
@@ -313,7 +312,6 @@ class SimCLRAugmenter(StatelessAugmentation):
         drawn = self.crop.sample(seeds, tf.tile(tf.cast(sizes, tf.int32), [count, 1]))
         return tf.stack(tf.split(drawn["boxes"], count), axis=1)
 
-    @tf.autograph.experimental.do_not_convert
     def views_of_crops(
         self, crops: tf.Tensor, seeds: tf.Tensor, sizes: tf.Tensor
     ) -> tf.Tensor:

@@ -87,7 +87,6 @@ class ArrayRecordCheck(RecordCheck):
             path = name.decode("utf-8", "surrogateescape")
             return _read(_open(path), path, places)
 
-        @tf.autograph.experimental.do_not_convert
         def fetch(places: tf.Tensor) -> tf.Tensor:
             return _by_python(read, file, places)
 
@@ -117,7 +116,6 @@ class ArrayRecordSource(RecordSource):
                 "data_service, or write the images with simclr prepare and name those."
             )
 
-        @tf.autograph.experimental.do_not_convert
         def fetch(chunk: Asked) -> tuple[Asked, tf.Tensor, tf.Tensor]:
             file, place, _, label = self._found(chunk["index"])
             return chunk, _by_python(self._read, file, place), label

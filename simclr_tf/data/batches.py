@@ -181,8 +181,6 @@ def _prepare(
         draw = functools.partial(views_on_host, augmenter, count=method.drawn)
         draw = tf.function(draw, jit_compile=True, autograph=False)
 
-    # AutoGraph would take seconds, and there is no Python control flow to convert.
-    @tf.autograph.experimental.do_not_convert
     def prepared(epoch: tf.Tensor, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         # A source of the user's own may give other images than uint8.
         batch = {**batch, "image": checked_values(batch["image"])}
@@ -213,7 +211,6 @@ def _prepare_crops(
         views_of = functools.partial(views_of_crops_on_host, augmenter)
         views_of = tf.function(views_of, jit_compile=True, autograph=False)
 
-    @tf.autograph.experimental.do_not_convert
     def prepared(epoch: tf.Tensor, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         seeds = randomness.example_seeds(seed, epoch, batch["index"])
         crops, sizes = batch["crops"], batch["size"]

@@ -66,7 +66,7 @@ def crops_of_files(
         )
         return {"crops": crops, "size": size}
 
-    return source.read_files(asked, tf.autograph.experimental.do_not_convert(cut))
+    return source.read_files(asked, cut)
 
 
 def evaluation_views_of_files(
@@ -87,7 +87,6 @@ def evaluation_views_of_files(
       `"label"`.
     """
 
-    @tf.autograph.experimental.do_not_convert
     def view(contents: tf.Tensor, _: Asked) -> dict[str, tf.Tensor]:
         return {"image": evaluation_view(decode(contents)[None], image_size)[0]}
 

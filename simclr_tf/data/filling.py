@@ -17,9 +17,6 @@ _TRIES = 64
 # Images read as one: to notice an error costs as much time as decoding a small image.
 _CHUNK = 16
 
-# AutoGraph would take seconds, and there is no Python control flow to convert.
-_plain = tf.autograph.experimental.do_not_convert
-
 # From what is asked for, and the place of the image to make it of, to an example.
 Read = Callable[[Asked, tf.Tensor], dict[str, tf.Tensor]]
 
@@ -45,17 +42,14 @@ def read_and_fill(
     """
     read = tf.function(read, autograph=False)  # Traced once for both of its uses.
 
-    @_plain
     def read_chunk(chunk: Asked) -> dict[str, tf.Tensor]:
         each = tf.data.Dataset.from_tensor_slices(chunk)
 
         def fill() -> dict[str, tf.Tensor]:
-            filled = each.map(
-                _plain(lambda one: _read_or_fill(read, one, count, verdicts))
-            )
+            filled = each.map(lambda one: _read_or_fill(read, one, count, verdicts))
             return filled.batch(_CHUNK).get_single_element()
 
-        good = each.map(_plain(lambda one: read(one, one["index"]))).ignore_errors()
+        good = each.map(lambda one: read(one, one["index"])).ignore_errors()
         # One more, for a dataset without any gives no batch at all.
         nothing = tf.nest.map_structure(
             lambda spec: tf.zeros(spec.shape, spec.dtype), good.element_spec
@@ -79,7 +73,6 @@ def _read_or_fill(
     index, stride = one["index"], _stride(count)
     tries = tf.data.Dataset.range(min(_TRIES, count))
 
-    @_plain
     def attempt(number: tf.Tensor) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
         return number, read(one, (index + number * stride) % count)
 

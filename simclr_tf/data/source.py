@@ -58,8 +58,6 @@ def read_in_batches(
     if size is not None:
         return read(asked.unbatch()).batch(size, drop_remainder=True)
 
-    # AutoGraph would convert all that is called here, and take seconds.
-    @tf.autograph.experimental.do_not_convert
     def read_batch(batch: Asked) -> tf.data.Dataset:
         examples = read(tf.data.Dataset.from_tensor_slices(batch))
         return examples.batch(tf.size(batch["index"], out_type=tf.int64))

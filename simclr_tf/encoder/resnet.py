@@ -135,12 +135,6 @@ class ResNet(tf.keras.Model):
 
     def call(self, images: tf.Tensor, training: bool | None = None) -> tf.Tensor:
         """Images `[B, H, W, C]` to features `[B, D]`."""
-        return self._features(images, training)
-
-    # Converting what has no Python control flow on tensors takes seconds. Keras would
-    # not know the arguments of a `call` that is marked so.
-    @tf.autograph.experimental.do_not_convert
-    def _features(self, images: tf.Tensor, training: bool | None) -> tf.Tensor:
         features = self.stem(images, training=training)
         for group in self.groups:
             features = group(features, training=training)

@@ -84,11 +84,6 @@ class VisionTransformer(tf.keras.Model):
 
     def call(self, images: tf.Tensor, training: bool | None = None) -> tf.Tensor:
         """Images `[B, H, W, C]` to features `[B, width]`."""
-        return self._features(images, training)
-
-    # See `ResNet`.
-    @tf.autograph.experimental.do_not_convert
-    def _features(self, images: tf.Tensor, training: bool | None) -> tf.Tensor:
         sides = images.shape[1:3]
         if any(side is None or side % self.patch_size for side in sides):
             raise UserError(

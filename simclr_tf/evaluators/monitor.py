@@ -152,7 +152,6 @@ def _two_views(
 ) -> list[tf.data.Dataset]:
     """Two augmented views of each image, the same each time, a dataset of each."""
 
-    @tf.autograph.experimental.do_not_convert
     def views(number: tf.Tensor, batch: dict[str, tf.Tensor]) -> tf.Tensor:
         images = batch["image"]
         index = number * _BATCH + tf.range(tf.shape(images)[0], dtype=tf.int64)

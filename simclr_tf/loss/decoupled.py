@@ -8,7 +8,6 @@ from simclr_tf.loss.sides import BLOCK, Contrast, checked, make_sides
 from simclr_tf.loss.tiled_logsumexp import tiled_logsumexp
 
 
-@tf.autograph.experimental.do_not_convert
 def dcl(
     z_a: tf.Tensor,
     z_b: tf.Tensor,

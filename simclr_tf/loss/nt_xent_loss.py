@@ -67,7 +67,6 @@ def nt_xent(
     return tf.reduce_mean(_compare(sides, settings).losses)
 
 
-@tf.autograph.experimental.do_not_convert
 def contrast(
     z_a: tf.Tensor,
     z_b: tf.Tensor,

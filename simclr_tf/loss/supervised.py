@@ -11,7 +11,6 @@ from simclr_tf.loss.sums_by_id import sums_by_id
 from simclr_tf.loss.tiled_logsumexp import tiled_logsumexp
 
 
-@tf.autograph.experimental.do_not_convert
 def supcon(
     z_a: tf.Tensor,
     z_b: tf.Tensor,

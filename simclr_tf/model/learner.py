@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from simclr_tf.augmentation import as_augmenter
 from simclr_tf.augmentation.value_range import parse_value_range
+from simclr_tf.autograph import converted
 from simclr_tf.distribution.replicas import (
     num_replicas,
     of_equal_shares,
@@ -212,7 +213,7 @@ class Learner(ViewEncoder, MeasuredModel):
         if training:  # In evaluation each image counts, whatever replica has it.
             features = of_equal_shares(features)
         projections = method.project(self.projection_head, features, training=training)
-        values = method.objective(projections, labels, batch.seeds)
+        values = converted(method.objective)(projections, labels, batch.seeds)
         loss = values.pop("loss")
         if self.probe is not None:
             if labels is None:
