@@ -86,6 +86,7 @@ def test_takes_keras_2_when_asked_for(newer_python):
     assert status == 0, errors
 
 
+@pytest.mark.exhaustive  # On TensorFlow 2.16 and later cli/main_test.py has it too.
 def test_command_line_asks_for_keras_2(newer_python):
     status, output, errors = run(newer_python, "-m", "simclr_tf", "--version")
     assert status == 0, errors

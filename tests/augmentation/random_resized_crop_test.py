@@ -60,7 +60,12 @@ def _tensorflows_boxes(count, size):
 
 
 @pytest.mark.parametrize(
-    "size", [(32, 32), (240, 320), (500, 100), (100, 1000), (100, 1200), (16, 200)]
+    "size",
+    [
+        *((32, 32), (240, 320), (500, 100), (16, 200)),
+        pytest.param((100, 1000), marks=pytest.mark.exhaustive),
+        pytest.param((100, 1200), marks=pytest.mark.exhaustive),
+    ],
 )
 def test_boxes_follow_tensorflows_own_op(size):
     theirs = _tensorflows_boxes(6000, size)

@@ -1,6 +1,7 @@
 """Each command, used as a user would, on one small real run."""
 
 import contextlib
+import importlib
 import io
 import json
 import math
@@ -13,7 +14,6 @@ import tensorflow as tf
 from simclr_tf.cli.main import main
 from simclr_tf.evaluation import knn, linear_probe
 from simclr_tf.training import RunFolder, Stopped
-from simclr_tf.training.loop import Loop
 from tests import tiny
 
 pytestmark = pytest.mark.slow
@@ -95,10 +95,11 @@ def test_pretrain_shows_what_a_person_wants_to_know(shown):
 def test_the_runs_own_flagfile_repeats_it(run, tmp_path, monkeypatch):
     """Up to the first step: the same recipe takes the same steps."""
 
-    def stop(loop, signal):
-        raise Stopped("before the first step")
+    def stop(*_):
+        raise Stopped("before anything is measured")
 
-    monkeypatch.setattr(Loop, "run", stop)
+    pretraining = importlib.import_module("simclr_tf.training.pretrain")
+    monkeypatch.setattr(pretraining, "begin_judging", stop)
     again = tmp_path / "again"
     assert main(["pretrain", f"--flagfile={run / 'flags.txt'}", f"--run={again}"]) == 75
     first, second = (RunFolder(str(path)).recipe() for path in (run, again))
@@ -151,6 +152,7 @@ def test_evaluation_prints_and_writes_accuracies(
         assert 0.05 < result["top1"] <= result["top5"] <= 1.0
         assert (result["num_train"], result["num_test"]) == (400, 100)
         assert f"top-1 {result['top1']:.4f}" in shown
+        assert not result["pretrained_on_test_images"]
         share = result["top1"]
         assert result["standard_error"] == math.sqrt(share * (1 - share) / 100)
     # What has learned nothing, of the same images; here of the same encoder too.
@@ -160,6 +162,7 @@ def test_evaluation_prints_and_writes_accuracies(
     assert f"{by} on pixels of 16 px {trained['floors']['pixels']:.4f}" in shown
     assert 0.0 < trained["floors"]["largest_class"] <= 0.2
     assert shown.count("the same command with --random") == 1
+    assert "pretrained on the test images too" not in shown
     for result, flags in ((trained, ()), (floor, ("--random",))):
         expected = classify(*features[flags])
         assert result["top1"] == pytest.approx(expected.top1, abs=0.02)
@@ -218,11 +221,15 @@ def test_embed_names_the_files_of_a_folder(run, photos, tmp_path):
     assert len(arrays["features"]) == len(names)
 
 
-def test_preview_draws_images_and_views(photos, tmp_path, capsys):
+@pytest.mark.parametrize(
+    "kind", ["npz", pytest.param("folder", marks=pytest.mark.exhaustive)]
+)
+def test_preview_draws_images_and_views(kind, dataset, photos, tmp_path, capsys):
     output = tmp_path / "preview.png"
+    named = dataset if kind == "npz" else f"folder:{photos / 'test'}"
     status = main(
         [
-            *("preview", f"--dataset=folder:{photos / 'test'}"),
+            *("preview", f"--dataset={named}"),
             *("--image_size=64", "--images=3", "--columns=5", f"--output={output}"),
             "--views=crop|flip|gray(0.5)",
         ]

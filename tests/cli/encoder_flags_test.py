@@ -63,7 +63,9 @@ def test_a_run_in_bfloat16_is_encoded_in_float32_unless_asked(write_run):
     assert _dtypes("embed", run, "--precision=bfloat16") == {"bfloat16"}
 
 
-@pytest.mark.parametrize("on_all", [False, True])
+@pytest.mark.parametrize(  # `commands_test.py` has one that did not.
+    "on_all", [pytest.param(False, marks=pytest.mark.exhaustive), True]
+)
 def test_it_is_said_whether_test_images_were_learned_from(write_run, capsys, on_all):
     run = write_run(pretrain_on_all=on_all)
     assert main(["knn", f"--run={run}"]) == 0

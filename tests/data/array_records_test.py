@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import pathlib
+import shutil
 import sys
 
 import numpy as np
@@ -75,9 +76,9 @@ def every(source):
 
 
 @pytest.fixture
-def changed(tmp_path):
+def changed(folder, tmp_path):
     """A dataset of a test's own, and its files."""
-    _prepare(tmp_path, "array_record")
+    shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
     return tmp_path, sorted(tmp_path.glob("tiny_shells/*/*array_record*"))
 
 
@@ -118,6 +119,7 @@ def test_any_order_and_any_part(folder, source, every):
     assert digests[0] == digests[1] != digests[2]
 
 
+@pytest.mark.exhaustive  # `tfds_test.py` has TFRecord files.
 def test_batches_of_two_hosts_from_any_step_are_those_of_one_device(source):
     def take(count, **settings):
         batches = pretrain_batches(source, None, batch_size=8, seed=3, **settings)

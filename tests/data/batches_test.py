@@ -68,14 +68,14 @@ def tfrecord(tmp_path):
 
 @pytest.fixture(scope="module")
 def places(tmp_path_factory):
-    """Datasets of 6,000 images of a pixel that says its place, in 1 or 300 files."""
+    """Datasets of 2,400 images of a pixel that says its place, in 1 or 120 files."""
     folder = tmp_path_factory.mktemp("places")
     records = [
         make_example(tf.io.encode_png(np.uint8([[[*divmod(k, 256), 0]]])).numpy())
-        for k in range(6000)
+        for k in range(2400)
     ]
-    for count in (1, 300):
-        for file, part in enumerate(np.array_split(np.arange(6000), count)):
+    for count in (1, 120):
+        for file, part in enumerate(np.array_split(np.arange(2400), count)):
             write_records(folder / f"of{count}-{file:03d}", [records[k] for k in part])
     return folder
 
@@ -135,16 +135,16 @@ def test_an_epoch_holds_each_image_once_and_epochs_differ(npz):
 @pytest.mark.parametrize(
     ("files", "batch_size"),
     [
-        ("of1-*", 60),
-        pytest.param("of300-*", 60, marks=pytest.mark.exhaustive),
-        pytest.param("of300-*", 1500, marks=pytest.mark.exhaustive),
+        ("of1-*", 24),
+        pytest.param("of120-*", 24, marks=pytest.mark.exhaustive),
+        pytest.param("of120-*", 600, marks=pytest.mark.exhaustive),
     ],
 )
 def test_an_epoch_of_records_is_as_good_as_a_permutation(places, files, batch_size):
     """However many files there are, and however much of a file a step has."""
     source = load(f"tfrecord:{places / files}", image_size=1)
-    steps = 6000 // batch_size
-    seen = np.full([2, 6000], -1)
+    steps = 2400 // batch_size
+    seen = np.full([2, 2400], -1)
     for k, batch in enumerate(
         _take(source, 2 * steps, batch_size=batch_size, augmenter=None)
     ):
@@ -153,12 +153,13 @@ def test_an_epoch_of_records_is_as_good_as_a_permutation(places, files, batch_si
     assert seen.min() == 0  # Each epoch has each image.
 
     def at_chance(share):
-        return abs(share - 1 / steps) < 4 * np.sqrt(1 / steps / 6000)
+        return abs(share - 1 / steps) < 4 * np.sqrt(1 / steps / 2400)
 
-    assert abs(np.corrcoef(seen)[0, 1]) < 0.05
+    assert abs(np.corrcoef(seen)[0, 1]) < 4 / np.sqrt(2400)
     assert at_chance(np.mean(seen[0] == seen[1]))
     for epoch in seen:
-        assert abs(np.corrcoef(epoch, np.arange(6000))[0, 1]) < 0.05
+        order = np.corrcoef(epoch, np.arange(2400))[0, 1]
+        assert abs(order) < 4 / np.sqrt(2400)
         # Neighbours in a file meet in a step no more often than others.
         assert at_chance(np.mean(epoch[1:] == epoch[:-1]))
 
@@ -173,7 +174,7 @@ def test_records_are_read_from_any_step_at_once(places):
             start_step=10**9,
             augmenter=None,
         )
-        for files in ("of1-*", "of300-*")
+        for files in ("of1-*", "of120-*")
     ]
     _assert_same(*batches)
 
@@ -185,14 +186,6 @@ def test_seeds_and_epochs_change_the_views_of_an_image(npz):
     pairs = [{pair.tobytes() for pair in batch["views"].numpy()} for batch in batches]
     assert not pairs[0] & pairs[1]
     assert not pairs[0] & pairs[2]
-
-
-def test_shapes_are_static(folder):
-    spec = pretrain_batches(
-        load(folder, image_size=24), _AUGMENTER, batch_size=8, seed=0
-    ).element_spec
-    assert spec["views"].shape == [8, 2, 16, 16, 3]
-    assert spec["label"].shape == [8]
 
 
 def test_a_batch_larger_than_the_dataset_is_refused(npz):
@@ -208,15 +201,15 @@ def test_evaluation_sees_every_image_once_in_order(kind, request):
     batches = list(evaluation_batches(source, batch_size=8, image_size=24))
     images = tf.concat([batch["image"] for batch in batches], axis=0)
     assert images.shape == [len(source), 24, 24, 3]
-    every = next(iter(source.read(tf.data.Dataset.range(len(source)).batch(99))))
     if kind == "npz":
+        every = next(iter(source.read(tf.data.Dataset.range(len(source)).batch(99))))
         expected = evaluation_view(every["image"], 24)
     else:  # Of the whole file, as the exported model sees it.
         files = [decode(tf.io.read_file(path))[None] for path in source.paths]
         expected = tf.concat([evaluation_view(file, 24) for file in files], axis=0)
     np.testing.assert_allclose(images, expected, atol=1e-6)
     labels = tf.concat([batch["label"] for batch in batches], axis=0)
-    np.testing.assert_array_equal(labels, every["label"])
+    np.testing.assert_array_equal(labels, source.labels())
 
 
 def test_a_sample_is_spread_and_the_same_each_time(npz):
@@ -267,11 +260,11 @@ def _shares(source, count, hosts, replicas, **settings):
 @pytest.mark.parametrize(
     ("kind", "hosts", "replicas"),
     [
-        ("tfrecord", 2, 8),
+        ("npz", 2, 8),  # Of records `tfds_test.py` has it.
         *(
             pytest.param(kind, hosts, replicas, marks=pytest.mark.exhaustive)
             for kind, hosts, replicas in (
-                *(("npz", 1, 4), ("npz", 2, 8), ("npz", 2, 2), ("npz", 4, 4)),
+                *(("npz", 1, 4), ("npz", 2, 2), ("npz", 4, 4), ("tfrecord", 2, 8)),
                 *(("tfrecord", 1, 4), ("tfrecord", 2, 2), ("tfrecord", 4, 4)),
             )
         ),
@@ -301,9 +294,14 @@ def test_replicas_that_cannot_share_a_batch_are_told(npz):
 )
 def test_a_model_that_augments_is_sent_what_makes_the_same_views(kind, request):
     source = load(request.getfixturevalue(kind), image_size=24)
-    augmenter = SimCLRAugmenter(16, color_strength=0.5, blur=False)
-    raw = pretrain_batches(source, augmenter, batch_size=8, seed=3, on_device=True)
-    for expected, batch in zip(_take(source, 2, augmenter=augmenter), raw):
+    # Of colours `augmentation/host_views_test.py` has it.
+    augmenter, settings = _AUGMENTER, {"batch_size": 8, "seed": 3}
+    raw = pretrain_batches(source, augmenter, on_device=True, **settings)
+    made = pretrain_batches(source, augmenter, **settings)
+    # Shapes are static.
+    assert made.element_spec["views"].shape == [8, 2, 16, 16, 3]
+    assert made.element_spec["label"].shape == [8]
+    for expected, batch in zip(made.take(2), raw):
         if kind == "npz":
             assert batch["image"].dtype == tf.uint8
             views = augmenter.two_views(batch["image"], batch["seeds"])
@@ -336,11 +334,10 @@ def test_a_crop_is_a_function_of_seed_epoch_and_index(tmp_path):
     epoch, next_epoch = _take(source, 2, batch_size=4, on_device=True)
     crops = _crops_by_label([epoch])
     assert len({crop for _, _, crop in crops.values()}) == 4
-    halves = _take(source, 2, batch_size=2, on_device=True)
-    assert crops == _crops_by_label(halves)
-    subset = Subset(source, np.array([2, 0]), "train")
+    subset = Subset(source, np.array([2, 0, 3]), "train")
     part = _crops_by_label(_take(subset, 1, batch_size=2, on_device=True))
-    assert part == {place: crops[place] for place in (0, 2)}
+    assert len(part) == 2
+    assert part == {place: crops[place] for place in part}
     for label, (_, _, crop) in _crops_by_label([next_epoch]).items():
         assert crops[label][2] != crop
 

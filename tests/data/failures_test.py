@@ -1,6 +1,7 @@
 """A file that goes away while it is being read is named."""
 
 import os
+import re
 
 import numpy as np
 import pytest
@@ -50,20 +51,35 @@ def _make_pipe(path):
     os.mkfifo(path)
 
 
+_FAULTS = [
+    (_remove, "07.png .it is gone"),
+    (_empty, "07.png .Input is empty"),
+    (_flatten, "07.png .the header claims 0 x 20 pixels"),
+]
+
+
+@pytest.mark.parametrize(("spoil", "message"), _FAULTS)
+def test_a_look_at_the_files_finds_the_fault(photos, spoil, message):
+    source = Subset(load(f"folder:{photos}", image_size=16), np.arange(12), "part")
+    assert source.find_fault() is None
+    spoil(photos / "07.png")
+    assert re.search(f"{message}.*start it again", source.find_fault())
+
+
 @pytest.mark.parametrize(
     ("spoil", "message", "in_a_graph"),
     [
-        (_remove, "07.png .it is gone", False),
-        (_remove, "07.png .it is gone", True),
-        (_empty, "07.png .Input is empty", False),
-        (_flatten, "07.png .the header claims 0 x 20 pixels", True),
+        pytest.param(*_FAULTS[0], False, marks=pytest.mark.exhaustive),
+        (*_FAULTS[0], True),
+        (*_FAULTS[1], False),
+        pytest.param(*_FAULTS[2], True, marks=pytest.mark.exhaustive),
     ],
 )
 def test_the_file_and_its_fault_are_named(photos, spoil, message, in_a_graph):
     source = load(f"folder:{photos}", image_size=16)
     source = Subset(source, np.arange(12), "part")
     spoil(photos / "07.png")
-    batches = source.read(tf.data.Dataset.range(12).batch(4))
+    batches = source.read(tf.data.Dataset.range(12).batch(4, drop_remainder=True))
 
     def take():
         for batch in batches:
@@ -137,8 +153,7 @@ def test_a_file_that_vanishes_during_training_is_named(photos):
         image_size=8,
         encoder=tiny.NAME,
         head_layers=1,
-        color_strength=0.0,
-        blur=False,
+        views="crop",
         augment_on="device",
         batch_size=4,
         epochs=20,

@@ -45,5 +45,5 @@ def write_images(path, images, labels=None, keys=IMAGENET_KEYS):
 
 def read_all(source):
     """All examples of a source, in its order."""
-    every = tf.data.Dataset.range(len(source)).batch(len(source))
+    every = tf.data.Dataset.range(len(source)).batch(len(source), drop_remainder=True)
     return list(source.read(every).unbatch())

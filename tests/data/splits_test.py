@@ -40,7 +40,7 @@ def _folder(root, classes):
 
 
 def _read(source):
-    places = tf.data.Dataset.range(len(source)).batch(99)
+    places = tf.data.Dataset.range(len(source)).batch(len(source), drop_remainder=True)
     return next(iter(source.read(places)))
 
 

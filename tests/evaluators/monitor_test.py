@@ -172,7 +172,7 @@ def test_a_user_adds_an_evaluator_of_their_own(tmp_path):
 def test_a_callback_gives_fit_the_values(tmp_path, capsys):
     images, labels = _noise(32), np.arange(32) % 2
     monitor = _monitor(
-        tmp_path / "a.npz", (images, labels), (images, labels), "ridge,geometry"
+        tmp_path / "a.npz", (images, labels), (images, labels), "knn,ridge"
     )
     model = simclr_tf.SimCLR(
         tiny.encoder(),
@@ -188,7 +188,7 @@ def test_a_callback_gives_fit_the_values(tmp_path, capsys):
         callbacks=[EvaluateEncoder(monitor, every=2)],
     ).history
     assert len(history["loss"]) == 2
-    assert len(history["ridge_accuracy"]) == len(history["effective_rank"]) == 1
+    assert len(history["ridge_accuracy"]) == len(history["knn_accuracy"]) == 1
     with pytest.raises(UserError, match="every must be 1 or more"):
         EvaluateEncoder(monitor, every=0)
 
