@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
 import pathlib
@@ -27,20 +28,34 @@ def golden_folder() -> pathlib.Path:
     return pathlib.Path(__file__).resolve().parent / "golden"
 
 
+def _written_once(
+    tmp_path_factory, name: str, write: Callable[[pathlib.Path], None]
+) -> pathlib.Path:
+    """A file or folder that takes its time to write; all processes of pytest share it.
+
+    Tests only read it.
+    """
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    if not (shared / name).exists():
+        own = tmp_path_factory.mktemp("own") / name
+        write(own)
+        with contextlib.suppress(OSError):  # Another one's may have come first.
+            own.rename(shared / name)
+    return shared / name
+
+
 @pytest.fixture(scope="session")
 def images_npz(tmp_path_factory) -> pathlib.Path:
     """2,000 and 1,000 labelled images of 32 pixels; see `sample_images.write_npz`."""
-    path = tmp_path_factory.mktemp("images_npz") / "images.npz"
-    sample_images.write_npz(path)
-    return path
+    return _written_once(tmp_path_factory, "images.npz", sample_images.write_npz)
 
 
 @pytest.fixture(scope="session")
 def photos(tmp_path_factory) -> pathlib.Path:
     """JPEG files, `train/CLASS/*.jpg` and `test`; see `sample_images.write_photos`."""
-    folder = tmp_path_factory.mktemp("photos")
-    sample_images.write_photos(folder)
-    return folder
+    return _written_once(tmp_path_factory, "photos", sample_images.write_photos)
 
 
 @pytest.fixture(scope="session")

@@ -85,8 +85,9 @@ def _last(run):
 
 @pytest.fixture(scope="module")
 def parts(write):
-    """The names of a layer, a method, an evaluator and an encoder, each one file."""
+    """The names of a part of each kind, each one file."""
     return {
+        "dataset": f"{write(_DATASET)}:load:40",
         "layer": f"{write(_LAYER)}:Darken(0.25)",
         "method": f"{write(_METHOD)}:Attraction",
         "evaluator": f"{write(_EVALUATOR)}:Sparsity",
@@ -95,11 +96,11 @@ def parts(write):
 
 
 @pytest.fixture(scope="module")
-def run_and_words(parts, images, tmp_path_factory):
+def run_and_words(parts, tmp_path_factory):
     """A run with all of these parts, and what it said."""
     run = tmp_path_factory.mktemp("runs") / "run"
     with contextlib.redirect_stdout(io.StringIO()) as said:
-        _pretraining(images, run)(
+        _pretraining(parts["dataset"], run)(
             views=f"crop|flip|{parts['layer']}",
             method=parts["method"],
             eval=f"knn,{parts['evaluator']}",
@@ -219,8 +220,6 @@ def test_an_encoder(parts, run_and_words):
     run, _ = run_and_words
     by_default = Recipe(image_size=12, encoder=parts["encoder"]).resolve()
     assert by_default.early_share == 0.75
-    output = run / "features.npz"
-    assert main(["embed", f"--run={run}", f"--output={output}"]) == 0
     kernel = RunFolder(str(run)).load_model().encoder.weights[0]
     np.testing.assert_allclose(kernel, np.ones_like(kernel), atol=1e-4)
 
@@ -236,27 +235,37 @@ _DATASET = """
                 ramp = tf.range(12)[None, :, None, None] * 20
                 images = tf.zeros([1, 12, 12, 3], tf.int32) + ramp
                 shade = tf.cast(index % 30, tf.int32)[:, None, None, None]
-                return {"image": tf.cast(images + shade, tf.uint8), "index": index}
+                return {
+                    "image": tf.cast(images + shade, tf.uint8),
+                    "index": index,
+                    "label": tf.cast(index % 2, tf.int32),
+                }
 
             return indices.map(draw)
 
     def load(argument, split, image_size, labels):
         if split != "train":
             raise MissingSplit("ramps have no test split.")
-        count = int(argument)
-        return Ramps(spec="", split=split, image_shape=(12, 12, 3), num_examples=count)
+        return Ramps(
+            spec="",
+            split=split,
+            image_shape=(12, 12, 3),
+            num_examples=int(argument),
+            num_classes=2,
+        )
 """
 
 
-def test_a_kind_of_data_set(write, pretrain, capsys):
-    name = write(_DATASET)
-    run = pretrain(dataset=f"{name}:load:48", eval="", early_share=0)
+def test_a_kind_of_data_set(parts, run_and_words):
+    """A fifth of it is held out, and all of it embedded."""
+    run, said = run_and_words
     assert _last(run)["step"] == 2
-    assert f"{name}:load:48 (train): 48 images" in capsys.readouterr().out
+    assert f"{parts['dataset']} (train): 32 images" in said
     output = run / "features.npz"
     assert main(["embed", f"--run={run}", f"--output={output}"]) == 0
     with np.load(output) as arrays:
-        assert len(arrays["features"]) == 48
+        assert len(arrays["features"]) == 40
+        np.testing.assert_array_equal(arrays["labels"], np.arange(40) % 2)
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import re
 import shlex
 import sys
 
+import numpy as np
 import pytest
 import tensorflow as tf
 
@@ -66,6 +67,9 @@ def test_every_file_stands_in_the_architecture():
 _SMALLER = (
     ("ResNet(18)", "ResNet(18, width_multiplier=0.125, blocks=(1,))"),
     ("epochs=10", "epochs=2"),
+    ("image_size=(96, 96)", "image_size=(36, 36)"),
+    ("SimCLRAugmenter(64)", "SimCLRAugmenter(24)"),
+    ("image_size=64", "image_size=24"),
 )
 
 
@@ -128,7 +132,10 @@ def test_the_users_own_parts_are_found(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "my_parts", None)
     monkeypatch.delitem(sys.modules, "my_parts")
     command = shlex.split(command)[1:]
-    smaller = {"dataset": "shapes:40", "image_size": 16, "epochs": 1, "batch_size": 32}
+    images = np.random.default_rng(0).integers(0, 256, [40, 16, 16, 3], np.uint8)
+    np.savez(tmp_path / "images.npz", images=images)
+    smaller = {"dataset": f"npz:{tmp_path / 'images.npz'}", "batch_size": 32}
+    smaller |= {"image_size": 16, "epochs": 1}
     smaller |= {"run": tmp_path / "run", "eval": "", "precision": "float32"}
     flags = [f"--{name}={value}" for name, value in smaller.items()]
     assert main([*command, *flags]) == 0

@@ -77,8 +77,9 @@ def test_in_float64_they_are_the_same_to_its_rounding(images):
     np.testing.assert_allclose(got, expected, atol=1e-13)
 
 
+@pytest.mark.exhaustive  # `pipeline_views_test.py` has it too.
 def test_crops_are_drawn_on_the_originals_of_canvases(images):
-    augmenter = SimCLRAugmenter(24, color_strength=0.0, blur=False)
+    augmenter = SimCLRAugmenter(24, blur=False)
     sizes = tf.constant([[64, 20]] * 48)
     got = _compiled(augmenter)(images, _SEEDS, sizes=sizes)
     expected = augmenter.two_views(images, _SEEDS, sizes=sizes)
@@ -148,8 +149,9 @@ class _Negative(StatelessAugmentation):
         return tf.where(negative, 1.0 - images, images)
 
 
+@pytest.mark.exhaustive  # `registry_test.py` has a newcomer's with two methods.
 def test_a_layer_that_knows_batches_alone_will_do(images):
-    augmenter = SimCLRAugmenter(20, color_strength=0.0, blur=False)
+    augmenter = SimCLRAugmenter(20, blur=False)
     augmenter.after_flip = [_Negative()]
     got = _compiled(augmenter)(images, _SEEDS)
     expected = augmenter.two_views(images, _SEEDS)

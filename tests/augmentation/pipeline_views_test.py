@@ -44,12 +44,16 @@ def _mapped(data, views):
 
 @pytest.mark.parametrize(
     ("processors", "sizes"),
-    [pytest.param(1, None, marks=pytest.mark.exhaustive), (3, _SIZES)],
+    [
+        pytest.param(1, None, marks=pytest.mark.exhaustive),
+        (2, _SIZES),
+        pytest.param(3, _SIZES, marks=pytest.mark.exhaustive),
+    ],
 )
 def test_a_map_over_batches_has_the_fast_form_and_the_same_views(
     monkeypatch, processors, sizes
 ):
-    """Of seven images three processors take three each, two of them fillers."""
+    """Of seven images two processors take four each, one of them a filler."""
     monkeypatch.setattr(pipeline_views, "_processors", lambda: processors)
     known = sizes is None
     made, calls = _mapped(

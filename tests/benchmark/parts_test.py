@@ -156,7 +156,15 @@ def test_ways_to_save_memory_are_steps_of_one_job(monkeypatch):
     assert {row.images_per_second for row in rows} == {32.0}
 
 
-def test_a_pretraining_takes_turns_with_other_steps(monkeypatch):
+@pytest.fixture
+def few(tmp_path):
+    """Five images of 32 pixels."""
+    images = np.random.default_rng(0).integers(0, 256, [5, 32, 32, 3], np.uint8)
+    np.savez(tmp_path / "few.npz", images=images)
+    return load(f"npz:{tmp_path / 'few.npz'}")
+
+
+def test_a_pretraining_takes_turns_with_other_steps(monkeypatch, few):
     ran = []
 
     def pretrain(recipe, run, say):
@@ -167,9 +175,8 @@ def test_a_pretraining_takes_turns_with_other_steps(monkeypatch):
     monkeypatch.setattr(pretraining, "pretrain", pretrain)
     monkeypatch.setattr(pretraining, "precisions", lambda: ("float32",))
     monkeypatch.setattr(pretraining, "_STEPS", 2)
-    source = load("shapes:20", image_size=32)
     others = lambda pairs, width: {"other": lambda: ran.append(pairs.shape)}  # noqa: E731
-    ((ours, other),) = pretraining.measure_pretraining(source, 2, others)
+    ((ours, other),) = pretraining.measure_pretraining(few, 2, others)
     assert (ours.who, ours.seconds, ours.images_per_second) == (
         "simclr pretrain",
         2.0,
@@ -179,11 +186,11 @@ def test_a_pretraining_takes_turns_with_other_steps(monkeypatch):
     assert ran == ["pretrain", *[(64, 2, 32, 32, 3)] * 3] * 2
 
 
-def test_photos_come_again_where_there_are_few():
-    images = squares(load("shapes:3", image_size=32), 7, 16)
+def test_photos_come_again_where_there_are_few(few):
+    images = squares(few, 12, 16)
     assert images.dtype == tf.uint8
-    assert images.shape == (7, 16, 16, 3)
-    np.testing.assert_array_equal(images[3:6], images[:3])
+    assert images.shape == (12, 16, 16, 3)
+    np.testing.assert_array_equal(images[5:10], images[:5])
     assert not np.array_equal(images[0], images[1])
 
 

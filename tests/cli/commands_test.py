@@ -43,7 +43,7 @@ def flags(dataset, tmp_path_factory):
         f"# A comment.\n--dataset={dataset}\n--encoder={tiny.NAME}\n--epochs=2\n"
         "--batch_size=64\n--head_layers=1\n--early_share=0\n--precision=float32\n"
         # Colours take their time to compile.
-        "--color_strength=0\n--blur=false\n"
+        "--views=crop|flip\n"
     )
     return path
 
