@@ -34,7 +34,8 @@ def _compiled(augmenter):
     def made(images, seeds, *, sizes=None):
         return views_on_host(augmenter, images, seeds, sizes=sizes)
 
-    return tf.function(made, jit_compile=True)
+    # AutoGraph would take seconds; batches are made without it too.
+    return tf.function(made, jit_compile=True, autograph=False)
 
 
 @pytest.fixture(scope="module")
@@ -108,7 +109,9 @@ def test_views_of_crops_are_those_of_the_batch(images, case):
 
     crops = tf.cast(tf.clip_by_value(tf.round(255.0 * crops), 0, 255), tf.uint8)
     made = tf.function(
-        functools.partial(views_of_crops_on_host, augmenter), jit_compile=True
+        functools.partial(views_of_crops_on_host, augmenter),
+        jit_compile=True,
+        autograph=False,
     )
     expected = augmenter.views_of_crops(crops, _SEEDS, sizes)
     got = made(crops, _SEEDS, sizes)
@@ -130,8 +133,8 @@ def test_no_draw_is_a_constant_that_is_compiled_for(images, blur):
 
 def test_floating_point_images_are_taken_as_they_are(images):
     augmenter, made = _small()
-    few, seeds = np.asarray(images)[:2], _SEEDS[:2]
-    expected = made(images, _SEEDS)[:2]
+    few, seeds = np.asarray(images)[:1], _SEEDS[:1]
+    expected = made(images, _SEEDS)[:1]
     # Not compiled anew: that takes seconds.
     for same in (few, few.astype(np.float32) / np.float32(255.0)):
         got = views_on_host(augmenter, same, seeds)

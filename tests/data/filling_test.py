@@ -86,7 +86,7 @@ def test_another_image_takes_the_place_and_is_no_ones_label(damaged, tmp_path, c
     again = _load(path)
     again.verdicts.keep_in(kept_in)
     np.testing.assert_array_equal(again.unreadable(), spoiled)
-    for name, values in _read(again, batch=7).items():
+    for name, values in _read(again, batch=8).items():
         np.testing.assert_array_equal(values, made[name])
     assert "another image" not in capsys.readouterr().err  # They were not tried again.
 

@@ -42,7 +42,7 @@ def test_another_precision_may_be_asked_for(trained, tmp_path):
     images = photographs(50, 60)
     got = loaded.signatures["serving_uint8"](images=images)
     assert {value.dtype for value in got.values()} == {tf.float32}
-    represent = tf.function(lambda x: expected(trained, x, SIDE))
+    represent = tf.function(lambda x: expected(trained, x, SIDE), autograph=False)
     assert_answers(got, represent(images))
 
 
