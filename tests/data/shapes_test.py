@@ -25,12 +25,12 @@ def _read(places, split="train", size=32, batch=500):
 
 @pytest.fixture(scope="module")
 def train():
-    return _read(range(2000))
+    return _read(range(3000))
 
 
 @pytest.fixture(scope="module")
 def test():
-    return _read(range(1000), "test")
+    return _read(range(1500), "test")
 
 
 def test_it_says_what_it_holds():
@@ -83,8 +83,8 @@ def test_an_image_is_the_same_picture_at_any_size(train, size):
 
 
 def test_no_image_comes_twice(train, test):
-    every = np.concatenate([train["image"], test["image"]]).reshape(3000, -1)
-    assert len(np.unique(every, axis=0)) == 3000
+    every = np.concatenate([train["image"], test["image"]]).reshape(4500, -1)
+    assert len(np.unique(every, axis=0)) == 4500
 
 
 def test_labels_only_where_asked():
