@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import tensorflow as tf
 
@@ -47,12 +51,27 @@ def decode(contents: tf.Tensor, turn: tf.Tensor | None = None) -> tf.Tensor:
       tf.errors.OpError: when it runs, where the file is damaged, of another kind, or
         claims more pixels than `image_headers.MAX_PIXELS`.
     """
+    turn = orientation(contents) if turn is None else turn
+    if tf.executing_eagerly():
+        return _decode(contents, turn)
+    return _traced_decode(is_made_elsewhere())(contents, turn)
+
+
+def _decode(contents: tf.Tensor, turn: tf.Tensor) -> tf.Tensor:
     image = tf.cond(
         _is_foreign(contents),
         lambda: _decode_by_python(contents),
         lambda: decode_in_graph(contents, turn),
     )
     return tf.ensure_shape(image, [None, None, 3])
+
+
+@functools.cache
+def _traced_decode(elsewhere: bool) -> Callable[..., Any]:
+    """`_decode` as one function of all pipelines: tracing it takes most of a second."""
+    del elsewhere  # What it was traced for: the cache tells both apart.
+    signature = [tf.TensorSpec([], tf.string), tf.TensorSpec([], tf.int32)]
+    return tf.function(_decode, input_signature=signature, autograph=False)
 
 
 def decode_in_graph(contents: tf.Tensor, turn: tf.Tensor | None = None) -> tf.Tensor:
@@ -183,6 +202,12 @@ def to_canvas(contents: tf.Tensor, canvas: int) -> tuple[tf.Tensor, tf.Tensor]:
     Raises:
       tf.errors.InvalidArgumentError: see `decode`.
     """
+    if tf.executing_eagerly():
+        return _to_canvas(contents, canvas)
+    return _traced_to_canvas(canvas, is_made_elsewhere())(contents)
+
+
+def _to_canvas(contents: tf.Tensor, canvas: int) -> tuple[tf.Tensor, tf.Tensor]:
     image, size = decode_for_canvas(contents, canvas)
     kept = tf.minimum(size, canvas)
     image = tf.cond(
@@ -192,6 +217,17 @@ def to_canvas(contents: tf.Tensor, canvas: int) -> tuple[tf.Tensor, tf.Tensor]:
     )
     image = tf.image.pad_to_bounding_box(image, 0, 0, canvas, canvas)
     return tf.ensure_shape(image, [canvas, canvas, 3]), size
+
+
+@functools.cache
+def _traced_to_canvas(canvas: int, elsewhere: bool) -> Callable[..., Any]:
+    """`_to_canvas` as one function of all pipelines; see `_traced_decode`."""
+    del elsewhere
+    return tf.function(
+        functools.partial(_to_canvas, canvas=canvas),
+        input_signature=[tf.TensorSpec([], tf.string)],
+        autograph=False,
+    )
 
 
 def decode_for_canvas(contents: tf.Tensor, canvas: int) -> tuple[tf.Tensor, tf.Tensor]:
