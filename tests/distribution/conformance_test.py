@@ -130,17 +130,22 @@ def test_ten_steps_are_those_of_one_device(on, images, devices, settings):
 
 
 @_TWO
-@pytest.mark.parametrize("encoder", ["tiny", pytest.param("plain", marks=_EXHAUSTIVE)])
+@pytest.mark.parametrize(
+    ("encoder", "color_strength"),
+    [("tiny", 0.0), pytest.param("plain", 0.5, marks=_EXHAUSTIVE)],
+)
 def test_views_made_by_replicas_with_lars_a_probe_and_steps_at_once(
-    on, images, encoder
+    on, images_npz, encoder, color_strength
 ):
+    """Colours take their time to trace, and draw as crops and flips do."""
     case = Case(
-        images,
+        str(images_npz),
         optimizer="lars",
         probe=True,
         steps_per_execution=5,
         encoder=encoder,
         blocks=(1,),
+        color_strength=color_strength,
     )
     ours, theirs = on(2, case), _alone(case)
     assert len(theirs["probe_loss"]) == 2

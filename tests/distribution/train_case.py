@@ -50,6 +50,7 @@ class Case:
     rematerialize: bool = False
     steps_per_execution: int = 1
     micro_batches: int = 1
+    color_strength: float = 0.5
     unlabelled: int = 0
     """Images, the first of each batch, whose labels are unknown."""
     floatx: str = "float64"
@@ -78,7 +79,7 @@ def make_model(case: Case) -> Learner:
         method.make_head(layers=2, hidden_dim=None, out_dim=32, **classes),
         method,
         augmenter=simclr_tf.augmentation.SimCLRAugmenter(
-            IMAGE_SIZE, color_strength=0.5, blur=False
+            IMAGE_SIZE, color_strength=case.color_strength, blur=False
         ),
         num_classes=10 if case.probe else None,
         micro_batches=case.micro_batches,

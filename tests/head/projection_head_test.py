@@ -203,7 +203,9 @@ def test_is_rebuilt_from_its_config(settings):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("num_layers", [0, 1, 3])
+@pytest.mark.parametrize(
+    "num_layers", [3, *(pytest.param(n, marks=pytest.mark.exhaustive) for n in (0, 1))]
+)
 @pytest.mark.parametrize("name", ["model.keras", "model.h5", "folder"])
 def test_is_saved_in_a_model_after_training(tmp_path, num_layers, name):
     head = ProjectionHead(num_layers=num_layers, out_dim=7)

@@ -63,9 +63,15 @@ def test_agrees_with_the_published_numbers(golden_folder, case, block_size):
     _assert_close(2 * np.concatenate([d_a, d_b]), expected, 1e-5)
 
 
-@pytest.mark.parametrize("count", [2, 3, 16, 129, 512])
 @pytest.mark.parametrize("temperature", [0.01, 0.1, 0.5, 1.0])
-@pytest.mark.parametrize("block_size", [None, 100])
+@pytest.mark.parametrize(
+    ("count", "block_size"),
+    [
+        *((count, block) for count in (2, 3, 16, 129) for block in (None, 100)),
+        (512, None),
+        pytest.param(512, 100, marks=pytest.mark.exhaustive),
+    ],
+)
 def test_agrees_with_the_formula_in_float64(count, temperature, block_size):
     z_a, z_b = _projections(count)
     settings = {"temperature": temperature, "block_size": block_size}

@@ -66,7 +66,7 @@ def test_figures_of_an_epoch_are_means_over_labelled_images():
             16, color_strength=0.0, blur=False
         ),
     )
-    learner.compile(tf.keras.optimizers.SGD(0.0))
+    learner.compile(tf.keras.optimizers.SGD(0.0), run_eagerly=True)
     told = learner.evaluate(images, labels, batch_size=4, verbose=0, return_dict=True)
     # The views of an image depend on its place alone, so that one batch has the same.
     whole = learner.evaluate(images, labels, batch_size=12, verbose=0, return_dict=True)

@@ -25,7 +25,7 @@ def test_fits_every_form_of_data(form):
     model = small_model(num_classes=None if form == "images" else 4)
     # As a graph it is traced by the validation of arrays, below.
     model.compile("sgd", run_eagerly=form != "views")
-    history = model.fit(data, steps_per_epoch=2, epochs=2, verbose=0).history
+    history = model.fit(data, steps_per_epoch=1, epochs=2, verbose=0).history
     wanted = METRICS if form == "images" else METRICS | PROBE_METRICS
     assert set(history) == wanted
     assert np.isfinite(list(history.values())).all()
@@ -73,7 +73,7 @@ def test_a_step_on_crops_is_that_on_their_views(micro_batches):
 )
 def test_data_that_does_not_fit_the_model_is_refused(settings, data, message):
     model = small_model(**settings)
-    model.compile("sgd")
+    model.compile("sgd", run_eagerly=True)
     with pytest.raises(ValueError, match=message):
         model.fit(some_images(), *data, verbose=0)
 
@@ -114,6 +114,6 @@ def test_data_of_another_shape_is_refused_with_the_remedy(data, message):
 
 def test_labels_in_a_column_are_labels():
     model = small_model(num_classes=4)
-    model.compile("sgd")
+    model.compile("sgd", run_eagerly=True)
     history = model.fit(batch_of_views(LABELS[:, None]), verbose=0).history
     assert 0.0 <= history["probe_accuracy"][0] <= 1.0

@@ -129,8 +129,10 @@ def test_nothing_is_learned_from_what_is_refused():
 def test_a_late_batch_of_a_generator_is_refused():
     views = _views(_LATE)["views"]
     batches = ({"views": views[first : first + 4]} for first in (0, 4, 8))
+    model = _model()
+    model.run_eagerly = True
     with pytest.raises(UserError, match="by 255"):
-        _model().fit(batches, verbose=0)
+        model.fit(batches, verbose=0)
 
 
 def test_evaluate_and_predict_refuse_the_same():
@@ -149,6 +151,7 @@ def test_evaluate_and_predict_refuse_the_same():
 def test_views_of_a_users_map_are_refused_before_anything_is_learned():
     """The map of the README, of what image_dataset_from_directory gives."""
     model, augmenter = _model(), SimCLRAugmenter(8, layers=parse_views("crop", 8))
+    model.run_eagerly = True
     before = model.get_weights()
     data = _dataset(_PIXELS).map(lambda images: {"views": augmenter.two_views(images)})
     with pytest.raises(UserError, match="by 255, or cast to uint8"):

@@ -87,9 +87,10 @@ def _assert_same(ours, theirs, tolerance=1e-10):
 )
 def test_the_gradient_is_that_of_the_whole_batch(arrays, given, optimizer, jit_compile):
     whole, pieces = (_model(_plain_encoder, k, optimizer) for k in (1, 4))
+    whole.run_eagerly = True
+    pieces.jit_compile = jit_compile
     batches, histories = given(arrays, whole), []
     for model in (whole, pieces):
-        model.jit_compile = jit_compile
         histories.append(model.fit(batches, epochs=2, verbose=0).history)
     _assert_same(pieces, whole)
     for name, values in histories[0].items():
@@ -126,6 +127,7 @@ def test_with_batch_norm_statistics_are_those_of_a_piece(arrays):
 
 def test_moving_averages_move_once_a_step(arrays):
     whole, pieces = _model(tiny.encoder, 1), _model(tiny.encoder, 4)
+    whole.run_eagerly = True
     for model in (whole, pieces):
         model.fit(_views(arrays, model).take(1), verbose=0)
     # Of the first layer, which sees what no batch norm has touched.
@@ -163,9 +165,9 @@ def test_in_lower_precision_it_strays_no_farther_than_the_whole_batch(arrays, po
     assert pieces < 1.25 * whole
 
 
-def _trained(scope, views, micro_batches, normalise):
+def _trained(strategy, views, micro_batches, normalise, eagerly=False):
     tf.keras.backend.set_floatx("float64")
-    with scope:
+    with strategy.scope():
         tf.keras.utils.set_random_seed(0)
         layers = [tf.keras.layers.Conv2D(8, 3, 2, kernel_initializer="ones")]
         if normalise:
@@ -180,7 +182,7 @@ def _trained(scope, views, micro_batches, normalise):
         generator = np.random.default_rng(1)
         for variable in model.trainable_variables:
             variable.assign(generator.normal(size=variable.shape))
-        model.compile(tf.keras.optimizers.SGD(0.01))
+        model.compile(tf.keras.optimizers.SGD(0.01), run_eagerly=eagerly)
     # -1 is unlabelled: each replica knows another share of its labels.
     labels = (views.mean(axis=(1, 2, 3, 4)) * 1e4).astype(np.int32) % 4 - 1
     data = {"views": views, "label": labels}
@@ -188,10 +190,6 @@ def _trained(scope, views, micro_batches, normalise):
     history = model.fit(batches, verbose=0).history
     assert history["probe_loss"][0] > 0
     return [*model.get_weights(), *history.values()]
-
-
-def _trained_by(strategy, **settings):
-    return _trained(strategy.scope(), **settings)
 
 
 @pytest.mark.slow
@@ -203,11 +201,9 @@ def test_replicas_take_their_shares_in_pieces(replicas, normalise):
     by_replica = views.reshape([2, 2, 4, 2, *views.shape[1:]])
     together = by_replica.swapaxes(1, 2).reshape(views.shape)
     given, pieces = (together, 4) if normalise else (views, 1)
-    one = tf.distribute.OneDeviceStrategy("CPU:0")
-    theirs = _trained(one.scope(), given, pieces, normalise)
-    ours = replicas(2).run(
-        _trained_by, views=views, micro_batches=4, normalise=normalise
-    )
+    here = tf.distribute.get_strategy()
+    theirs = _trained(here, given, pieces, normalise, eagerly=True)
+    ours = replicas(2).run(_trained, views=views, micro_batches=4, normalise=normalise)
     for a, b in zip(ours, theirs):
         np.testing.assert_allclose(a, b, rtol=0, atol=1e-11 * (1 + np.abs(b).max()))
 
@@ -275,7 +271,7 @@ def test_what_is_frozen_keeps_its_bits(arrays):
     model = _model(half_frozen, 5)
     frozen, learning = (layer.kernel for layer in model.encoder.layers)
     before = frozen.numpy(), learning.numpy()
-    batches = tf.data.Dataset.from_tensor_slices(arrays).batch(15, drop_remainder=True)
+    batches = _views(arrays, model).unbatch().batch(15, drop_remainder=True)
     model.fit(batches, verbose=0)
     np.testing.assert_array_equal(frozen.numpy(), before[0])
     assert np.abs(learning.numpy() - before[1]).max() > 1e-4

@@ -17,7 +17,7 @@ from tests.model.small_simclr import (
 
 def test_the_probe_sends_no_gradient_to_the_encoder():
     model = small_model(num_classes=4, loss_scale=0.0)
-    model.compile(tf.keras.optimizers.SGD(1.0))
+    model.compile(tf.keras.optimizers.SGD(1.0), run_eagerly=True)
     model.fit(batch_of_views(), verbose=0)
     before = [variable.numpy() for variable in model.encoder.trainable_variables]
     probe = model.probe.kernel.numpy()
@@ -31,7 +31,7 @@ def test_the_probe_does_not_change_the_training_of_the_encoder():
     weights = []
     for num_classes in (None, 4):
         model = small_model(num_classes=num_classes)
-        model.compile(tf.keras.optimizers.SGD(0.1))
+        model.compile(tf.keras.optimizers.SGD(0.1), run_eagerly=True)
         model.fit(batch_of_views(), epochs=3, verbose=0)
         weights.append(model.encoder.get_weights())
     for without, with_probe in zip(*weights):
@@ -40,7 +40,7 @@ def test_the_probe_does_not_change_the_training_of_the_encoder():
 
 def test_unlabelled_images_do_not_move_the_probe():
     model = small_model(num_classes=4)
-    model.compile(tf.keras.optimizers.SGD(1.0))
+    model.compile(tf.keras.optimizers.SGD(1.0), run_eagerly=True)
     model.fit(batch_of_views(), verbose=0)
     before = model.probe.kernel.numpy()
     history = model.fit(batch_of_views(-tf.ones_like(LABELS)), verbose=0).history

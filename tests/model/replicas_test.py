@@ -17,7 +17,7 @@ _VIEWS = np.random.default_rng(0).uniform(size=[16, 2, 8, 8, 3])
 _LABELS = np.array([0, 1, 2, -1] + [-1] * 4 + [-1, -1, 2, 1] + [-1, 0, -1, -1])
 
 
-def _model(strategy):
+def _model(strategy, eagerly=False):
     with strategy.scope():
         tf.keras.utils.set_random_seed(0)
         layers = [tf.keras.layers.Conv2D(4, 3, 2), tf.keras.layers.ReLU()]
@@ -30,7 +30,8 @@ def _model(strategy):
         generator = np.random.default_rng(1)
         for variable in model.trainable_variables:
             variable.assign(generator.normal(size=variable.shape))
-        model.compile(tf.keras.optimizers.SGD(0.01, momentum=0.9))
+        optimizer = tf.keras.optimizers.SGD(0.01, momentum=0.9)
+        model.compile(optimizer, run_eagerly=eagerly)
     return model
 
 
@@ -39,15 +40,15 @@ def _batches(scale=1.0):
     return tf.data.Dataset.from_tensor_slices(data).batch(8, drop_remainder=True)
 
 
-def _trained(strategy):
+def _trained(strategy, eagerly=False):
     tf.keras.backend.set_floatx("float64")
-    model = _model(strategy)
+    model = _model(strategy, eagerly)
     history = model.fit(_batches(), validation_data=_batches(), verbose=0).history
     return [*model.get_weights(), history]
 
 
 def test_labels_known_in_unequal_shares_train_as_on_one_device(replicas):
-    *weights, history = _trained(tf.distribute.OneDeviceStrategy("CPU:0"))
+    *weights, history = _trained(tf.distribute.get_strategy(), eagerly=True)
     *found_weights, found = replicas(2).run(_trained)
     for wanted, each in zip(weights, found_weights):
         np.testing.assert_allclose(each, wanted, rtol=0, atol=1e-12)
@@ -179,13 +180,14 @@ def test_replicas_draw_independently_and_repeatably(replicas):
 _IMAGES = np.random.default_rng(2).integers(0, 256, [13, 12, 12, 3], np.uint8)
 
 
-def _evaluated(strategy, name, count):
+def _evaluated(strategy, name, count, eagerly=False):
     """What `evaluate` gives of images, whose views it makes, in batches of 8."""
     tf.keras.backend.set_floatx("float64")
     augmenter = SimCLRAugmenter(8, color_strength=0.0, blur=False)
     with strategy.scope():
         tf.keras.utils.set_random_seed(0)
         model = _pretext(name, augmenter=augmenter, num_classes=3)
+    model.run_eagerly = eagerly
     data = _IMAGES[:count], np.arange(count) % 3
     data = tf.data.Dataset.from_tensor_slices(data).batch(8)
     return model.evaluate(data, verbose=0, return_dict=True)
@@ -199,7 +201,7 @@ def _evaluated(strategy, name, count):
     ],
 )
 def test_images_are_evaluated_as_on_one_device(replicas, name, count):
-    one = tf.distribute.OneDeviceStrategy("CPU:0")
-    wanted = _evaluated(one, name=name, count=count)
+    here = tf.distribute.get_strategy()
+    wanted = _evaluated(here, name=name, count=count, eagerly=True)
     found = replicas(2).run(_evaluated, name=name, count=count)
     assert wanted == pytest.approx(found, rel=1e-9)

@@ -14,7 +14,7 @@ from tests.model.small_simclr import SIZE, batch_of_views, small_model, some_ima
 )
 def test_is_saved_and_loaded_whole(tmp_path, suffix):
     model = small_model(num_classes=4, temperature=0.4, seed=9)
-    model.compile(LARS(0.5))
+    model.compile(LARS(0.5), run_eagerly=True)
     model.fit(batch_of_views(), verbose=0)
     model.save(tmp_path / f"model{suffix}")
     again = tf.keras.models.load_model(tmp_path / f"model{suffix}")
@@ -23,6 +23,7 @@ def test_is_saved_and_loaded_whole(tmp_path, suffix):
     assert again.augmenter.get_config() == model.augmenter.get_config()
     if not suffix:
         return  # Keras leaves the optimizer's state out of a SavedModel.
+    again.run_eagerly = True
     for each in (model, again):
         each.fit(batch_of_views(), verbose=0)
     for ours, theirs in zip(again.get_weights(), model.get_weights()):
@@ -31,7 +32,7 @@ def test_is_saved_and_loaded_whole(tmp_path, suffix):
 
 def test_callbacks_see_the_metrics(tmp_path):
     model = small_model()
-    model.compile("sgd")
+    model.compile("sgd", run_eagerly=True)
     log = tmp_path / "log.csv"
     model.fit(
         batch_of_views(None),
@@ -54,7 +55,7 @@ def test_callbacks_see_the_metrics(tmp_path):
 
 def test_metrics_are_not_saved_as_weights(tmp_path):
     model = small_model(num_classes=4)
-    model.compile("sgd")
+    model.compile("sgd", run_eagerly=True)
     model.fit(batch_of_views(), verbose=0)
     model.save_weights(tmp_path / "model.weights.h5")
     with h5py.File(tmp_path / "model.weights.h5") as file:

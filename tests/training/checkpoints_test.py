@@ -4,8 +4,6 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from simclr_tf.augmentation import SimCLRAugmenter
-from simclr_tf.data import load, pretrain_batches
 from simclr_tf.head import ProjectionHead
 from simclr_tf.model import SimCLR
 from simclr_tf.optimizer import WarmupCosineDecay, make_optimizer
@@ -13,18 +11,15 @@ from simclr_tf.training import RunFolderError
 from simclr_tf.training.checkpoints import Checkpoints, newest_state
 from simclr_tf.training.precision import policy
 
-# Colours take their time to compile.
-_AUGMENTER = SimCLRAugmenter(16, color_strength=0.0, blur=False)
-
 
 @pytest.fixture(scope="module")
-def batches(images_npz, tmp_path_factory):
-    """The batches of five steps, of 64 images with labels."""
-    path = tmp_path_factory.mktemp("images") / "images.npz"
-    with np.load(images_npz) as arrays:
-        np.savez(path, images=arrays["x_train"][:64], labels=arrays["y_train"][:64])
-    made = pretrain_batches(load(f"npz:{path}"), _AUGMENTER, batch_size=16, seed=0)
-    return made.take(5).cache()
+def batches():
+    """The batches of five steps: 16 pairs of views with labels each."""
+    generator = np.random.default_rng(0)
+    views = generator.uniform(size=[5 * 16, 2, 16, 16, 3]).astype("float32")
+    labels = np.arange(5 * 16, dtype=np.int32) % 10
+    data = {"views": views, "label": labels}
+    return tf.data.Dataset.from_tensor_slices(data).batch(16, drop_remainder=True)
 
 
 def _model(optimizer, precision, seed):

@@ -346,6 +346,7 @@ def test_a_run_keeps_the_precision_that_the_machine_it_began_on_chose(
     assert "--precision=float32 is" in "".join(lines)
 
 
+@pytest.mark.exhaustive
 def test_a_loss_that_is_no_number_ends_the_run_with_advice(recipe, tmp_path):
     wild = dataclasses.replace(
         recipe,

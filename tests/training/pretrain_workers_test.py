@@ -22,7 +22,11 @@ from simclr_tf.training.flagfile import to_flagfile
 from tests import tiny
 from tests.distribution.local_cluster import configs
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("replicas of workers")]
+pytestmark = pytest.mark.slow
+
+_WORKERS, _TWO = (
+    pytest.mark.xdist_group(f"replicas {count}") for count in ("of workers", 2)
+)
 
 
 @pytest.fixture(scope="module")
@@ -167,6 +171,7 @@ def _copies(strategy, recipe, run):
     }
 
 
+@_TWO
 @pytest.mark.exhaustive
 @pytest.mark.parametrize("optimizer", ["lars", "adamw"])
 def test_replicas_hold_the_same_weights_and_slots(
@@ -184,31 +189,53 @@ def test_replicas_hold_the_same_weights_and_slots(
         np.testing.assert_array_equal(*values, err_msg=name)
 
 
-def test_a_step_is_the_same_wherever_it_is_taken(recipe, workers, replicas, tmp_path):
-    """Later steps multiply what float32 rounded, and so does a long first one.
+@pytest.fixture(scope="module")
+def one_step(recipe):
+    """Later steps multiply what float32 rounded, and so does a long first one."""
+    return dataclasses.replace(
+        recipe, labels=True, batch_size=256, epochs=1, learning_rate=0.01
+    )
+
+
+def _assert_same_step(run, alone):
+    """The row of two replicas is that of one process, but for a rounding.
 
     The kNN accuracy after it counts right answers among 51: rounding may turn one
     between two classes with all but equal votes.
     """
-    recipe = dataclasses.replace(
-        recipe, labels=True, batch_size=256, epochs=1, learning_rate=0.01
-    )
-    pretrain(recipe, str(tmp_path / "alone"), say=lambda line: None)
-    chief, other = workers(_train, recipe=recipe, run=tmp_path / "workers")
+    result = json.loads((run / "result.json").read_text())
+    assert result["replicas"] == 2
+    (row,), (expected,) = _metrics(run), _metrics(alone)
+    assert ("knn_accuracy" in row) == ("knn_accuracy" in expected)
+    accuracies = [each.pop("knn_accuracy", 0.0) for each in (row, expected)]
+    assert accuracies[0] == pytest.approx(accuracies[1], abs=1.01 / 51)
+    assert row == pytest.approx(expected, rel=1e-5)
+
+
+@_WORKERS
+def test_a_step_of_workers_is_that_of_one_process(one_step, workers, tmp_path):
+    pretrain(one_step, str(tmp_path / "alone"), say=lambda line: None)
+    chief, other = workers(_train, recipe=one_step, run=tmp_path / "workers")
     assert "epoch 1/1" in chief
     assert other == ""
-    on_devices = dataclasses.replace(recipe, augment_on="device")
-    replicas(2).run(_train, recipe=on_devices, run=tmp_path / "devices")
-    (alone,) = _metrics(tmp_path / "alone")
-    knn_accuracy = alone.pop("knn_accuracy")
-    for name in ("workers", "devices"):
-        result = json.loads((tmp_path / name / "result.json").read_text())
-        assert result["replicas"] == 2
-        (other,) = _metrics(tmp_path / name)
-        assert other.pop("knn_accuracy") == pytest.approx(knn_accuracy, abs=1.01 / 51)
-        assert other == pytest.approx(alone, rel=1e-5)
+    _assert_same_step(tmp_path / "workers", tmp_path / "alone")
+    assert "knn_accuracy" in _metrics(tmp_path / "workers")[0]
 
 
+@_TWO
+@pytest.mark.parametrize(
+    "measures", ["", pytest.param("knn,geometry", marks=pytest.mark.exhaustive)]
+)
+def test_a_step_of_devices_is_that_of_one(one_step, replicas, tmp_path, measures):
+    """They make views themselves, and alone the host does."""
+    recipe = dataclasses.replace(one_step, eval=measures)
+    pretrain(recipe, str(tmp_path / "alone"), say=lambda line: None)
+    recipe = dataclasses.replace(recipe, augment_on="device")
+    replicas(2).run(_train, recipe=recipe, run=tmp_path / "devices")
+    _assert_same_step(tmp_path / "devices", tmp_path / "alone")
+
+
+@_WORKERS
 @pytest.mark.exhaustive
 def test_the_chief_speaks_and_writes(recipe, whole):
     run, (chief, other) = whole
@@ -217,6 +244,7 @@ def test_the_chief_speaks_and_writes(recipe, whole):
     assert other == ""
 
 
+@_WORKERS
 @pytest.mark.exhaustive
 def test_a_worker_stopped_or_killed_ends_all_which_resume(
     recipe, whole, workers, tmp_path
@@ -249,6 +277,7 @@ def _kill_the_second(recipe, run):
     assert "Traceback" not in _said(run)
 
 
+@_WORKERS
 @pytest.mark.exhaustive
 def test_processes_of_the_command_are_stopped_killed_and_resumed(recipe, tmp_path):
     """With labels, and a signal whenever it comes."""

@@ -201,7 +201,7 @@ def test_epochs_that_are_added_see_views_of_full_size():
 
 def test_the_last_epoch_has_views_of_full_size():
     whole = Recipe(image_size=32).resolve()
-    for epochs in range(1, 201):
+    for epochs in (*range(1, 41), 99, 200):
         for share in (0.0, 0.1, 0.5, 0.75, 0.9, 0.999):
             recipe = dataclasses.replace(
                 whole, epochs=epochs, early_share=share, warmup_epochs=0.0

@@ -133,17 +133,17 @@ def whole(recipe, tmp_path_factory):
     return run
 
 
-def test_killed_stopped_and_crashed_in_a_folder_named_like_a_pattern(
+def test_crashed_and_stopped_in_a_folder_named_like_a_pattern(
     recipe, tmp_path, monkeypatch
 ):
-    """With labels, dropout, a size of its own for each epoch's views, and each step
-    noted down.
+    """With labels, measures, dropout, a size of its own for each epoch's views, and
+    each step noted down.
     """
     log = {"log_every": 1}
     recipe = dataclasses.replace(
         recipe,
         labels=True,
-        eval=Recipe.eval,
+        eval="knn",
         eval_every="2steps",
         encoder=tiny.DROPOUT_NAME,
         early_share=0.5,
@@ -151,15 +151,15 @@ def test_killed_stopped_and_crashed_in_a_folder_named_like_a_pattern(
     )
     whole, run = tmp_path / "whole", tmp_path / "run[v2]*\\b"
     _train(recipe, whole, **log)
-    with _after(2, _kill):
-        _train(recipe, run, checkpoint_minutes=0, **log)
-    assert checkpoint_steps(str(run / "checkpoints")) == [1]  # Killed within step 2.
+    with monkeypatch.context() as patch:
+        patch.setattr(Checkpoints, "save", _crash_from(2))
+        with pytest.raises(OSError, match="disk full"):
+            _train(recipe, run, checkpoint_minutes=0, **log)
+    # Nothing is saved on the way out; the row of step 2 is already written.
+    assert checkpoint_steps(str(run / "checkpoints")) == [1]
+    assert [row["step"] for row in _rows(run)] == [1, 2]
     with _after(2, _signal), pytest.raises(Stopped, match="after step 3 of 6"):
         _train(recipe, run, **log)
-    with monkeypatch.context() as patch:
-        patch.setattr(Checkpoints, "save", _crash)
-        with _after(1, _signal), pytest.raises(OSError, match="disk full"):
-            _train(recipe, run, **log)
     said = _train(recipe, run, **log)
     assert "Resuming after step 3." in said
     _assert_same(run, whole)
@@ -226,8 +226,16 @@ def test_labels_that_are_learned_from_are_asked_for_before_a_run_is_begun(
     assert not (tmp_path / "run").exists()
 
 
-def _crash(self, step, seconds):
-    raise OSError("disk full")
+def _crash_from(first):
+    """A `Checkpoints.save` that fails from a step on."""
+    save = Checkpoints.save
+
+    def crash(self, step, seconds):
+        if step >= first:
+            raise OSError("disk full")
+        return save(self, step, seconds)
+
+    return crash
 
 
 @pytest.mark.exhaustive
@@ -317,6 +325,10 @@ def test_an_epoch_of_one_step_whose_loss_was_that_of_the_first_weights(
         _train(recipe, tmp_path / "run")
     assert _rows(tmp_path / "run") == []
     assert checkpoint_steps(str(tmp_path / "run" / "checkpoints")) == []
+    assert not (tmp_path / "run" / "result.json").exists()
+    lower = dataclasses.replace(recipe, learning_rate=0.1)
+    with pytest.raises(RunFolderError, match=r"learning_rate was 1e\+38 and is 0\.1"):
+        _train(lower, tmp_path / "run")
 
 
 def test_nan_is_looked_for_whenever_progress_is_shown(recipe, tmp_path, monkeypatch):
@@ -335,7 +347,9 @@ def test_a_folder_in_use_is_refused(recipe, tmp_path):
 
 
 @pytest.mark.parametrize("count", [40, pytest.param(16, marks=pytest.mark.exhaustive)])
-def test_changed_data_is_refused_or_begins_an_epoch_anew(recipe, tmp_path, count):
+def test_changed_data_is_refused_or_begins_an_epoch_anew(
+    recipe, tmp_path, monkeypatch, count
+):
     run, path = tmp_path / "run", tmp_path / "images.npz"
     _write_images(path, 8 * STEPS)
     recipe = dataclasses.replace(recipe, dataset=f"npz:{path}")
@@ -346,7 +360,9 @@ def test_changed_data_is_refused_or_begins_an_epoch_anew(recipe, tmp_path, count
     told = rf"images were 24 and are {count}.*--accept_changed_data: epoch 2 then"
     with pytest.raises(RunFolderError, match=told):
         _train(recipe, run)
-    with _after(1, _kill):
+    with monkeypatch.context() as patch:
+        # Before its first step.
+        patch.setattr(pretrain_loop.PretrainLoop, "run_to_end", lambda self: _kill())
         said = _train(recipe, run, accept_changed_data=True)
     assert "Epoch 2 begins anew with the data as it is now" in said
     said = _train(recipe, run)  # Accepted once is accepted.

@@ -22,7 +22,7 @@ def _folder(path, sides):
 @pytest.mark.parametrize(
     ("sides", "native"),
     [
-        (3 * [(30, 30)], 30),
+        pytest.param(3 * [(30, 30)], 30, marks=pytest.mark.exhaustive),
         ([(200, 90), (75, 80), (40, 300)], 72),
         ([(3, 5), (4, 4), (5, 3)], 8),
     ],
