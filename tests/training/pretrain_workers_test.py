@@ -15,8 +15,10 @@ import pytest
 import tensorflow as tf
 
 from simclr_tf.distribution.crew import Crew
+from simclr_tf.evaluators import floors
+from simclr_tf.evaluators.classifiers import KnnEvaluator
 from simclr_tf.progress import Progress
-from simclr_tf.training import Recipe, Stopped, pretrain
+from simclr_tf.training import Recipe, Stopped, judge, pretrain
 from simclr_tf.training.build import build_model
 from simclr_tf.training.flagfile import to_flagfile
 from tests import tiny
@@ -51,7 +53,13 @@ def recipe(images_npz, tmp_path_factory):
     )
 
 
-def _train(strategy, recipe, run, stop_after=None):
+def _only_knn(patch):
+    """At the beginning and the end too, where views are measured else."""
+    for module in (floors, judge):
+        patch.setattr(module, "verdict_evaluators", lambda: [KnnEvaluator()])
+
+
+def _train(strategy, recipe, run, stop_after=None, only_knn=False):
     """What a worker says; the last may be sent a signal after some steps."""
     lines, taken = [], iter(range(1, 10_000))
     crew = Crew(strategy)
@@ -64,6 +72,8 @@ def _train(strategy, recipe, run, stop_after=None):
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Progress, "due", due)
+        if only_knn:
+            _only_knn(patch)
         try:
             pretrain(
                 recipe, str(run), strategy=strategy, log_every=10, say=lines.append
@@ -213,9 +223,17 @@ def _assert_same_step(run, alone):
 
 
 @_WORKERS
-def test_a_step_of_workers_is_that_of_one_process(one_step, workers, tmp_path):
-    pretrain(one_step, str(tmp_path / "alone"), say=lambda line: None)
-    chief, other = workers(_train, recipe=one_step, run=tmp_path / "workers")
+def test_a_step_of_workers_is_that_of_one_process(
+    one_step, workers, tmp_path, monkeypatch
+):
+    """They measure together before it and after it."""
+    recipe = dataclasses.replace(one_step, eval="knn")
+    _only_knn(monkeypatch)
+    pretrain(recipe, str(tmp_path / "alone"), say=lambda line: None)
+    chief, other = workers(
+        _train, recipe=recipe, run=tmp_path / "workers", only_knn=True
+    )
+    assert "Measuring the encoder before it learns" in chief
     assert "epoch 1/1" in chief
     assert other == ""
     _assert_same_step(tmp_path / "workers", tmp_path / "alone")

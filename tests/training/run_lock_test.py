@@ -3,7 +3,6 @@
 import json
 import os
 import subprocess
-import sys
 
 import pytest
 
@@ -51,23 +50,22 @@ def test_a_second_process_is_refused_and_the_first_goes_on(path):
         lock.require_held()
 
 
-@pytest.mark.slow
 def test_a_process_of_this_machine_that_is_gone_loses_its_lock_at_once(path):
     """Killed while it held it: nobody cleans up."""
-    code = (
-        "import os, signal, sys\n"
-        "from simclr_tf.training.run_lock import RunLock\n"
-        "RunLock(sys.argv[1]).__enter__()\n"
-        "os.kill(os.getpid(), signal.SIGKILL)\n"
-    )
-    killed = subprocess.run([sys.executable, "-c", code, str(path)])
-    assert killed.returncode == -9
-    pid = json.loads(path.read_text())["pid"]
+    with _held(path):
+        text = path.read_text()
+    path.write_text(text)
+    with subprocess.Popen(["sleep", "600"]) as process:
+        started = run_lock._start_of(process.pid)
+        _change(path, pid=process.pid, started=started, token="another")
+        with pytest.raises(RunFolderError, match=f"in use by process {process.pid} on"):
+            _held(path).__enter__()
+        process.kill()
     said = []
     with _held(path, said) as lock:
         lock.require_held()
     assert len(said) == 1
-    assert f"from process {pid} on" in said[0]
+    assert f"from process {process.pid} on" in said[0]
 
 
 def test_a_process_id_that_was_given_out_again_is_another_process(path):
