@@ -10,7 +10,6 @@ from tests.model.small_simclr import (
     LABELS,
     METRICS,
     PROBE_METRICS,
-    SIZE,
     batch_of_views,
     forms_of_data,
     small_model,
@@ -56,7 +55,6 @@ def test_a_step_on_crops_is_that_on_their_views(micro_batches):
     given = ({"crops": crops, "seeds": seeds, "size": sizes}, {"views": views})
     losses = []
     for model, data in zip(models, given):
-        model.build((None, SIZE, SIZE, 3))
         model.compile("sgd", run_eagerly=True)
         losses.append(model.train_on_batch(data, return_dict=True)["loss"])
     assert losses[0] == pytest.approx(losses[1], abs=1e-6)

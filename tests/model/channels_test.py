@@ -42,6 +42,7 @@ def _containers(images):
 
 def _learned(data, eagerly=False, **settings):
     model = _model(**settings)
+    model.build((None, *_LEVELS.shape[1:]))  # A step is traced once then, not twice.
     model.run_eagerly = eagerly
     settings = {"batch_size": 8} if isinstance(data, np.ndarray) else {}
     model.fit(data, shuffle=False, verbose=0, **settings)

@@ -9,7 +9,6 @@ from simclr_tf.loss import nt_xent
 from simclr_tf.model import SimCLR
 from tests.model.small_simclr import (
     LABELS,
-    SIZE,
     batch_of_views,
     forms_of_data,
     small_head,
@@ -44,7 +43,6 @@ def test_the_views_of_an_evaluated_image_do_not_depend_on_the_batch_size():
 
 def test_evaluation_is_repeatable_and_changes_nothing():
     model = small_model()
-    model.build((None, SIZE, SIZE, 3))
     model.compile("sgd", run_eagerly=True)
     weights = model.get_weights()
     first, second = (

@@ -57,7 +57,6 @@ def test_the_probe_is_measured_on_the_labelled_images_alone():
     """Half of one batch of four is labelled."""
     model = small_model(num_classes=4)
     model.compile(tf.keras.optimizers.SGD(0.0), run_eagerly=True)
-    model.build((None, SIZE, SIZE, 3))
     model.probe.bias.assign([0.0, 0.0, 9.0, 0.0])
     model.probe.kernel.assign(tf.zeros_like(model.probe.kernel))
     labels = np.full(16, -1)

@@ -34,7 +34,9 @@ def small_model(pooled=True, **settings):
     # Colours and blur take their time to trace.
     augmenter = SimCLRAugmenter(SIZE, color_strength=0.0, blur=False)
     settings.setdefault("augmenter", augmenter)
-    return SimCLR(small_encoder(pooled), small_head(), **settings)
+    model = SimCLR(small_encoder(pooled), small_head(), **settings)
+    model.build((None, SIZE, SIZE, 3))  # A step is traced once then, not twice.
+    return model
 
 
 _IMAGES = tf.constant(sample_images.images(16, 20)[0])
