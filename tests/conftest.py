@@ -139,58 +139,12 @@ def _indexes_of_records(tmp_path_factory):
         yield
 
 
-# Whose tests take long together: `sh tests/run.sh quick` leaves them out.
-_SLOW_FILES = {
-    "augmentation/conformance_test.py",
-    "augmentation/host_views_test.py",
-    "augmentation/pipeline_views_test.py",
-    "augmentation/registry_test.py",
-    "benchmark/parts_test.py",
-    "benchmark/peers_test.py",
-    "checkpoints/published_test.py",
-    "cli/tpu_check_test.py",
-    "data/array_records_test.py",
-    "data/batches_test.py",
-    "data/shapes_test.py",
-    "data/tfds_test.py",
-    "data/tfrecord_test.py",
-    "distribution/data_service_test.py",
-    "encoder/registry_test.py",
-    "encoder/rematerialize_test.py",
-    "encoder/resnet_test.py",
-    "evaluation/features_test.py",
-    "evaluators/monitor_test.py",
-    "export/acceptance_test.py",
-    "export/converters_test.py",
-    "export/fine_tuning_test.py",
-    "export/precision_test.py",
-    "export/saved_model_test.py",
-    "export/servable_test.py",
-    "legacy_keras_test.py",
-    "methods/registry_test.py",
-    "model/batch_test.py",
-    "model/evaluate_test.py",
-    "model/gradient_cache_test.py",
-    "model/probe_test.py",
-    "model/random_layers_test.py",
-    "model/replicas_test.py",
-    "model/saving_test.py",
-    "model/simclr_test.py",
-    "tpu_check/fake_tpu_test.py",
-    "training/checkpoints_test.py",
-}
-
-
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
     """A file's tests run in one process, unless they name a group of their own.
 
     Files with slow tests begin: what takes long may not be what is left at the end.
     """
-    here = pathlib.Path(__file__).resolve().parent
-    for item in items:
-        if item.path.relative_to(here).as_posix() in _SLOW_FILES:
-            item.add_marker(pytest.mark.slow)
     slow = {item.path for item in items if item.get_closest_marker("slow")}
     items.sort(key=lambda item: item.path not in slow)
     for item in items:

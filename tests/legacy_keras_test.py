@@ -12,6 +12,8 @@ import tensorflow as tf
 
 from simclr_tf import legacy_keras
 
+pytestmark = pytest.mark.slow
+
 REPOSITORY = pathlib.Path(__file__).resolve().parent.parent
 
 

@@ -11,6 +11,8 @@ from simclr_tf import augmentation, randomness
 from simclr_tf.augmentation import StatelessAugmentation
 from simclr_tf.errors import UserError
 
+pytestmark = pytest.mark.slow
+
 _LAYERS = {
     "RandomResizedCrop": {"height": 16, "width": 12, "area": (0.3, 0.9)},
     "RandomHorizontalFlip": {"probability": 0.4},

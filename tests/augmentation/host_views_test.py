@@ -13,6 +13,8 @@ from simclr_tf.augmentation import (
     views_on_host,
 )
 
+pytestmark = pytest.mark.slow
+
 _SEEDS = tf.constant(np.random.default_rng(0).integers(-(2**31), 2**31, [48, 2]))
 # Between them the images meet every branch: each order, blur, grey, flip and none.
 _CASES = {

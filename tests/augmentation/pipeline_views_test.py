@@ -13,6 +13,8 @@ from simclr_tf.augmentation import (
 )
 from simclr_tf.errors import UserError
 
+pytestmark = pytest.mark.slow
+
 _IMAGES = np.random.default_rng(0).integers(0, 256, [7, 18, 20, 3], np.uint8)
 _SEEDS = np.random.default_rng(1).integers(-(2**31), 2**31, [7, 2]).astype(np.int32)
 _SIZES = np.tile([[40, 20]], [7, 1]).astype(np.int32)

@@ -8,6 +8,8 @@ from simclr_tf import augmentation, randomness
 from simclr_tf.augmentation import SimCLRAugmenter, parse_views, views_on_host
 from simclr_tf.errors import UserError
 
+pytestmark = pytest.mark.slow
+
 _SEEDS = randomness.example_seeds(0, 0, tf.range(24, dtype=tf.int64))
 _IMAGES = np.random.default_rng(0).integers(0, 256, [24, 18, 20, 3], np.uint8)
 

@@ -15,6 +15,8 @@ from simclr_tf.data import load
 from simclr_tf.errors import UserError
 from tools.benchmark import with_peers
 
+pytestmark = pytest.mark.slow
+
 
 def test_contenders_run_in_turns_and_the_first_round_does_not_count():
     begun, ran = [], []

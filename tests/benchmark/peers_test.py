@@ -8,6 +8,8 @@ import simclr_tf
 from simclr_tf.benchmark.stock import stock_view
 from tools.benchmark import peers
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def images(images_npz):

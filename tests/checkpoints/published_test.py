@@ -12,6 +12,8 @@ from simclr_tf.errors import UserError
 from simclr_tf.head import ProjectionHead
 from simclr_tf.model import SimCLR
 
+pytestmark = pytest.mark.slow
+
 _MODELS = {
     "r18_cifar_w025": {"depth": 18, "width_multiplier": 0.25, "cifar_stem": True},
     "r50_w00625": {"depth": 50, "width_multiplier": 0.0625},

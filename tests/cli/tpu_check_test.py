@@ -11,6 +11,8 @@ from simclr_tf.cli.main import main
 from simclr_tf.tpu_check import NOT_PROVEN, CompilerMissing
 from simclr_tf.tpu_check.second_environment import DEFAULT, find_compiler
 
+pytestmark = pytest.mark.slow
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 SMALL = [
     *("--image_size=32", "--encoder=resnet18x0.125", "--optimizer=lars"),

@@ -20,6 +20,8 @@ from simclr_tf.data.source import DataError
 from simclr_tf.data.tfds import load_tfds
 from tests.data.record_files import make_jpegs, read_all
 
+pytestmark = pytest.mark.slow
+
 tfds = pytest.importorskip("tensorflow_datasets")
 pytest.importorskip("array_record")
 

@@ -29,6 +29,8 @@ from simclr_tf.data.image_files import decode
 from tests import sample_images
 from tests.data.record_files import make_example, write_images, write_records
 
+pytestmark = pytest.mark.slow
+
 # Colours take their time to compile.
 _AUGMENTER = SimCLRAugmenter(16, color_strength=0.0, blur=False)
 

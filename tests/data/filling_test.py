@@ -15,6 +15,8 @@ from simclr_tf.data.listing import File, list_files
 from simclr_tf.data.verdicts import Verdicts
 from tests import sample_images
 
+pytestmark = pytest.mark.slow
+
 _COUNT = 40
 
 

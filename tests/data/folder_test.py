@@ -16,6 +16,8 @@ from PIL import Image
 from simclr_tf.data import DataError, MissingSplit, file_checks, load
 from simclr_tf.data.image_files import decode
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def photos(photos, tmp_path):

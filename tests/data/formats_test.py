@@ -155,6 +155,7 @@ def test_transparent_pixels_and_orientation_are_carried_out():
     np.testing.assert_array_equal(decode(turned), np.rot90(_RGB, -1))
 
 
+@pytest.mark.slow
 def test_every_kind_in_one_folder_whatever_its_name(tmp_path):
     for place, (contents, _) in enumerate(_FILES.values()):
         (tmp_path / f"{place:02}.{'jpg' if place % 2 else 'scan'}").write_bytes(

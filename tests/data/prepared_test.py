@@ -46,6 +46,7 @@ def prepared(scans, tmp_path, capsys):
     return output
 
 
+@pytest.mark.slow
 def test_it_reads_back_as_it_was(scans, prepared):
     """Pixels and labels of the files, in the folder's order."""
     for split, count in (("train", 24), ("test", 6)):

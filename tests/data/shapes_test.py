@@ -11,6 +11,8 @@ from sklearn.preprocessing import StandardScaler
 from simclr_tf.data import DataError, load, shapes
 from simclr_tf.data.shapes import CLASS_NAMES, load_shapes
 
+pytestmark = pytest.mark.slow
+
 _CHANCE = 0.1
 
 

@@ -15,6 +15,8 @@ from simclr_tf.data.source import DataError, MissingSplit
 from simclr_tf.data.tfds import load_tfds
 from tests.data.record_files import make_example, make_jpegs, read_all, write_records
 
+pytestmark = pytest.mark.slow
+
 tfds = pytest.importorskip("tensorflow_datasets")
 
 _SIZE = 32

@@ -23,6 +23,8 @@ from tests.data.record_files import (
     write_records,
 )
 
+pytestmark = pytest.mark.slow
+
 _FILES, _PER_FILE, _SIZE = 3, 5, 32
 
 

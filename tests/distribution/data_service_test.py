@@ -10,6 +10,8 @@ from simclr_tf.distribution.data_service import serve
 from simclr_tf.errors import UserError
 from tests.distribution.local_cluster import free_ports
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.exhaustive  # `data/service_test.py` has them in a process.
 def test_both_servers_in_one_process_make_batches():

@@ -15,6 +15,8 @@ from simclr_tf.encoder.keras_applications import (
 from simclr_tf.errors import UserError
 from tests import tiny
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize(
     ("name", "depth", "width", "sk_ratio"),

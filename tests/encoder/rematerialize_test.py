@@ -6,6 +6,8 @@ import tensorflow as tf
 
 import simclr_tf
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(autouse=True)
 def _double():

@@ -11,6 +11,8 @@ from simclr_tf.encoder import ResNet
 from simclr_tf.encoder.convolution import BatchNormRelu
 from tests import sample_images
 
+pytestmark = pytest.mark.slow
+
 _SMALL = {"width_multiplier": 0.0625, "cifar_stem": True}
 # One group of a block with a projection and one without, and one that strides.
 _FORMS = {

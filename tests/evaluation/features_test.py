@@ -11,6 +11,8 @@ import simclr_tf
 from simclr_tf.errors import UserError
 from simclr_tf.evaluation import encode
 
+pytestmark = pytest.mark.slow
+
 IMAGES = np.random.default_rng(0).random([23, 8, 8, 3], dtype=np.float32)
 LABELS = np.arange(23, dtype=np.int32)
 

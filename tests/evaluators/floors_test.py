@@ -12,6 +12,8 @@ from simclr_tf.evaluators import Monitor, make_evaluators
 from simclr_tf.evaluators.floors import measure_floors
 from tests import tiny
 
+pytestmark = pytest.mark.slow
+
 
 def _encoder():
     encoder = tiny.encoder()

@@ -19,6 +19,8 @@ from simclr_tf.evaluators import monitor as module
 from simclr_tf.evaluators.classifiers import KnnEvaluator
 from tests import tiny
 
+pytestmark = pytest.mark.slow
+
 
 def _pixels(images):
     return tf.reshape(images, [tf.shape(images)[0], -1])

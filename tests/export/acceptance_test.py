@@ -10,7 +10,7 @@ import tensorflow as tf
 from tests.export.exported import SIDE, assert_answers, expected, photographs
 
 # One process, so that the model is exported once.
-pytestmark = pytest.mark.xdist_group("exported")
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("exported")]
 
 
 def test_dtypes_are_never_mistaken(loaded):

@@ -9,7 +9,7 @@ import tensorflow as tf
 from tests.export.exported import SIDE, assert_answers, expected, photographs
 
 # One process, so that the model is exported once.
-pytestmark = pytest.mark.xdist_group("exported")
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("exported")]
 
 
 def test_it_converts_to_tflite(model, exported):

@@ -8,7 +8,7 @@ from simclr_tf.augmentation import evaluation_view
 from tests.export.exported import SIDE, photographs
 
 # One process, so that the model is exported once.
-pytestmark = pytest.mark.xdist_group("exported")
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("exported")]
 
 
 def test_fine_tunes(to_train):

@@ -18,7 +18,7 @@ from tests.export.exported import (
 )
 
 # One process, so that the model is exported once.
-pytestmark = pytest.mark.xdist_group("exported")
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("exported")]
 
 
 @pytest.mark.parametrize("signature", ["serving_default", "serving_uint8", "jpeg"])

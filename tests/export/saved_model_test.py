@@ -26,7 +26,7 @@ from tests.export.exported import (
 )
 
 # One process, so that the model is exported once.
-pytestmark = pytest.mark.xdist_group("exported")
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("exported")]
 
 # Runs where neither the package nor keras-cv may be imported.
 ELSEWHERE = """

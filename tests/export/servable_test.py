@@ -9,7 +9,7 @@ import tensorflow as tf
 from tests.export.exported import SIDE, SIZES, assert_answers, expected, photographs
 
 # One process, so that the model is exported once.
-pytestmark = pytest.mark.xdist_group("exported")
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("exported")]
 
 
 def test_uint8_float_and_jpeg_are_alike(loaded):

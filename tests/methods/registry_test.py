@@ -10,6 +10,8 @@ from simclr_tf.methods import METHODS, method_class
 from simclr_tf.model import Learner
 from tests import tiny
 
+pytestmark = pytest.mark.slow
+
 
 def _plain_encoder():
     return tf.keras.Sequential(

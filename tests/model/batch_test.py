@@ -17,6 +17,8 @@ from tests.model.small_simclr import (
     two_views,
 )
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("form", ["images", "pair", "dict", "views"])
 def test_fits_every_form_of_data(form):

@@ -16,6 +16,8 @@ from tests.model.small_simclr import (
     some_images,
 )
 
+pytestmark = pytest.mark.slow
+
 
 def test_the_views_of_an_evaluated_image_do_not_depend_on_the_batch_size():
     model = small_model(num_classes=4)

@@ -8,6 +8,8 @@ import simclr_tf
 from simclr_tf.model.batch import unpack
 from tests import tiny
 
+pytestmark = pytest.mark.slow
+
 _EXHAUSTIVE = pytest.mark.exhaustive
 
 

@@ -14,6 +14,8 @@ from tests.model.small_simclr import (
     two_views,
 )
 
+pytestmark = pytest.mark.slow
+
 
 def test_the_probe_sends_no_gradient_to_the_encoder():
     model = small_model(num_classes=4, loss_scale=0.0)

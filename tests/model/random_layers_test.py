@@ -9,6 +9,8 @@ from simclr_tf.head import ProjectionHead
 from simclr_tf.model import SimCLR
 from simclr_tf.model.random_layers import drawing_from
 
+pytestmark = pytest.mark.slow
+
 _ONES = tf.ones([64, 4, 4, 3])
 _LAYERS = {
     "dropout": lambda: tf.keras.layers.Dropout(0.5),

@@ -10,7 +10,7 @@ from simclr_tf.head import ProjectionHead
 from simclr_tf.methods import method_class
 from simclr_tf.model import Learner, SimCLR
 
-pytestmark = pytest.mark.xdist_group("replicas 2")
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("replicas 2")]
 
 _VIEWS = np.random.default_rng(0).uniform(size=[16, 2, 8, 8, 3])
 # The second replica knows no label of the first batch, and one of the second.

@@ -8,6 +8,8 @@ import tensorflow as tf
 from simclr_tf.optimizer import LARS
 from tests.model.small_simclr import batch_of_views, small_model, some_images
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize(
     "suffix", [".keras", pytest.param("", marks=pytest.mark.exhaustive)]

@@ -18,6 +18,8 @@ from tests.model.small_simclr import (
     some_images,
 )
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("pooled", [True, False])
 def test_gives_representations(pooled):

@@ -18,6 +18,8 @@ from simclr_tf.tpu_check.fake_tpu import (
 )
 from tests.tpu_check import fidelity_case
 
+pytestmark = pytest.mark.slow
+
 needs_tf_2_15 = pytest.mark.skipif(
     not tf.__version__.startswith("2.15."), reason="needs TensorFlow 2.15"
 )

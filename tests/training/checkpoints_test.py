@@ -11,6 +11,8 @@ from simclr_tf.training import RunFolderError
 from simclr_tf.training.checkpoints import Checkpoints, newest_state
 from simclr_tf.training.precision import policy
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def batches():
