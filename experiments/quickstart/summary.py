@@ -6,6 +6,7 @@ import json
 import os
 import sys
 
+from simclr_tf import native_noise
 from simclr_tf.data import evaluation_batches, load_train_and_test
 from simclr_tf.evaluation import encode, knn, linear_probe
 from simclr_tf.evaluation.bare_pixels import bare_pixels
@@ -66,4 +67,5 @@ def _read(path: str) -> dict:
 
 
 if __name__ == "__main__":
+    native_noise.start()
     main(sys.argv[1])
