@@ -3,12 +3,15 @@
 import traceback
 
 import numpy as np
+import pytest
 import tensorflow as tf
 
 from simclr_tf import Learner, ProjectionHead
 from simclr_tf.augmentation import SimCLRAugmenter
 from simclr_tf.methods import NTXentMethod
 from simclr_tf.training.train_function import make_train_function
+
+pytestmark = pytest.mark.slow
 
 
 @tf.autograph.experimental.do_not_convert
@@ -42,13 +45,13 @@ class _Method(NTXentMethod):
 def test_users_code_is_converted_and_the_packages_is_not():
     encoder = _Encoder()
     head = ProjectionHead(hidden_dim=8, out_dim=4)
-    augmenter = SimCLRAugmenter(12)
+    augmenter = SimCLRAugmenter(12, color_strength=0.0, blur=False)
     model = Learner(encoder, head, method=_Method(0.5), augmenter=augmenter)
     model.compile("sgd")
+    model.build([None, 12, 12, 3])
     images = np.random.default_rng(0).random([8, 12, 12, 3], np.float32)
-    model.fit(images, batch_size=4, verbose=0)
     train = make_train_function(model.learn, tf.distribute.get_strategy())
     train(iter(tf.data.Dataset.from_tensor_slices(images).batch(4)), 2)
     names = set.union(*encoder.seen)
-    # The encoder's own, Keras' loop of steps and ours.
-    assert names == {"tf__call", "tf__train_function", "tf__train"}
+    # The encoder's own, and the loop of steps.
+    assert names == {"tf__call", "tf__train"}

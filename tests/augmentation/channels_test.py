@@ -101,6 +101,7 @@ def test_the_recipe_leaves_out_what_is_for_rgb_alone(channels):
         ),
     ],
 )
+@pytest.mark.slow
 def test_a_host_makes_the_same_views(channels, dtype, compiled):
     augmenter = SimCLRAugmenter((12, 9))
     largest = tf.as_dtype(dtype).max
