@@ -10,6 +10,8 @@ from PIL import Image
 from simclr_tf.data.image_files import canvas_size, decode, to_canvas
 from tests import sample_images
 
+pytestmark = pytest.mark.slow
+
 
 def _picture(height=20, width=29):
     """Patches of colour, which survive JPEG; a width that BMP has to pad."""

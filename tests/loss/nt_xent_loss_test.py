@@ -80,6 +80,7 @@ def test_agrees_with_the_formula_in_float64(count, temperature, block_size):
     _assert_is_reference(got, z_a, z_b, temperature, 1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("known", [True, False])
 def test_a_large_matrix_is_never_held_unless_asked_for(known):
     temperature = 0.1

@@ -8,6 +8,8 @@ from simclr_tf.errors import UserError
 from simclr_tf.model.optimizer_step import global_norm, minimize
 from simclr_tf.optimizer import LARS
 
+pytestmark = pytest.mark.slow
+
 _LEGACY = tf.keras.optimizers.legacy
 ROWS = np.random.default_rng(0).normal(size=[4, 3])
 

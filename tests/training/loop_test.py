@@ -21,6 +21,8 @@ from simclr_tf.training.metrics_file import MetricsFile, epoch_rows
 from simclr_tf.training.stop_signal import StopSignal
 from simclr_tf.training.train_function import make_train_function
 
+pytestmark = pytest.mark.slow
+
 CALENDAR = Calendar(epochs=3, steps_per_epoch=5)
 BATCH = 8
 
