@@ -20,8 +20,7 @@ def spare_the_package() -> None:
         from tensorflow.python.autograph.core import config
 
         rule = config.DoNotConvert(__name__.partition(".")[0])
-        if not any(str(rule) == str(known) for known in config.CONVERSION_RULES):
-            config.CONVERSION_RULES = (rule, *config.CONVERSION_RULES)
+        config.CONVERSION_RULES = (rule, *config.CONVERSION_RULES)
     except (ImportError, AttributeError):
         pass
 

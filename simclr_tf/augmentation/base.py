@@ -61,6 +61,8 @@ class StatelessAugmentation(keras_cv.layers.VectorizedBaseImageAugmentationLayer
     unchanged through layers that leave pixels in their places (`moves_pixels` is
     False); layers that move pixels refuse them. All layers refuse ragged images.
 
+    A subclass is written with TensorFlow's operations: AutoGraph does not convert it.
+
     Args:
       seed: an integer that makes the draws of calls without `"seeds"`
         repeatable from one process to the next, or None.

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import tensorflow as tf
 
-from simclr_tf.data.file_checks import check, look_at
+from simclr_tf.data.file_checks import check, check_in_parallel, look_at
 from simclr_tf.data.filling import read_and_fill
 from simclr_tf.data.image_files import to_canvas
 from simclr_tf.data.listing import File
@@ -80,7 +80,9 @@ class FolderSource(Source):
 
     def stated_sizes(self, places: np.ndarray) -> np.ndarray | None:
         """See `Source`."""
-        sizes = [look_at(self._files[place]).size for place in places]
+        files = [self._files[place] for place in places]
+        looks = check_in_parallel(files, look_at, "files looked at")
+        sizes = [look.size for look in looks]
         return None if None in sizes else np.array(sizes)
 
     def read(self, indices: tf.data.Dataset) -> tf.data.Dataset:

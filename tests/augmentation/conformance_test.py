@@ -106,7 +106,7 @@ def test_graph_and_xla_give_the_same(layer, images, seeds, compiled):
     graph = tf.function(
         lambda i, s: _augment(layer, i, s),
         jit_compile=compiled,
-        autograph=not compiled,  # It takes seconds.
+        autograph=not compiled,
     )
     np.testing.assert_allclose(graph(images, seeds), eager, atol=5e-6)
 

@@ -36,7 +36,7 @@ def _compiled(augmenter):
     def made(images, seeds, *, sizes=None):
         return views_on_host(augmenter, images, seeds, sizes=sizes)
 
-    # AutoGraph would take seconds; batches are made without it too.
+    # Batches are made without AutoGraph too.
     return tf.function(made, jit_compile=True, autograph=False)
 
 
