@@ -9,6 +9,7 @@ import traceback
 from collections.abc import Sequence
 from types import ModuleType
 
+from simclr_tf import kept_memory
 from simclr_tf.cli.benchmark import BENCHMARK
 from simclr_tf.cli.command import Command, UsageError
 from simclr_tf.cli.data_service import DATA_SERVICE
@@ -64,6 +65,7 @@ def run() -> None:
     # Parts of the user's own are found as with `python -m`. Last, so that no file there
     # hides a module that TensorFlow imports.
     sys.path.append("")
+    kept_memory.keep()
     try:
         status = main(sys.argv[1:])
     except BrokenPipeError:
