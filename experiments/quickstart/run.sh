@@ -8,11 +8,6 @@ cd "$(dirname "$0")/../.."
 sh setup.sh
 bin=${SIMCLR_VENV:-.venv}/bin
 run=${1:-runs/quickstart}
-export TF_CPP_MIN_LOG_LEVEL=3
-# The simclr command sees to it itself; summary.py is an ordinary program.
-if "$bin/python" -c "import tf_keras" 2>/dev/null; then
-    export TF_USE_LEGACY_KERAS=1
-fi
 
 step() { printf '\n== %s\n' "$1"; }
 
