@@ -220,11 +220,17 @@ def _form(values: flags.FlagValues, form: ImageForm) -> ImageForm:
 
 
 def features(
-    loaded: Loaded, source: Source, batch_size: int
+    loaded: Loaded, source: Source, batch_size: int, *, tell: bool = True
 ) -> tuple[np.ndarray, np.ndarray | None]:
     """Features and labels of all images of a source, with progress.
 
     Images that cannot be read are left out; `source.unreadable()` says which.
+
+    Args:
+      loaded: an encoder, and what it sees of images.
+      source: the images.
+      batch_size: images encoded at a time.
+      tell: whether to say how many images are left out.
     """
     if loaded.run is not None:
         recall_verdicts(source, loaded.run)
@@ -243,6 +249,6 @@ def features(
     finally:
         progress.clear()
     bad = source.unreadable()
-    if len(bad):
+    if len(bad) and tell:
         say(f"{len(bad):,} of {len(h):,} images cannot be read, and are left out.")
     return np.delete(h, bad, 0), None if labels is None else np.delete(labels, bad)

@@ -57,8 +57,8 @@ def measure(
     """
     pixels = loaded._replace(encoder=bare_pixels(PIXELS))
     arrays: list[Any] = []
-    for source in (train, test):
-        arrays += encoder_flags.features(pixels, source, batch_size)
+    for source in (train, test):  # What cannot be read of them has been told.
+        arrays += encoder_flags.features(pixels, source, batch_size, tell=False)
     train_h, train_y, test_h, test_y = arrays
     encoded = Encoded(train_h, train_y, test_h, test_y, None, None)
     # Where there is one class alone, its name is always right.

@@ -6,6 +6,7 @@ import json
 import numpy as np
 import pytest
 import tensorflow as tf
+from PIL import Image
 
 from simclr_tf.checkpoints.files import prefix_of
 from simclr_tf.cli import encoder_flags
@@ -72,6 +73,21 @@ def test_it_is_said_whether_test_images_were_learned_from(write_run, capsys, on_
     said = "pretrained on the test images too" in capsys.readouterr().out
     with open(f"{run}/knn.json") as file:
         assert json.load(file)["pretrained_on_test_images"] is said is on_all
+
+
+def test_what_cannot_be_read_is_said_once(write_run, tmp_path, capsys):
+    """The floors are measured on the same images."""
+    for place in range(30):
+        path = tmp_path / "photos" / "ab"[place % 2] / f"{place:02}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.full([9, 9, 3], 8 * place, np.uint8)).save(path)
+    contents = bytearray(path.read_bytes())
+    contents[contents.index(b"IDAT") + 12] ^= 0xFF  # Both ends look whole.
+    path.write_bytes(contents)
+    dataset = f"--dataset=folder:{tmp_path / 'photos'}"
+    assert main(["knn", f"--run={write_run()}", dataset]) == 0
+    said = capsys.readouterr().out
+    assert said.count("1 of ") == said.count("cannot be read") == 1
 
 
 def test_an_output_in_the_run_that_cannot_be_written_is_told_first(
