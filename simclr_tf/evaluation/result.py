@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from simclr_tf.evaluation.accuracy import top1_and_top5
+from simclr_tf.evaluation.accuracy import ranks, top1_and_top5
 from simclr_tf.evaluation.labelled_features import LabelledFeatures
 
 
@@ -34,6 +34,8 @@ class EvaluationResult:
       seconds: wall time of the evaluation, feature extraction excluded.
       note: where the evaluation departed from the request, and why; "" where it did
         not.
+      hits: bool `[num_test]`, whether each test example's class has the highest score,
+        in the examples' order; their mean is `top1`. `to_dict` leaves it out.
     """
 
     method: str
@@ -47,10 +49,13 @@ class EvaluationResult:
     converged: bool | None
     seconds: float
     note: str = ""
+    hits: np.ndarray | None = dataclasses.field(default=None, repr=False, compare=False)
 
     def to_dict(self) -> dict[str, Any]:
         """The attributes as a dict that `json` can write."""
-        return dataclasses.asdict(self)
+        values = dataclasses.asdict(self)
+        del values["hits"]
+        return values
 
     def __str__(self) -> str:
         accuracies = f"top-1 {self.top1:.4f}"
@@ -106,4 +111,5 @@ def result_of_scores(
         converged=converged,
         seconds=time.perf_counter() - started,
         note=note,
+        hits=ranks(scores, data.test_y) < 1,
     )

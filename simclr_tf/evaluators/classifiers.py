@@ -6,8 +6,9 @@ from typing import ClassVar
 
 import numpy as np
 
-from simclr_tf.evaluation import knn, ridge_probe
+from simclr_tf.evaluation import EvaluationResult, knn, ridge_probe
 from simclr_tf.evaluators.evaluator import Encoded, Evaluator
+from simclr_tf.evaluators.share import Share
 
 _NEIGHBOURS = 20
 
@@ -17,11 +18,11 @@ class _Classifier(Evaluator):
 
     needs_labels = True
 
-    def accuracy(
+    def classify(
         self, h: np.ndarray, y: np.ndarray, query_h: np.ndarray, query_y: np.ndarray
-    ) -> float:
-        """Share of queries classified right, 0 to 1, by what `h` and `y` teach."""
-        raise NotImplementedError(f"{type(self).__name__} must define accuracy().")
+    ) -> EvaluationResult:
+        """Classifies the queries by what `h` and `y` teach."""
+        raise NotImplementedError(f"{type(self).__name__} must define classify().")
 
     def measure(self, encoded: Encoded) -> tuple[dict[str, float], str]:
         bank_h, bank_y = _known(encoded.bank_h, encoded.bank_y)
@@ -30,10 +31,11 @@ class _Classifier(Evaluator):
             return {}, ""
         # Of many classes, a sample misses some: their queries are never right.
         seen = np.isin(query_y, bank_y)
-        right = 0.0
+        right = np.zeros(len(query_y))
         if seen.any():
-            right = self.accuracy(bank_h, bank_y, query_h[seen], query_y[seen])
-        return {self.measures[0]: right * float(np.mean(seen))}, ""
+            found = self.classify(bank_h, bank_y, query_h[seen], query_y[seen])
+            right[seen] = found.hits
+        return {self.measures[0]: Share(right)}, ""
 
 
 def _known(h: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -46,10 +48,10 @@ class KnnEvaluator(_Classifier):
     measures = ("knn_accuracy",)
     shown: ClassVar = {"kNN": "knn_accuracy"}
 
-    def accuracy(
+    def classify(
         self, h: np.ndarray, y: np.ndarray, query_h: np.ndarray, query_y: np.ndarray
-    ) -> float:
-        return knn(h, y, query_h, query_y, k=min(_NEIGHBOURS, len(y))).top1
+    ) -> EvaluationResult:
+        return knn(h, y, query_h, query_y, k=min(_NEIGHBOURS, len(y)))
 
 
 class RidgeEvaluator(_Classifier):
@@ -58,7 +60,7 @@ class RidgeEvaluator(_Classifier):
     measures = ("ridge_accuracy",)
     shown: ClassVar = {"ridge": "ridge_accuracy"}
 
-    def accuracy(
+    def classify(
         self, h: np.ndarray, y: np.ndarray, query_h: np.ndarray, query_y: np.ndarray
-    ) -> float:
-        return ridge_probe(h, y, query_h, query_y).top1
+    ) -> EvaluationResult:
+        return ridge_probe(h, y, query_h, query_y)

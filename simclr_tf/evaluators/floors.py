@@ -13,11 +13,19 @@ from simclr_tf.evaluators.evaluator import Evaluator
 from simclr_tf.evaluators.geometry import CollapseEvaluator, GeometryEvaluator
 from simclr_tf.evaluators.majority import MajorityEvaluator
 from simclr_tf.evaluators.monitor import Monitor
+from simclr_tf.evaluators.share import which_were_right
 
 # Side in pixels of the pictures whose pixels are a floor: layout and colours.
 PIXELS = 16
 
 ACCURACIES = ("knn_accuracy", "ridge_accuracy")
+
+# What floors are of, in words.
+BEFORE, _PIXELS, _MAJORITY = "before training", "pixels", "largest class"
+_FIGURES = ("start", "pixels", "chance", "majority", "queries")
+
+# By whose accuracy, and by its name, which queries were right.
+Right = Mapping[str, Mapping[str, str]]
 
 
 def verdict_evaluators() -> list[Evaluator]:
@@ -41,6 +49,8 @@ class Floors:
       chance: of the method's measures, see `Method.chance`.
       majority: accuracy of naming the most frequent class; None without labels.
       queries: images measured; those with labels, where there are labels.
+      right: which queries were right, by whose accuracy (the names of `of`) and by its
+        name, see `which_were_right`; nothing where that was not noted.
     """
 
     start: Mapping[str, float]
@@ -48,29 +58,30 @@ class Floors:
     chance: Mapping[str, float]
     majority: float | None
     queries: int
+    right: Right = dataclasses.field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        """The attributes, for JSON."""
-        return {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        """The figures, for JSON: the attributes but for `right`."""
+        return {name: getattr(self, name) for name in _FIGURES}
 
     @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Floors:
-        """The floors of `to_dict`.
+    def from_dict(cls, values: Mapping[str, Any], right: Right | None = None) -> Floors:
+        """The floors of `to_dict`, and `right`.
 
         Raises:
-          KeyError: where one is missing.
+          KeyError: where a figure is missing.
         """
-        return cls(**{f.name: values[f.name] for f in dataclasses.fields(cls)})
+        return cls(**{name: values[name] for name in _FIGURES}, right=right or {})
 
     def of(self, name: str) -> dict[str, float]:
         """The floors of an accuracy, by what they are of."""
         found = {}
         if name in self.start:
-            found["before training"] = self.start[name]
+            found[BEFORE] = self.start[name]
         if name in self.pixels:
-            found["pixels"] = self.pixels[name]
+            found[_PIXELS] = self.pixels[name]
         if self.majority is not None and name in ACCURACIES:
-            found["largest class"] = self.majority
+            found[_MAJORITY] = self.majority
         return found
 
 
@@ -85,9 +96,13 @@ def measure_floors(monitor: Monitor, model: Any, chance: Mapping[str, float]) ->
     start, _ = monitor.run(model, verdict_evaluators(), alone=True)
     judges = [KnnEvaluator(), RidgeEvaluator(), MajorityEvaluator()]
     pixels, _ = monitor.run(bare_pixels(PIXELS), judges, alone=True)
+    right = {BEFORE: which_were_right(start), _PIXELS: which_were_right(pixels)}
+    largest = right[_PIXELS].pop("majority_accuracy", None)
+    if largest is not None:
+        right[_MAJORITY] = dict.fromkeys(ACCURACIES, largest)
     majority = pixels.pop("majority_accuracy", None)
     queries = int(pixels.pop("labelled_queries", monitor.queries))
     chance = {**chance}
     if "query_contrastive_accuracy" in start:
         chance["query_contrastive_accuracy"] = 1.0 / (2 * monitor.queries - 1)
-    return Floors(start, pixels, chance, majority, queries)
+    return Floors(start, pixels, chance, majority, queries, right)

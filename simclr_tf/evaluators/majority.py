@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from simclr_tf.evaluators.evaluator import Encoded, Evaluator
+from simclr_tf.evaluators.share import Share
 
 
 class MajorityEvaluator(Evaluator):
@@ -19,5 +20,5 @@ class MajorityEvaluator(Evaluator):
         if not len(query_y) or len(np.unique(bank_y)) < 2:
             return {}, ""
         majority = np.argmax(np.bincount(bank_y))
-        right = float(np.mean(query_y == majority))
+        right = Share(query_y == majority)
         return {"majority_accuracy": right, "labelled_queries": float(len(query_y))}, ""

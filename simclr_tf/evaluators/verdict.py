@@ -7,7 +7,9 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from simclr_tf.evaluators.floors import ACCURACIES, Floors
+from simclr_tf.evaluators.floors import ACCURACIES, BEFORE, Floors
+from simclr_tf.evaluators.share import error_of_difference
+from simclr_tf.evaluators.unfinished import Rows, at_half, still_falling
 
 # A gain counts from so many of its standard errors on: chance alone gives that in one
 # of forty comparisons.
@@ -43,6 +45,9 @@ class Evidence:
       least_steps: fewer are too few for most images.
       compares_views: whether the method learns to tell views of one image from others.
       seen: whether images that are measured were learned from.
+      end_right: which queries were right at the end, see `which_were_right`.
+      rows: the rows of metrics.jsonl at epochs' ends, oldest first.
+      early_epochs: how many of them had smaller views, whose loss does not compare.
     """
 
     floors: Floors | None
@@ -53,6 +58,9 @@ class Evidence:
     least_steps: int
     compares_views: bool
     seen: bool = False
+    end_right: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    rows: Rows = ()
+    early_epochs: int = 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,7 +71,7 @@ class Verdict:
       learned: True or False; None where it cannot be told.
       basis: what that rests on: "labels", "views", or "" where nothing tells.
       reasons: why it did not, by name: "collapsed", "loss not below chance", "views
-        nearly alike", "too few steps", "unknown".
+        nearly alike", "too few steps", "not yet at its end", "unknown".
       lines: the same for a person, figures first.
     """
 
@@ -88,8 +96,15 @@ def give_verdict(evidence: Evidence) -> Verdict:
     With labels it learned if kNN or ridge accuracy is above all its floors, by
     `LEAST_GAIN` and by `ERRORS` standard errors. Without, and where views are compared,
     it learned if the contrastive accuracy of the sample has risen in the same way by
-    `LEAST_CONTRASTIVE_GAIN`, and none of the `reasons` against it holds. Errors of two
-    encoders are taken as independent; measured on the same images, they are smaller.
+    `LEAST_CONTRASTIVE_GAIN`, and none of the `reasons` against it holds. The error of a
+    gain is that of a difference on the same images, see `error_of_difference`; where it
+    was not noted which of them were right, both shares are taken as independent, whose
+    error is larger.
+
+    Where it learned little and none but too few steps is wrong, it was "not yet at its
+    end" if the loss of the last epochs was still falling, see `still_falling`, or kNN
+    or ridge accuracy had risen by `ERRORS` standard errors since it was last measured
+    in the first half of the epochs.
     """
     lines = _figures(evidence)
     if evidence.floors is None:
@@ -108,16 +123,16 @@ def give_verdict(evidence: Evidence) -> Verdict:
 def _by_labels(
     evidence: Evidence, judged: list[str], reasons: list[str], lines: list[str]
 ) -> Verdict:
-    floors, gains = evidence.floors, {}
+    floors, least = evidence.floors, {}
     assert floors is not None
     for name in judged:
-        what, floor = max(floors.of(name).items(), key=lambda item: item[1])
-        gains[name] = _gain(evidence.end[name], floor, floors.queries), what, floor
-    best = max(judged, key=lambda name: gains[name][0].in_errors)
-    gain, what, floor = gains[best]
+        gains = {what: _gain(evidence, name, what) for what in floors.of(name)}
+        least[name] = min(gains.items(), key=lambda item: item[1].worth(LEAST_GAIN))
+    best = max(judged, key=lambda name: least[name][1].worth(LEAST_GAIN))
+    what, gain = least[best]
     said = (
-        f"{_NAMES[best]} {evidence.end[best]:.3f} is {_above(gain)} its highest floor, "
-        f"{what} ({floor:.3f})"
+        f"{_NAMES[best]} {evidence.end[best]:.3f} is {_above(gain)} its nearest floor, "
+        f"{what} ({floors.of(best)[what]:.3f})"
     )
     seen = "; measured on images that it learned from" if evidence.seen else ""
     if gain.counts(LEAST_GAIN):
@@ -130,7 +145,7 @@ def _by_views(evidence: Evidence, reasons: list[str], lines: list[str]) -> Verdi
     floors = evidence.floors
     assert floors is not None
     before, now = floors.start[CONTRASTIVE], evidence.end[CONTRASTIVE]
-    gain = _gain(now, before, floors.queries)
+    gain = _gain(evidence, CONTRASTIVE, BEFORE)
     said = (
         f"the other view of an image is found for {now:.3f} of a sample, "
         f"{_above(gain)} what it was before training ({before:.3f})"
@@ -160,6 +175,9 @@ def _little(
     evidence: Evidence, basis: str, said: str, reasons: list[str], lines: list[str]
 ) -> Verdict:
     """It learned little, and why."""
+    # Where something else is wrong, more of the same does not help.
+    if not {*reasons} - {"too few steps"} and _still_better(evidence):
+        reasons = [*reasons, "not yet at its end"]
     reasons = reasons or ["unknown"]
     lines.append(f"Verdict: learned little: {said}.")
     lines += [f"Why: {_advice(reason, evidence)}" for reason in reasons]
@@ -172,14 +190,20 @@ def _reasons(evidence: Evidence) -> list[str]:
     assert floors is not None
     if evidence.end.get("collapsed"):
         found.append("collapsed")
-    losses = [name for name in floors.chance if name.endswith("_loss")]
-    if any(evidence.epoch.get(n, -math.inf) >= floors.chance[n] for n in losses):
+    if any(
+        evidence.epoch.get(name, -math.inf) >= floors.chance[name]
+        for name in _losses(floors)
+    ):
         found.append("loss not below chance")
     if evidence.compares_views and floors.start.get(CONTRASTIVE, 0.0) >= ALIKE:
         found.append("views nearly alike")
     if evidence.steps < evidence.least_steps:
         found.append("too few steps")
     return found
+
+
+def _losses(floors: Floors) -> list[str]:
+    return [name for name in floors.chance if name.endswith("_loss")]
 
 
 def _advice(reason: str, evidence: Evidence) -> str:
@@ -196,7 +220,7 @@ def _advice(reason: str, evidence: Evidence) -> str:
             "--learning_rate or --weight_decay."
         )
     if reason == "loss not below chance":
-        name = next(name for name in floors.chance if name.endswith("_loss"))
+        name = _losses(floors)[0]
         return (
             f"{_words(name)} {evidence.epoch[name]:.3f} is not below that of a model "
             f"that knows nothing ({floors.chance[name]:.3f}). Try more --epochs, or "
@@ -208,6 +232,11 @@ def _advice(reason: str, evidence: Evidence) -> str:
             f"{floors.start[CONTRASTIVE]:.3f} of the images already: the views are "
             "nearly alike. Make them differ more: crop, jitter and gray in --views; "
             "simclr preview draws them."
+        )
+    if reason == "not yet at its end":
+        return (
+            f"it was not yet at its end: {'; '.join(_still_better(evidence))}. Try "
+            "more --epochs, or --extend_epochs to go on with this run."
         )
     if reason == "too few steps":
         return (
@@ -226,17 +255,51 @@ class _Gain:
     points: float
     error: float
 
-    @property
-    def in_errors(self) -> float:
-        return self.points / max(self.error, 1e-9)
+    def worth(self, least: float) -> float:
+        """Above 1 where it counts, the more the better."""
+        return self.points / max(least, ERRORS * self.error)
 
     def counts(self, least: float) -> bool:
         return self.points >= least and self.points > ERRORS * self.error
 
 
-def _gain(share: float, floor: float, count: int) -> _Gain:
-    errors = standard_error(share, count), standard_error(floor, count)
-    return _Gain(share - floor, math.hypot(*errors))
+def _gain(evidence: Evidence, name: str, what: str) -> _Gain:
+    """Of a figure at the end over one of its floors."""
+    floors = evidence.floors
+    assert floors is not None
+    share, floor = evidence.end[name], floors.of(name)[what]
+    error = error_of_difference(
+        evidence.end_right.get(name, ""), floors.right.get(what, {}).get(name, "")
+    )
+    if error is None:
+        error = _independent_error(share, floor, floors.queries)
+    return _Gain(share - floor, error)
+
+
+def _independent_error(share: float, other: float, count: int) -> float:
+    return math.hypot(standard_error(share, count), standard_error(other, count))
+
+
+def _still_better(evidence: Evidence) -> list[str]:
+    """What was still getting better at the end, in words."""
+    floors, found = evidence.floors, []
+    assert floors is not None
+    alike = evidence.rows[evidence.early_epochs :]
+    for name in _losses(floors):
+        means = still_falling(alike, name, floors.chance[name], ERRORS)
+        if means is not None:
+            found.append(
+                f"{_words(name)} was {means[0]:.3f} in the third quarter of the epochs "
+                f"and {means[1]:.3f} in the last"
+            )
+    for name in ACCURACIES:
+        now, before = evidence.end.get(name), at_half(evidence.rows, name)
+        if now is None or before is None:
+            continue
+        error = _independent_error(now, before, floors.queries)
+        if now - before > ERRORS * error:
+            found.append(f"{_NAMES[name]} was {before:.3f} at half and {now:.3f} now")
+    return found
 
 
 def _above(gain: _Gain) -> str:

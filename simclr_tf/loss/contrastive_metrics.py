@@ -6,7 +6,12 @@ import tensorflow as tf
 
 
 def accuracy(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
-    """Share of anchors whose positive outranks every other candidate.
+    """Share of anchors that are `hits`, a scalar in [0, 1] in the logits' dtype."""
+    return tf.reduce_mean(tf.cast(hits(logits, labels), logits.dtype))
+
+
+def hits(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+    """Which anchors' positives outrank every other candidate.
 
     A tie is a miss, so that collapsed projections score 0.
 
@@ -15,14 +20,14 @@ def accuracy(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
       labels: int32 `[anchors]`, the positives' columns.
 
     Returns:
-      A scalar in [0, 1], in the logits' dtype.
+      bool `[anchors]`.
     """
     columns = tf.shape(logits)[1]
     mask = tf.one_hot(labels, columns, on_value=True, off_value=False, dtype=tf.bool)
     lowest = tf.constant(logits.dtype.min, logits.dtype)
     positive = tf.reduce_max(tf.where(mask, logits, lowest), axis=1)
     negative = tf.reduce_max(tf.where(mask, lowest, logits), axis=1)
-    return tf.reduce_mean(tf.cast(positive > negative, logits.dtype))
+    return positive > negative
 
 
 def entropy(logits: tf.Tensor) -> tf.Tensor:

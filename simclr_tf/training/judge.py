@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from simclr_tf.data import PretrainingData, data_errors
 from simclr_tf.distribution.crew import Crew
 from simclr_tf.evaluators import Monitor
 from simclr_tf.evaluators.floors import Floors, measure_floors, verdict_evaluators
+from simclr_tf.evaluators.share import which_were_right
 from simclr_tf.evaluators.verdict import Evidence, Verdict, give_verdict
 from simclr_tf.model import Learner
 from simclr_tf.progress import waiting
@@ -78,7 +79,9 @@ class Judge:
         """Those of the run; None where they were not measured, or cannot be read."""
         try:
             found = self._read()
-            return Floors.from_dict(found["floors"]) if found else None
+            if not found:
+                return None
+            return Floors.from_dict(found["floors"], found.get("right"))
         except (KeyError, TypeError, run_files.RunFolderError):
             return None
 
@@ -96,7 +99,7 @@ class Judge:
             data_errors(data.train, data.bank, data.queries),
         ):
             floors = measure_floors(self._monitor, self._model, chance)
-        self._write({"floors": floors.to_dict()})
+        self._write({"floors": floors.to_dict(), "right": floors.right})
 
     def measure_end(self) -> tuple[dict[str, float], list[str]]:
         """The run's own measurement, and what the verdict needs, of the same features.
@@ -110,15 +113,16 @@ class Judge:
         names = {name for each in also for name in each.measures}
         end = {name: value for name, value in values.items() if name in names}
         if self._writes:
-            self._write({**(self._read() or {}), "end": end})
+            right = which_were_right(end)
+            self._write({**(self._read() or {}), "end": end, "end_right": right})
         own = {name for each in monitor.evaluators for name in each.measures}
         return {n: v for n, v in values.items() if n in own}, warnings
 
-    def verdict(self, epoch: Mapping[str, float], steps: int) -> Verdict:
+    def verdict(self, rows: Sequence[Mapping[str, float]], steps: int) -> Verdict:
         """What became of the run.
 
         Args:
-          epoch: the last epoch's row of metrics.jsonl.
+          rows: of metrics.jsonl, of the epochs' ends, oldest first.
           steps: of the run.
         """
         if not self._monitor.evaluators:
@@ -129,7 +133,10 @@ class Judge:
             Evidence(
                 floors=self.floors,
                 end=found.get("end", {}),
-                epoch=epoch,
+                end_right=found.get("end_right", {}),
+                epoch=rows[-1] if rows else {},
+                rows=rows,
+                early_epochs=self._recipe.early_epochs,
                 shown=method.shown,
                 steps=steps,
                 least_steps=defaults.LEAST_STEPS,

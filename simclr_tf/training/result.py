@@ -70,7 +70,7 @@ def write_result(
     own = recipe.eval_dataset is None
     if own and data.queries is not None and data.queries.split == HELD_OUT:
         held_out = len(data.queries)
-    floors, verdict = judge.floors, judge.verdict(rows[-1] if rows else {}, steps)
+    floors, verdict = judge.floors, judge.verdict(rows, steps)
     result = {
         "steps": steps,
         "epochs": recipe.all_epochs,

@@ -55,6 +55,13 @@ def test_with_labels(tmp_path):
     assert floors.pixels["ridge_accuracy"] == 1.0
     assert floors.majority == pytest.approx(2 / 3)
     assert floors.queries == 30
+    assert floors.right.keys() == {"before training", "pixels", "largest class"}
+    bright = "".join("02"[each] for each in y[1])
+    assert floors.right["largest class"] == dict.fromkeys(floors.pixels, bright)
+    assert floors.right["pixels"]["ridge_accuracy"] == "2" * 30
+    for name in ("knn_accuracy", "query_contrastive_accuracy"):
+        digits = floors.right["before training"][name]
+        assert np.mean([*map(int, digits)]) / 2 == pytest.approx(floors.start[name])
     assert floors.chance == {
         "contrastive_loss": 4.0,
         "query_contrastive_accuracy": 1 / 59,

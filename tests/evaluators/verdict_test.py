@@ -3,6 +3,7 @@
 import math
 import re
 
+import numpy as np
 import pytest
 
 from simclr_tf.evaluators.floors import Floors
@@ -44,7 +45,37 @@ def test_with_labels_it_learned_if_an_accuracy_is_above_all_its_floors():
     # ridge: 0.32 above what it was before training; kNN: 0.29 above pixels.
     assert verdict.lines[-1] == (
         "Verdict: learned. ridge 0.620 is 0.320 (standard error 0.030) above its "
-        "highest floor, before training (0.300)."
+        "nearest floor, before training (0.300)."
+    )
+
+
+def _digits(right):
+    return "".join("02"[int(each)] for each in right)
+
+
+def test_the_error_of_a_gain_is_that_of_the_images_that_changed():
+    """0.04 of 500 images, which two independent shares would hide."""
+    count = np.arange(500)
+    before, now = count < 155, count < 175
+    pixels = (count % 10) < 3
+    right = {"before training": {"knn_accuracy": _digits(before)}}
+    floors = Floors(
+        {"knn_accuracy": 0.31}, {"knn_accuracy": 0.30}, CHANCE, None, 500, right
+    )
+    end, end_right = {"knn_accuracy": 0.35}, {"knn_accuracy": _digits(now)}
+    verdict = _verdict(end, floors, end_right=end_right)
+    # Of pixels it was not noted; 0.05 is then 1.7 standard errors.
+    assert verdict.learned is False
+    assert "0.050 (standard error 0.030) above its nearest" in verdict.lines[-2]
+    right["pixels"] = {"knn_accuracy": _digits(pixels)}
+    assert _verdict(end, floors, end_right=end_right).learned is False
+    right["pixels"] = {"knn_accuracy": _digits(count < 150)}
+    verdict = _verdict(end, floors, end_right=end_right)
+    assert verdict.learned is True
+    error = math.sqrt(20 - 20**2 / 500) / 500
+    assert (
+        f"0.040 (standard error {error:.3f}) above its nearest floor, before"
+        in (verdict.lines[-1])
     )
 
 
@@ -114,6 +145,42 @@ def test_why_it_learned_little_and_which_flag_to_change(reason, flag, end, evide
     assert flag in verdict.lines[-1]
 
 
+def _rows(losses, knn=None):
+    """Rows of metrics.jsonl at the ends of epochs, kNN every fourth of them."""
+    rows = [{"contrastive_loss": loss} for loss in losses]
+    for place, value in enumerate(knn or []):
+        rows[4 * place + 3]["knn_accuracy"] = value
+    return rows
+
+
+_FALLING, _LEVEL = np.linspace(5.4, 5.0, 16), np.full(16, 5.0)
+
+
+@pytest.mark.parametrize(
+    ("rows", "early", "told"),
+    [
+        (_rows(_FALLING), 0, "contrastive loss was 5.147 in the third quarter"),
+        (_rows(_LEVEL), 0, None),
+        # What fell was the loss of smaller views.
+        (_rows([*_FALLING, *_LEVEL]), 16, None),
+        (_rows(_LEVEL, [0.1, 0.1, 0.2, 0.28]), 0, "kNN was 0.100 at half and 0.280"),
+        (_rows(_LEVEL, [0.1, 0.26, 0.27, 0.28]), 0, None),
+    ],
+)
+def test_a_run_that_still_got_better_was_not_at_its_end(rows, early, told):
+    verdict = _verdict(NOTHING, rows=rows, early_epochs=early, loss=5.0)
+    assert verdict.reasons == [("not yet at its end" if told else "unknown")]
+    if told:
+        assert told in verdict.lines[-1]
+        assert "--extend_epochs" in verdict.lines[-1]
+    few = _verdict(NOTHING, rows=rows, early_epochs=early, steps=60)
+    assert few.reasons == ["too few steps", *(["not yet at its end"] if told else [])]
+    # More of the same does not help where something is wrong, nor is it for a good run.
+    collapsed = _verdict({**NOTHING, "collapsed": 1.0}, rows=rows, early_epochs=early)
+    assert collapsed.reasons == ["collapsed"]
+    assert _verdict(LABELS, rows=rows, early_epochs=early).reasons == []
+
+
 def test_all_reasons_are_told():
     verdict = _verdict({**NOTHING, "collapsed": 1.0}, loss=6.28, steps=60)
     assert verdict.reasons == ["collapsed", "loss not below chance", "too few steps"]
@@ -174,3 +241,5 @@ def test_nothing_is_claimed_of_a_run_that_was_not_measured_at_its_beginning():
 def test_floors_survive_their_file():
     floors = _floors()
     assert Floors.from_dict(floors.to_dict()) == floors
+    right = {"pixels": {"knn_accuracy": "0220"}}
+    assert Floors.from_dict(floors.to_dict(), right).right == right

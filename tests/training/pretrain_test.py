@@ -174,6 +174,11 @@ def test_the_run_folder_is_complete(whole, recipe):
     assert result["floors"]["chance"]["contrastive_loss"] == math.log(2 * 32 - 1)
     end = {name: measured["end"][name] for name in ("knn_accuracy", *GEOMETRY)}
     assert end == {name: rows[-1][name] for name in end}
+    # Which of the images were right, for the error of their difference.
+    before, now = measured["right"]["before training"], measured["end_right"]
+    for right, values in ((before, measured["floors"]["start"]), (now, end)):
+        mean = np.mean([*map(int, right["knn_accuracy"])]) / 2
+        assert mean == pytest.approx(values["knn_accuracy"])
     assert result["verdict"]["basis"] == "labels"
     assert result["verdict"]["learned"] is not None
 
