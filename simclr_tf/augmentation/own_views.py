@@ -193,7 +193,9 @@ class OwnViews(tf.keras.layers.Layer):
     def from_config(cls, config: dict) -> OwnViews:
         config = dict(config)
         config.pop("trainable", None)
-        augment = tf.keras.saving.deserialize_keras_object(config.pop("augment"))
+        # Of a SavedModel the older form is read, in which the function for all kinds of
+        # objects knows no layer by its name; that for layers knows functions too.
+        augment = tf.keras.layers.deserialize(config.pop("augment"))
         return cls(augment, **config)
 
 
