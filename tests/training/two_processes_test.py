@@ -1,11 +1,9 @@
 """A run that two processes want is trained by one, and is what it alone would give."""
 
-import json
 import os
 import signal
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
@@ -19,28 +17,24 @@ pytestmark = pytest.mark.exhaustive
 
 STEPS = 8  # an epoch
 
-# A machine that hangs in the middle of the run's fifth step, before it notes it down.
+# A machine that hangs at the end of a step, before it notes it down.
 HANGS = """
 import os, signal, sys
 from simclr_tf.cli.main import run
 from simclr_tf.progress import Progress
+from simclr_tf.training import run_lock
 
-left = iter(range(4, -1, -1))
+left = iter(range({steps} - 1, -1, -1))
 def due(self):
     if next(left, None) == 0:
         os.kill(os.getpid(), signal.SIGSTOP)
     return False
 Progress.due = due
-run()
 """
 # Another machine, which waits less long for a sign of life.
 ELSEWHERE = """
-from simclr_tf.cli.main import run
-from simclr_tf.training import run_lock
-
 run_lock._machine = lambda: "elsewhere"
 run_lock._PATIENCE = 1.0
-run()
 """
 
 
@@ -80,12 +74,15 @@ def _ended(process):
     return process.returncode, output + complaints
 
 
-def _holder(run):
-    """Whose the run is; None once it has ended."""
-    try:
-        return json.loads((run / "lock.json").read_text())["pid"]
-    except FileNotFoundError:
-        return None
+def _wait_until_it_hangs(process):
+    _, state = os.waitpid(process.pid, os.WUNTRACED)
+    assert os.WIFSTOPPED(state), _ended(process)
+
+
+def _noted(run):
+    """What there is of rows and states, and since when."""
+    paths = [run / "metrics.jsonl", *(run / "checkpoints").glob("*")]
+    return {path: path.stat().st_mtime_ns for path in paths if path.exists()}
 
 
 def _rows(run):
@@ -107,25 +104,33 @@ def _weights(run):
     "often", [{"log_every": 1}, {"log_every": 0, "checkpoint_steps": 1}]
 )
 def test_who_lost_the_run_writes_nothing_more(tmp_path, often):
-    """Neither the row nor the state that comes next."""
+    """Neither the row nor the state that comes next.
+
+    The winner hangs while the loser goes on: what is written then is the loser's.
+    """
     whole, run = tmp_path / "whole", tmp_path / "run"
     module = ["-m", "simclr_tf"]
     status, said = _ended(_start(module, _flags(tmp_path, whole, **often)))
     assert status == 0, said
     flags = _flags(tmp_path, run, **often)
-    first = _start(["-c", HANGS], flags)
+    first = _start(["-c", HANGS.format(steps=5) + "run()"], flags)
+    second = None
     try:
-        _, state = os.waitpid(first.pid, os.WUNTRACED)
-        assert os.WIFSTOPPED(state), _ended(first)
+        _wait_until_it_hangs(first)
         status, said = _ended(_start(module, flags))
         assert (status, f"in use by process {first.pid} on" in said) == (2, True), said
-        second = _start(["-c", ELSEWHERE], flags)
-        while _holder(run) == first.pid and second.poll() is None:
-            time.sleep(0.05)
-    finally:
+        code = HANGS.format(steps=1) + ELSEWHERE + "run()"
+        second = _start(["-c", code], flags)
+        _wait_until_it_hangs(second)
+        before = _noted(run)
         first.send_signal(signal.SIGCONT)
-    status, said = _ended(first)
-    assert (status, f"taken over by process {second.pid} on" in said) == (2, True), said
+        status, said = _ended(first)
+        taken = f"taken over by process {second.pid} on" in said
+        assert (status, taken) == (2, True), said
+        assert _noted(run) == before
+    finally:
+        for process in filter(None, (first, second)):
+            process.send_signal(signal.SIGCONT)
     status, said = _ended(second)
     assert status == 0, said
     assert f"Taking over {run} from process {first.pid}" in said
