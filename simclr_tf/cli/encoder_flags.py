@@ -23,7 +23,7 @@ from simclr_tf.data import (
     evaluation_batches,
 )
 from simclr_tf.evaluation import encode
-from simclr_tf.export import PRECISIONS, channels_of, image_size_of
+from simclr_tf.export import PRECISIONS, channels_of, image_size_of, value_range_of
 from simclr_tf.image_size import ImageSize, longer_side, parse_image_size
 from simclr_tf.messages import say
 from simclr_tf.model import Learner
@@ -51,7 +51,7 @@ class Loaded(NamedTuple):
         return longer_side(self.image_size)
 
 
-class _Parsed(flags.ArgumentParser):
+class Parsed(flags.ArgumentParser):
     """A flag's text as what a function makes of it, or its UserError at once."""
 
     def __init__(self, parse: Callable[[str], Any]) -> None:
@@ -109,7 +109,7 @@ def define(values: flags.FlagValues) -> None:
 def _define_images(values: flags.FlagValues) -> None:
     """The flags that say what images the encoder is given, and how many at a time."""
     flags.DEFINE(
-        _Parsed(parse_image_size),
+        Parsed(parse_image_size),
         "image_size",
         None,
         "side in pixels of the images the encoder sees, or height and width as in "
@@ -117,11 +117,11 @@ def _define_images(values: flags.FlagValues) -> None:
         flag_values=values,
     )
     flags.DEFINE(
-        _Parsed(parse_value_range),
+        Parsed(parse_value_range),
         "value_range",
         None,
-        "values of black and white in npz and tfrecord images, as in 0,4095; those of "
-        "the run by default",
+        "values of black and white in npz and tfrecord images, and in PNG and TIFF "
+        "files of more than 8 bits, as in 0,4095; those of the run by default",
         flag_values=values,
     )
     flags.DEFINE_integer(
@@ -179,12 +179,12 @@ def load(values: flags.FlagValues) -> Loaded:
     return Loaded(model, size, None, None, form=_form(values, ImageForm(3)))
 
 
-def load_model(values: flags.FlagValues) -> tuple[Learner, ImageSize]:
+def load_model(values: flags.FlagValues) -> tuple[Learner, Loaded]:
     """As `load`, for those that need the whole model: a SavedModel has no more."""
     if values.saved_model:
         raise UsageError("--saved_model is exported already.")
     loaded = load(values)
-    return cast(Learner, loaded.encoder), loaded.image_size
+    return cast(Learner, loaded.encoder), loaded
 
 
 def _from_saved_model(values: flags.FlagValues) -> Loaded:
@@ -209,7 +209,7 @@ def _from_saved_model(values: flags.FlagValues) -> Loaded:
             "makes one that can."
         )
     size = values.image_size or image_size_of(path) or 224
-    form = _form(values, ImageForm(channels_of(path)))
+    form = _form(values, ImageForm(channels_of(path), value_range_of(path)))
     return Loaded(encoder, size, None, None, form=form)
 
 

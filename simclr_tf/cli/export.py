@@ -26,10 +26,16 @@ def _define(values: flags.FlagValues) -> None:
 def _run(values: flags.FlagValues) -> None:
     if values.output is not None:
         output.require_writable(values.output)
-    model, image_size = encoder_flags.load_model(values)
+    model, loaded = encoder_flags.load_model(values)
     path = values.output or os.path.join(values.run or ".", "saved_model")
     output.require_writable(path)
-    export_encoder(model, path, image_size=image_size, precision=values.precision)
+    export_encoder(
+        model,
+        path,
+        image_size=loaded.image_size,
+        precision=values.precision,
+        value_range=loaded.form.value_range,
+    )
     if is_pattern(path):
         say(
             f"Exported to {path}. simclr --saved_model reads it there; TensorFlow "

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from absl import flags
 
-from simclr_tf.cli import output
+from simclr_tf.augmentation.value_range import parse_value_range
+from simclr_tf.cli import encoder_flags, output
 from simclr_tf.cli.command import Command, UsageError
-from simclr_tf.data import NOTATION, load_splits, write_prepared
+from simclr_tf.data import NOTATION, ImageForm, load_splits, write_prepared
 from simclr_tf.export.replacement import replacing
 from simclr_tf.messages import say
 
@@ -30,6 +31,14 @@ def _define(values: flags.FlagValues) -> None:
         "whether to keep labels, where there are any",
         flag_values=values,
     )
+    flags.DEFINE(
+        encoder_flags.Parsed(parse_value_range),
+        "value_range",
+        None,
+        "values of black and white in PNG and TIFF files of more than 8 bits and in "
+        "npz images, as in 0,4095; they are written in 8 bits, or in floating point",
+        flag_values=values,
+    )
     flags.DEFINE_integer(
         "shard_megabytes",
         256,
@@ -46,7 +55,8 @@ def _run(values: flags.FlagValues) -> None:
     if values.shard_megabytes < 1:
         raise UsageError("--shard_megabytes must be 1 or more.")
     output.require_writable(values.output)
-    sources = load_splits(values.dataset, labels=values.labels)
+    form = ImageForm(value_range=values.value_range)
+    sources = load_splits(values.dataset, labels=values.labels, form=form)
     for source in sources.values():
         say(str(source))
     with replacing(values.output) as folder:

@@ -12,7 +12,7 @@ from typing import NamedTuple, TypeVar
 import tensorflow as tf
 from PIL import Image
 
-from simclr_tf.data.formats import HEAD, find_format
+from simclr_tf.data.formats import HEAD, ValueRange, find_format
 from simclr_tf.data.image_files import decode
 from simclr_tf.data.image_headers import MAX_PIXELS, gif_pixels
 from simclr_tf.data.listing import File
@@ -33,11 +33,13 @@ class Look(NamedTuple):
       kind: name of its format, or "".
       size: height and width in pixels, or None where the header does not say.
       fault: why it cannot be read; None where it looks whole.
+      is_deep: whether it may have more than 8 bits of an unknown range, see `Format`.
     """
 
     kind: str
     size: tuple[int, int] | None
     fault: str | None
+    is_deep: bool = False
 
 
 def look_at(file: File) -> Look:
@@ -61,11 +63,17 @@ def look_at(file: File) -> Look:
     whole = size is not None and _ends_well(kind, end)
     if found is not None and found.decode is not None:
         whole = True  # Decoded by Python, which is slow: training will tell.
-    return Look(kind, size, None if whole else check(file))
+    deep = found is not None and found.is_deep is not None and found.is_deep(beginning)
+    return Look(kind, size, None if whole else check(file), deep)
 
 
-def check(file: File) -> str | None:
-    """Why a file cannot be decoded whole, or None."""
+def check(file: File, value_range: ValueRange | None = None) -> str | None:
+    """Why a file cannot be decoded whole, or None.
+
+    Args:
+      file: the file.
+      value_range: the values of black and white, see `decode`.
+    """
     if file.fault is not None:
         return file.fault
     if file.size > _MAX_BYTES:
@@ -78,7 +86,7 @@ def check(file: File) -> str | None:
                 f"its frames claim {pixels:,} pixels, and {MAX_PIXELS:,} are read at "
                 "most"
             )
-        decode(tf.constant(contents))
+        decode(tf.constant(contents), value_range=value_range)
     except (tf.errors.OpError, ValueError) as error:
         return reason(error)
     return None

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import tensorflow as tf
 
 from simclr_tf.augmentation import resize_box, resize_crop
+from simclr_tf.data.formats import ValueRange
 from simclr_tf.data.image_files import decode
 from simclr_tf.data.image_headers import is_jpeg, require_size
 from simclr_tf.data.orientation import orientation
@@ -27,7 +28,12 @@ Resize = Callable[[tf.Tensor, tf.Tensor, int, int], tf.Tensor]
 
 
 def crops_of_file(
-    contents: tf.Tensor, draw: Draw, count: int, height: int, width: int
+    contents: tf.Tensor,
+    draw: Draw,
+    count: int,
+    height: int,
+    width: int,
+    value_range: ValueRange | None = None,
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Crops of the picture in a file, resized bicubically as the published code does.
 
@@ -42,6 +48,7 @@ def crops_of_file(
       count: boxes that it draws, V.
       height: rows of each crop.
       width: columns of each crop.
+      value_range: see `decode`.
 
     Returns:
       uint8 `[V, height, width, 3]`, and int32 `[2]`, height and width in the file.
@@ -68,7 +75,7 @@ def crops_of_file(
         return crops, size
 
     def from_others() -> tuple[tf.Tensor, tf.Tensor]:
-        image = decode(contents, turn)
+        image = decode(contents, turn, value_range)
         size = tf.shape(image)[:2]
         return cut(image, draw(size), resize_crop), size
 

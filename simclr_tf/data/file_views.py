@@ -63,6 +63,7 @@ def crops_of_files(
             count,
             augmenter.crop.height,
             augmenter.crop.width,
+            source.value_range,
         )
         return {"crops": crops, "size": size}
 
@@ -88,7 +89,8 @@ def evaluation_views_of_files(
     """
 
     def view(contents: tf.Tensor, _: Asked) -> dict[str, tf.Tensor]:
-        return {"image": evaluation_view(decode(contents)[None], image_size)[0]}
+        image = decode(contents, value_range=source.value_range)
+        return {"image": evaluation_view(image[None], image_size)[0]}
 
     asked = tf.data.Dataset.range(len(source)).map(lambda index: {"index": index})
     return source.read_files(asked.batch(batch_size), view)

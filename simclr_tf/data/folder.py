@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import collections
+import contextlib
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import tensorflow as tf
@@ -20,8 +21,11 @@ from simclr_tf.data.file_checks import (
     look_at,
 )
 from simclr_tf.data.folder_source import FolderSource
-from simclr_tf.data.formats import FORMATS
+from simclr_tf.data.formats import FORMATS, ValueRange
 from simclr_tf.data.image_files import EXTENSIONS, canvas_size
+from simclr_tf.data.image_form import AS_IT_IS, ImageForm
+from simclr_tf.data.level_checks import LOOKED_AT as DECODED
+from simclr_tf.data.level_checks import require_levels
 from simclr_tf.data.listing import File, list_files
 from simclr_tf.data.regular_files import irregularity
 from simclr_tf.data.source import DataError, MissingSplit
@@ -50,7 +54,11 @@ class _Found(NamedTuple):
 
 
 def load_folder(
-    path: str, split: str, image_size: int | None, labels: bool
+    path: str,
+    split: str,
+    image_size: int | None,
+    labels: bool,
+    form: ImageForm = AS_IT_IS,
 ) -> FolderSource:
     """The images under a folder, or under several, however nested.
 
@@ -68,10 +76,12 @@ def load_folder(
         images on a square half again as wide.
       labels: whether the first folder below each names an image's class; `unlabeled`
         and `unlabelled` name none.
+      form: says the values of black and white in files of more than 8 bits.
 
     Raises:
       DataError: where there is no such folder, no image in it, or too many that
-        cannot be read.
+        cannot be read; or where files of more than 8 bits are nearly black, or have
+        values out of the range that is said.
     """
     roots = _roots(path, split)
     where = ", ".join(root.path for root in roots)
@@ -87,11 +97,16 @@ def load_folder(
         {file: why for part in parts for file, why in part.skipped.items()},
     )
     origin = f"the subfolders of {where}" if labels else None
-    return _source(found, where, origin, image_size, f"folder:{path}", split)
+    about = {"spec": f"folder:{path}", "split": split}
+    return _source(found, where, origin, image_size, form.value_range, about)
 
 
 def load_list(
-    path: str, split: str, image_size: int | None, labels: bool
+    path: str,
+    split: str,
+    image_size: int | None,
+    labels: bool,
+    form: ImageForm = AS_IT_IS,
 ) -> FolderSource:
     """The images that a text file names, one a line.
 
@@ -102,6 +117,7 @@ def load_list(
       split: "train" or "test"; without `{split}` the list is the split "train".
       image_size: see `load_folder`.
       labels: whether to give labels, where there are any.
+      form: see `load_folder`.
 
     Raises:
       DataError: see `load_folder`; and where the text file cannot be read.
@@ -126,7 +142,8 @@ def load_list(
     ]
     origin = f"the second column of {place}" if labels else None
     found = _Found(files, classes, {})
-    return _source(found, place, origin, image_size, f"list:{path}", split)
+    about = {"spec": f"list:{path}", "split": split}
+    return _source(found, place, origin, image_size, form.value_range, about)
 
 
 def _listed(folder: str, name: str) -> File:
@@ -203,8 +220,8 @@ def _source(
     where: str,
     origin: str | None,
     image_size: int | None,
-    spec: str,
-    split: str,
+    value_range: ValueRange | None,
+    about: Mapping[str, str],
 ) -> FolderSource:
     """The source, once a sample of the files was looked at.
 
@@ -213,12 +230,12 @@ def _source(
       where: they lie, for messages.
       origin: of the classes' names, in words; None where labels are not wanted.
       image_size: see `load_folder`.
-      spec: see `Source`.
-      split: see `Source`.
+      value_range: see `Source`.
+      about: the spec and the split, see `Source`.
     """
     if not found.files:
         raise DataError(f"{where} names no image.")
-    bad = _look(found.files, where)
+    bad = _look(found.files, where, value_range)
     kept = [
         (file, name)
         for file, name in zip(found.files, found.classes)
@@ -233,8 +250,8 @@ def _source(
         files,
         [places.get(name, -1) for _, name in kept] if names else None,
         canvas_size(image_size),
-        spec=spec,
-        split=split,
+        value_range=value_range,
+        **about,
         num_classes=len(names) or None,
         class_names=names or None,
         skipped={**found.skipped, **bad},
@@ -244,7 +261,9 @@ def _source(
     return source
 
 
-def _look(files: Sequence[File], where: str) -> Mapping[str, str]:
+def _look(
+    files: Sequence[File], where: str, value_range: ValueRange | None
+) -> Mapping[str, str]:
     """Files of a sample that cannot be read, and why; says what was seen."""
     sample = files
     if len(files) > LOOKED_AT:
@@ -271,7 +290,16 @@ def _look(files: Sequence[File], where: str) -> Mapping[str, str]:
             f"{describe(looks)}.",
             sys.stderr,
         )
+    deep = [file for file, look in zip(sample, looks) if look.is_deep]
+    require_levels(_contents(deep[:: len(deep) // DECODED + 1]), value_range, where)
     return bad
+
+
+def _contents(files: Sequence[File]) -> Iterator[tuple[str, bytes]]:
+    """Of files that are still there."""
+    for file in files:
+        with contextlib.suppress(tf.errors.OpError):
+            yield file.path, tf.io.read_file(file.path).numpy()
 
 
 def _require_packages(files: Sequence[File], looks: Sequence[Look]) -> None:

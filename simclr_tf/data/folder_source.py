@@ -49,7 +49,9 @@ class FolderSource(Source):
             self._labels = None if labels is None else tf.constant(labels, tf.int32)
         self._files = files
         self._canvas = canvas
-        self.verdicts: Verdicts = Verdicts(files, self.spec, self.split)
+        self.verdicts: Verdicts = Verdicts(
+            files, self.spec, self.split, self.value_range
+        )
 
     def identity(self) -> Iterable[str]:
         """See `Source`: the files' names below the folder, and their sizes."""
@@ -63,7 +65,7 @@ class FolderSource(Source):
             kind = irregularity(file.path)
             change = f"it is {kind} now" if kind else changed_since(file)
             if change == "it has another size now":
-                change = check(file) or change
+                change = check(file, self.value_range) or change
             if change is not None:
                 changed[file.path] = change
         if not changed:
@@ -89,7 +91,7 @@ class FolderSource(Source):
         """See `Source`."""
 
         def on_canvas(contents: tf.Tensor, _: Asked) -> dict[str, tf.Tensor]:
-            image, size = to_canvas(contents, self._canvas)
+            image, size = to_canvas(contents, self._canvas, self.value_range)
             return {"image": image, "size": size}
 
         return self.read_files(by_index(indices), on_canvas)

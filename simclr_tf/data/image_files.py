@@ -10,10 +10,12 @@ import numpy as np
 import tensorflow as tf
 
 from simclr_tf.data.elsewhere import is_made_elsewhere
-from simclr_tf.data.formats import FORMATS, HEAD, decode_file
+from simclr_tf.data.formats import FORMATS, HEAD, ValueRange, decode_file
+from simclr_tf.data.formats.levels import out_of_range
 from simclr_tf.data.image_headers import (
     claimed_size,
     is_clear_png,
+    is_deep_png,
     is_jpeg,
     require_size,
 )
@@ -34,7 +36,11 @@ def canvas_size(image_size: int | None) -> int:
     return round(_CANVAS_RATIO * (image_size or _DEFAULT_SIDE))
 
 
-def decode(contents: tf.Tensor, turn: tf.Tensor | None = None) -> tf.Tensor:
+def decode(
+    contents: tf.Tensor,
+    turn: tf.Tensor | None = None,
+    value_range: ValueRange | None = None,
+) -> tf.Tensor:
     """An image file of any format in `formats`, by its content, as RGB.
 
     What TensorFlow does not decode is decoded by Python, on the host. See
@@ -43,38 +49,50 @@ def decode(contents: tf.Tensor, turn: tf.Tensor | None = None) -> tf.Tensor:
     Args:
       contents: the file's bytes, a scalar string.
       turn: its `orientation`, where that is known.
+      value_range: the values of black and white in files of more than 8 bits that need
+        not say them: PNG and TIFF.
 
     Returns:
       uint8 `[h, w, 3]`.
 
     Raises:
-      tf.errors.OpError: when it runs, where the file is damaged, of another kind, or
-        claims more pixels than `image_headers.MAX_PIXELS`.
+      tf.errors.OpError: when it runs, where the file is damaged, of another kind,
+        claims more pixels than `image_headers.MAX_PIXELS`, or has values out of the
+        range.
     """
     turn = orientation(contents) if turn is None else turn
     if tf.executing_eagerly():
-        return _decode(contents, turn)
-    return _traced_decode(is_made_elsewhere())(contents, turn)
+        return _decode(contents, turn, value_range)
+    return _traced_decode(is_made_elsewhere(), value_range)(contents, turn)
 
 
-def _decode(contents: tf.Tensor, turn: tf.Tensor) -> tf.Tensor:
+def _decode(
+    contents: tf.Tensor, turn: tf.Tensor, value_range: ValueRange | None
+) -> tf.Tensor:
     image = tf.cond(
         _is_foreign(contents),
-        lambda: _decode_by_python(contents),
-        lambda: decode_in_graph(contents, turn),
+        lambda: _decode_by_python(contents, value_range),
+        lambda: decode_in_graph(contents, turn, value_range),
     )
     return tf.ensure_shape(image, [None, None, 3])
 
 
 @functools.cache
-def _traced_decode(elsewhere: bool) -> Callable[..., Any]:
+def _traced_decode(
+    elsewhere: bool, value_range: ValueRange | None
+) -> Callable[..., Any]:
     """`_decode` as one function of all pipelines: tracing it takes most of a second."""
     del elsewhere  # What it was traced for: the cache tells both apart.
     signature = [tf.TensorSpec([], tf.string), tf.TensorSpec([], tf.int32)]
-    return tf.function(_decode, input_signature=signature, autograph=False)
+    function = functools.partial(_decode, value_range=value_range)
+    return tf.function(function, input_signature=signature, autograph=False)
 
 
-def decode_in_graph(contents: tf.Tensor, turn: tf.Tensor | None = None) -> tf.Tensor:
+def decode_in_graph(
+    contents: tf.Tensor,
+    turn: tf.Tensor | None = None,
+    value_range: ValueRange | None = None,
+) -> tf.Tensor:
     """A JPEG, PNG, BMP or GIF file as RGB, by TensorFlow alone.
 
     Greyscale becomes three equal channels, 16 bits are cut to 8, CMYK is converted. A
@@ -84,26 +102,36 @@ def decode_in_graph(contents: tf.Tensor, turn: tf.Tensor | None = None) -> tf.Te
     Args:
       contents: the file's bytes, a scalar string.
       turn: its `orientation`, where that is known.
+      value_range: the values of black and white in PNG files of 16 bits: they are
+        spread over 0 to 255, and not cut.
 
     Returns:
       uint8 `[h, w, 3]`.
 
     Raises:
       tf.errors.InvalidArgumentError: when it runs, where the file is damaged, of
-        another kind, or claims more pixels than `image_headers.MAX_PIXELS`.
+        another kind, claims more pixels than `image_headers.MAX_PIXELS`, or has values
+        out of the range.
     """
     turn = orientation(contents) if turn is None else turn
-    image = turned(_decode_stored(contents), turn)
+    image = turned(_decode_stored(contents, value_range), turn)
     return tf.ensure_shape(image, [None, None, 3])
 
 
-def _decode_stored(contents: tf.Tensor) -> tf.Tensor:
+def _decode_stored(
+    contents: tf.Tensor, value_range: ValueRange | None = None
+) -> tf.Tensor:
     """As `decode_in_graph`, as the pixels are stored."""
     contents = require_size(contents, claimed_size(contents))
+    deep = []
+    if value_range is not None:
+        spread = functools.partial(_decode_deep_png, contents, value_range)
+        deep = [(is_deep_png(contents), spread)]
     # decode_image wants the number of channels that a BMP has.
     return tf.case(
         [
             (tf.strings.substr(contents, 0, 2) == b"BM", lambda: _decode_bmp(contents)),
+            *deep,
             (is_clear_png(contents), lambda: _over_white(contents)),
         ],
         default=lambda: tf.io.decode_image(
@@ -136,7 +164,7 @@ def _is_foreign(contents: tf.Tensor) -> tf.Tensor:
     return tf.reduce_any(tf.stack(found))
 
 
-def _decode_by_python(contents: tf.Tensor) -> tf.Tensor:
+def _decode_by_python(contents: tf.Tensor, value_range: ValueRange | None) -> tf.Tensor:
     if is_made_elsewhere():
         # The workers of a tf.data service cannot call this process.
         complaint = (
@@ -150,7 +178,7 @@ def _decode_by_python(contents: tf.Tensor) -> tf.Tensor:
     def decoded(closed: bytes | np.ndarray) -> np.ndarray:
         if not isinstance(closed, bytes):  # Outside of a graph, it is an array.
             closed = closed.item()
-        return decode_file(closed[:-1])
+        return decode_file(closed[:-1], value_range)
 
     # NumPy takes zeros at the end of bytes away.
     closed = tf.strings.join([contents, b"."])
@@ -164,6 +192,24 @@ def _over_white(contents: tf.Tensor) -> tf.Tensor:
     colour, opacity = image[..., :3], image[..., 3:]
     mixed = colour * opacity + 255 * (255 - opacity)
     return tf.cast((mixed + 127) // 255, tf.uint8)
+
+
+def _decode_deep_png(contents: tf.Tensor, value_range: ValueRange) -> tf.Tensor:
+    """A PNG of 16 bits as 8, from a stated range; over white where transparent."""
+    image = tf.io.decode_png(contents, channels=4, dtype=tf.uint16)
+    image = tf.cast(image, tf.float32)
+    black, white = value_range
+    opacity = image[..., 3:] / 65_535
+    # Colours that nobody sees may be any.
+    colour = tf.where(opacity > 0, image[..., :3], black)
+    inside = tf.reduce_all((colour >= black) & (colour <= white))
+    lowest, highest = tf.reduce_min(colour), tf.reduce_max(colour)
+    found = tf.strings.as_string(tf.cast([lowest, highest], tf.int32))
+    told = tf.strings.join([out_of_range(value_range), found[0], " to ", found[1]])
+    check = tf.debugging.Assert(inside, [told])
+    with tf.control_dependencies([] if check is None else [check]):
+        shown = tf.round((colour - black) * (255.0 / (white - black)))
+    return tf.cast(tf.round(shown * opacity + 255.0 * (1.0 - opacity)), tf.uint8)
 
 
 def _decode_bmp(contents: tf.Tensor) -> tf.Tensor:
@@ -184,7 +230,9 @@ def _bmp_palette(contents: tf.Tensor) -> tf.Tensor:
     return blue_green_red[:, 2::-1]
 
 
-def to_canvas(contents: tf.Tensor, canvas: int) -> tuple[tf.Tensor, tf.Tensor]:
+def to_canvas(
+    contents: tf.Tensor, canvas: int, value_range: ValueRange | None = None
+) -> tuple[tf.Tensor, tf.Tensor]:
     """The image of a file in the first rows and columns of a square.
 
     A side longer than the canvas is shrunk to it, whatever the other is, each pixel
@@ -195,6 +243,7 @@ def to_canvas(contents: tf.Tensor, canvas: int) -> tuple[tf.Tensor, tf.Tensor]:
     Args:
       contents: the file's bytes, a scalar string, of a kind that `decode` takes.
       canvas: side of the square, in pixels.
+      value_range: see `decode`.
 
     Returns:
       uint8 `[canvas, canvas, 3]`, and int32 `[2]`, height and width in the file.
@@ -203,12 +252,14 @@ def to_canvas(contents: tf.Tensor, canvas: int) -> tuple[tf.Tensor, tf.Tensor]:
       tf.errors.InvalidArgumentError: see `decode`.
     """
     if tf.executing_eagerly():
-        return _to_canvas(contents, canvas)
-    return _traced_to_canvas(canvas, is_made_elsewhere())(contents)
+        return _to_canvas(contents, canvas, value_range)
+    return _traced_to_canvas(canvas, value_range, is_made_elsewhere())(contents)
 
 
-def _to_canvas(contents: tf.Tensor, canvas: int) -> tuple[tf.Tensor, tf.Tensor]:
-    image, size = decode_for_canvas(contents, canvas)
+def _to_canvas(
+    contents: tf.Tensor, canvas: int, value_range: ValueRange | None
+) -> tuple[tf.Tensor, tf.Tensor]:
+    image, size = decode_for_canvas(contents, canvas, value_range)
     kept = tf.minimum(size, canvas)
     image = tf.cond(
         tf.reduce_all(tf.shape(image)[:2] == kept),
@@ -220,22 +271,27 @@ def _to_canvas(contents: tf.Tensor, canvas: int) -> tuple[tf.Tensor, tf.Tensor]:
 
 
 @functools.cache
-def _traced_to_canvas(canvas: int, elsewhere: bool) -> Callable[..., Any]:
+def _traced_to_canvas(
+    canvas: int, value_range: ValueRange | None, elsewhere: bool
+) -> Callable[..., Any]:
     """`_to_canvas` as one function of all pipelines; see `_traced_decode`."""
     del elsewhere
     return tf.function(
-        functools.partial(_to_canvas, canvas=canvas),
+        functools.partial(_to_canvas, canvas=canvas, value_range=value_range),
         input_signature=[tf.TensorSpec([], tf.string)],
         autograph=False,
     )
 
 
-def decode_for_canvas(contents: tf.Tensor, canvas: int) -> tuple[tf.Tensor, tf.Tensor]:
+def decode_for_canvas(
+    contents: tf.Tensor, canvas: int, value_range: ValueRange | None = None
+) -> tuple[tf.Tensor, tf.Tensor]:
     """The image that `to_canvas` shrinks: a JPEG may have fewer pixels than its file.
 
     Args:
       contents: the file's bytes, a scalar string, of a kind that `decode` takes.
       canvas: side of the square, in pixels.
+      value_range: see `decode`.
 
     Returns:
       uint8 `[h, w, 3]`, and int32 `[2]`, height and width in the file.
@@ -246,16 +302,18 @@ def decode_for_canvas(contents: tf.Tensor, canvas: int) -> tuple[tf.Tensor, tf.T
     return tf.cond(
         is_jpeg(contents),
         lambda: _decode_jpeg(contents, canvas),
-        lambda: _decode_whole(contents),
+        lambda: _decode_whole(contents, value_range),
     )
 
 
-def _decode_whole(contents: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+def _decode_whole(
+    contents: tf.Tensor, value_range: ValueRange | None
+) -> tuple[tf.Tensor, tf.Tensor]:
     """What is no JPEG, and its size."""
     image = tf.cond(
         _is_foreign(contents),
-        lambda: _decode_by_python(contents),
-        lambda: _decode_stored(contents),
+        lambda: _decode_by_python(contents, value_range),
+        lambda: _decode_stored(contents, value_range),
     )
     return image, tf.shape(image)[:2]
 

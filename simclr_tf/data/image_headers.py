@@ -50,6 +50,14 @@ def is_clear_png(contents: tf.Tensor) -> tf.Tensor:
     return is_png & (has_alpha | has_chunk)
 
 
+def is_deep_png(contents: tf.Tensor) -> tf.Tensor:
+    """Whether a file is a PNG of 16 bits: a scalar bool."""
+    start = tf.strings.substr(contents, 0, _START)
+    is_png = tf.strings.substr(start, 0, 4) == b"\x89PNG"
+    padded = tf.strings.join([start, b"\0" * _START])
+    return is_png & (tf.strings.substr(padded, 24, 1) == b"\x10")
+
+
 def claimed_size(contents: tf.Tensor) -> tf.Tensor:
     """Height and width that the header of a JPEG, PNG, GIF or BMP file claims.
 

@@ -29,6 +29,8 @@ KINDS: dict[str, Callable[..., Source]] = {
 # Those of them that take a further argument, an `ImageForm`.
 TAKING_FORMS: dict[str, Callable[..., Source]] = {
     "npz": load_npz,
+    "folder": load_folder,
+    "list": load_list,
     "tfrecord": load_tfrecord,
 }
 NOTATION = (
@@ -59,8 +61,8 @@ def load(
         at it, and `read` brings images of many sizes to a canvas that suits it.
       labels: whether to give labels where there are any; of a folder, its
         subfolders' names.
-      form: channels and values of black and white, of npz and tfrecord; all others
-        give RGB images.
+      form: channels, of npz and tfrecord, and values of black and white, of these and
+        of image files of more than 8 bits; all others give RGB images.
 
     Returns:
       The source, which says its length, image shape and classes.
@@ -82,7 +84,8 @@ def load(
             f"Dataset {spec!r} names nothing after {kind}:. Use {NOTATION}."
         )
     if kind in TAKING_FORMS:
-        return TAKING_FORMS[kind](argument, split, image_size, labels, form)
+        source = TAKING_FORMS[kind](argument, split, image_size, labels, form)
+        return _in_form(source, form._replace(value_range=None))
     source = KINDS[kind](argument, split, image_size, labels)
     return _in_form(source, form)
 
@@ -99,7 +102,7 @@ def _in_form(source: Source, form: ImageForm) -> Source:
     if form.value_range is not None:
         raise DataError(
             f"{source.spec} says itself what black and white are: leave out "
-            "value_range, which is for npz: and tfrecord:."
+            "value_range, which is for npz:, tfrecord: and image files."
         )
     return source
 

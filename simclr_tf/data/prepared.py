@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import concurrent.futures
+import functools
 import hashlib
 import json
 import os
@@ -13,9 +14,10 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from simclr_tf.data.formats import HEAD, decode_file, find_format
+from simclr_tf.data.formats import HEAD, ValueRange, decode_file, find_format
 from simclr_tf.data.image_files import decode
 from simclr_tf.data.image_headers import MAX_PIXELS, gif_pixels
+from simclr_tf.data.level_checks import is_deep
 from simclr_tf.data.source import DataError, Source, reason
 from simclr_tf.data.verdicts import MAX_BAD_SHARE, too_many
 from simclr_tf.progress import Progress
@@ -50,9 +52,10 @@ def write_prepared(
     """Writes sources as TFRecord files and a manifest.
 
     JPEG, PNG, GIF and BMP files keep their bytes, and other formats become PNG of 8
-    bits. Arrays keep their channels and dtype, see `tensor_records`. Every file is
-    decoded to see that it can be; those that cannot be are left out and named in the
-    manifest.
+    bits, as PNG of 16 bits do where their range was stated. Arrays keep their channels
+    and dtype, see `tensor_records`, or become floating point in [0, 1] where their
+    range was stated. Every file is decoded to see that it can be; those that cannot be
+    are left out and named in the manifest.
 
     Args:
       sources: by the name of their split, with the same classes.
@@ -193,28 +196,33 @@ def _images(source: Source) -> Iterator[_Image]:
         # In batches, so that images that are read do not pile up.
         for first in range(0, len(source), _BATCH):
             part = slice(first, first + _BATCH)
-            yield from readers.map(_of_file, source.paths[part], labels[part])
+            read = functools.partial(_of_file, value_range=source.value_range)
+            yield from readers.map(read, source.paths[part], labels[part])
 
 
-def _of_file(path: str, label: int) -> _Image:
+def _of_file(path: str, label: int, value_range: ValueRange | None) -> _Image:
     try:
         with tf.io.gfile.GFile(path, "rb") as file:
             contents = file.read()
     except tf.errors.OpError as error:
         return _Image(path, b"", -1, (0, 0), reason(error))
-    return _of_contents(path, contents, label)
+    return _of_contents(path, contents, label, value_range)
 
 
-def _of_contents(name: str, contents: bytes, label: int) -> _Image:
+def _of_contents(
+    name: str, contents: bytes, label: int, value_range: ValueRange | None
+) -> _Image:
     try:
         if gif_pixels(contents) > MAX_PIXELS:
             raise ValueError(f"its frames claim more than {MAX_PIXELS:,} pixels")
         found = find_format(contents[:HEAD])
         if found is not None and found.decode is not None:
-            pixels = decode_file(contents)
+            pixels = decode_file(contents, value_range)
             contents = tf.io.encode_png(pixels).numpy()
         else:
-            pixels = decode(tf.constant(contents))
+            pixels = decode(tf.constant(contents), value_range=value_range)
+            if value_range is not None and is_deep(contents):
+                contents = tf.io.encode_png(pixels).numpy()
     except (tf.errors.OpError, ValueError) as error:
         return _Image(name, b"", -1, (0, 0), reason(error))
     size = (pixels.shape[0], pixels.shape[1])
@@ -231,7 +239,7 @@ def _of_records(source: Source) -> Iterator[_Image]:
         for place, contents, label in zip(
             batch["index"].numpy(), batch["contents"].numpy(), labels
         ):
-            yield _of_contents(str(place), contents, label)
+            yield _of_contents(str(place), contents, label, source.value_range)
 
 
 def _of_pixels(source: Source) -> Iterator[_Image]:

@@ -145,7 +145,7 @@ class RecordSource(Source):
     def _image(self, contents: tf.Tensor, _: Asked) -> dict[str, tf.Tensor]:
         if self._canvas is None:
             return {"image": tf.ensure_shape(self._decode(contents), self.image_shape)}
-        image, size = to_canvas(contents, self._canvas)
+        image, size = to_canvas(contents, self._canvas, self.value_range)
         return {"image": image, "size": size}
 
 

@@ -36,6 +36,7 @@ class Relabelled(Source):
             class_names=class_names,
             skipped=base.skipped,
             paths=base.paths,
+            value_range=base.value_range,
         )
         self.holds_files = base.holds_files
         self.verdicts = base.verdicts

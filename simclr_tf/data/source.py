@@ -97,6 +97,8 @@ class Source:
       class_names: the classes' names in the labels' order, where known.
       skipped: files that were passed over, and why.
       paths: the images' files, in the dataset's order, where each has its own.
+      value_range: the values of black and white in image files of more than 8 bits,
+        see `image_files.decode`; None where they were not said.
     """
 
     holds_files: bool = False
@@ -112,6 +114,7 @@ class Source:
         class_names: Sequence[str] | None = None,
         skipped: Mapping[str, str] | None = None,
         paths: Sequence[str] | None = None,
+        value_range: tuple[float, float] | None = None,
     ) -> None:
         self.spec = spec
         self.split = split
@@ -121,6 +124,7 @@ class Source:
         self.class_names = None if class_names is None else list(class_names)
         self.skipped = dict(skipped or {})
         self.paths = paths
+        self.value_range = value_range
         self.class_note = ""
         self.verdicts: Any = None
 

@@ -167,19 +167,22 @@ def load_train_and_test(
     return _hold_out(train) if test is None else (train, test)
 
 
-def load_splits(dataset: str, *, labels: bool = True) -> dict[str, Source]:
+def load_splits(
+    dataset: str, *, labels: bool = True, form: ImageForm = AS_IT_IS
+) -> dict[str, Source]:
     """All images of a dataset, by the names of their splits; classes are alike.
 
     Args:
       dataset: see `load`.
       labels: see `load`.
+      form: see `load`.
 
     Raises:
       DataError: see `load_train_and_test`.
     """
 
     def load_split(spec: str, split: str) -> Source:
-        return load(spec, split, labels=labels)
+        return load(spec, split, labels=labels, form=form)
 
     train = load_split(dataset, "train")
     test = _load_test(train, dataset, None, load_split)

@@ -30,6 +30,7 @@ class Subset(Source):
             num_classes=base.num_classes,
             class_names=base.class_names,
             paths=None if base.paths is None else [base.paths[i] for i in places],
+            value_range=base.value_range,
         )
         self.holds_files = base.holds_files
         self.class_note = base.class_note

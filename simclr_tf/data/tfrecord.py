@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 from google.protobuf.message import DecodeError
 
 from simclr_tf.data.image_files import canvas_size
 from simclr_tf.data.image_form import AS_IT_IS, ImageForm
+from simclr_tf.data.level_checks import LOOKED_AT, require_levels
 from simclr_tf.data.prepared import read_manifest
-from simclr_tf.data.record_file import first_record
-from simclr_tf.data.record_index import index_records
+from simclr_tf.data.record_file import first_record, read_record
+from simclr_tf.data.record_index import RecordIndex, index_records
 from simclr_tf.data.records import Parse, RecordCheck, RecordSource
 from simclr_tf.data.source import DataError, MissingSplit, reason
 from simclr_tf.data.tensor_records import (
@@ -55,7 +57,8 @@ def load_tfrecord(
       image_size: side of the views the images are for, in pixels; `read` puts
         images on a square half again as wide.
       labels: whether to give labels, where there are any.
-      form: channels, and the values of black and white, of arrays.
+      form: channels of arrays, and the values of black and white of these or of image
+        files of more than 8 bits.
 
     Raises:
       DataError: where no file matches, a file is damaged or compressed, or its
@@ -72,11 +75,10 @@ def load_tfrecord(
     parse = _parser(image_key, label_key)
     first = parse(tf.constant(_first_record(files, pattern)[1]))[0]
     tensors = tensors_in(first.numpy())
-    if tensors is None and form not in (AS_IT_IS, ImageForm(3)):
+    if tensors is None and form.channels not in (None, 3):
         raise DataError(
             f"tfrecord:{pattern} holds image files, which are given as RGB: leave out "
-            "channels and value_range, which are for arrays, stored by "
-            "tf.io.serialize_tensor."
+            "channels, which is for arrays, stored by tf.io.serialize_tensor."
         )
     place = pattern if "://" in pattern else os.path.abspath(pattern)
     index = index_records(
@@ -101,8 +103,19 @@ def load_tfrecord(
     if tensors is not None:
         return tensor_source(index, parse, tensors, form, **about)
     canvas = canvas_size(image_size)
-    shape = (canvas, canvas, 3)
-    return RecordSource(index, parse, canvas, image_shape=shape, **about)
+    about |= {"image_shape": (canvas, canvas, 3), "value_range": form.value_range}
+    require_levels(_some_files(index, parse), form.value_range, about["spec"])
+    return RecordSource(index, parse, canvas, **about)
+
+
+def _some_files(index: RecordIndex, parse: Parse) -> Iterator[tuple[str, bytes]]:
+    """A few of the image files in records, spread over all."""
+    count = min(len(index.label), LOOKED_AT)
+    for place in np.linspace(0, len(index.label) - 1, count).astype(int):
+        file = index.files[index.file[place]]
+        ends = map(tf.constant, (index.offset[place], index.length[place]))
+        contents = parse(read_record(tf.constant(file), *ends))[0].numpy()
+        yield f"{file}: the image at place {place} (from 0)", contents
 
 
 def _require_split(manifest: dict, folder: str, split: str) -> None:

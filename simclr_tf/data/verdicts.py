@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 import sys
@@ -31,10 +32,18 @@ class Verdicts:
       files: in the data set's order.
       spec: what the user named the data set by, for messages.
       split: which part of it, for messages and `file_name`.
+      value_range: see `Source`; a file of other values cannot be read.
     """
 
-    def __init__(self, files: Sequence[File], spec: str, split: str) -> None:
+    def __init__(
+        self,
+        files: Sequence[File],
+        spec: str,
+        split: str,
+        value_range: tuple[float, float] | None = None,
+    ) -> None:
         self._files = files
+        self._check = functools.partial(check, value_range=value_range)
         self._spec = f"{spec} ({split})"
         name = re.sub(r"[^\w.-]", "_", split)
         self.file_name = f"images_{name}.jsonl"  # for `keep_in`
@@ -66,7 +75,7 @@ class Verdicts:
         """As `fault`, by decoding a sample of the files."""
         step = -(-len(self._files) // _SAMPLE)
         sample = self._files[::step]
-        faults = check_in_parallel(sample, check, "files checked")
+        faults = check_in_parallel(sample, self._check, "files checked")
         bad = {f.path: why for f, why in zip(sample, faults) if why is not None}
         if len(bad) <= MAX_BAD_SHARE * len(sample):
             return None
@@ -87,7 +96,7 @@ class Verdicts:
             changed = changed_since(file)
             if changed is not None:
                 raise DataError(changed)
-            why = check(file)
+            why = self._check(file)
             if why is None:
                 # Another image in its place would not be there in a run that resumes.
                 self._failed = (
@@ -121,7 +130,7 @@ class Verdicts:
             if place not in self._bad and place not in self._good
         ]
         faults = check_in_parallel(
-            [self._files[place] for place in unknown], check, "files checked"
+            [self._files[place] for place in unknown], self._check, "files checked"
         )
         for place, fault in zip(unknown, faults):
             if fault is None:

@@ -1,6 +1,17 @@
 """Handing the encoder on: a SavedModel that needs TensorFlow alone."""
 
 from simclr_tf.export.precision import PRECISIONS
-from simclr_tf.export.saved_model import channels_of, export_encoder, image_size_of
+from simclr_tf.export.saved_model import (
+    channels_of,
+    export_encoder,
+    image_size_of,
+    value_range_of,
+)
 
-__all__ = ["PRECISIONS", "channels_of", "export_encoder", "image_size_of"]
+__all__ = [
+    "PRECISIONS",
+    "channels_of",
+    "export_encoder",
+    "image_size_of",
+    "value_range_of",
+]

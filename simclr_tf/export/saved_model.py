@@ -9,6 +9,7 @@ from typing import Any
 import tensorflow as tf
 
 from simclr_tf.augmentation import known_in_range
+from simclr_tf.augmentation.value_range import parse_value_range
 from simclr_tf.encoder.misfit import misfit
 from simclr_tf.errors import UserError
 from simclr_tf.export.precision import computing_in
@@ -27,6 +28,7 @@ def export_encoder(
     *,
     image_size: ImageSize | None = None,
     precision: str = "float32",
+    value_range: tuple[float, float] | None = None,
 ) -> None:
     """Writes the encoder as a SavedModel for processes that have TensorFlow alone.
 
@@ -67,7 +69,7 @@ def export_encoder(
 
     Images are brought to `image_size` by `augmentation.evaluation_view`, as in
     evaluation. Next to the SavedModel's own files lies `simclr.json` with image
-    size, channels, precision, widths and versions.
+    size, channels, value range, precision, widths and versions.
 
     Args:
       model: a built model; its augmenter, probe and optimizer are left out.
@@ -81,6 +83,9 @@ def export_encoder(
         float64 variables stays in float64). "bfloat16" or "float16" for a model made
         under a policy of mixed precision, and for machines that have instructions
         for it.
+      value_range: the values of black and white in the PNG files of 16 bits that `jpeg`
+        is given, such as (0, 4095); a file that has others cannot be read. None cuts
+        their 16 bits to 8.
 
     Raises:
       UserError: `path` holds something else or cannot be written, `image_size` is
@@ -89,6 +94,8 @@ def export_encoder(
     """
     if image_size is not None:
         image_size = parse_image_size(image_size)
+    if value_range is not None:
+        value_range = parse_value_range(value_range)
     if not model.built:
         raise UserError(
             "model must be built, got one without variables: call it on a batch of "
@@ -101,12 +108,13 @@ def export_encoder(
     # of their own, image by image.
     with computing_in(model, precision), known_in_range():
         channels = _channels_of(model)
-        root, signatures = _servable(model, image_size, channels)
+        root, signatures = _servable(model, image_size, channels, value_range)
         outputs = signatures["serving_default"].structured_outputs
         wide = outputs["features"].dtype.name
         metadata = {
             "image_size": image_size,
             "channels": channels,
+            "value_range": value_range,
             "precision": wide if precision == "float32" else precision,
             "feature_dim": outputs["features"].shape[-1],
             "projection_dim": (
@@ -128,9 +136,14 @@ def _channels_of(model: Learner) -> int:
     return 3 if shape.rank is None or shape[-1] is None else shape[-1]
 
 
-def _servable(model: Learner, image_size: ImageSize | None, channels: int) -> tuple:
+def _servable(
+    model: Learner,
+    image_size: ImageSize | None,
+    channels: int,
+    value_range: tuple[float, float] | None,
+) -> tuple:
     try:
-        return servable(model, image_size, channels)
+        return servable(model, image_size, channels, value_range)
     except ValueError as error:
         found = misfit(error)
         if found is None:
@@ -180,6 +193,16 @@ def channels_of(path: str | os.PathLike[str]) -> int:
       UserError: what lies beside the SavedModel cannot be read.
     """
     return int(_stated(path, "channels", 3))
+
+
+def value_range_of(path: str | os.PathLike[str]) -> tuple[float, float] | None:
+    """The `value_range` that an export was made with; None where it does not say.
+
+    Raises:
+      UserError: what lies beside the SavedModel cannot be read.
+    """
+    stated = _stated(path, "value_range", None)
+    return None if stated is None else parse_value_range(stated)
 
 
 def _stated(path: str | os.PathLike[str], name: str, *default: Any) -> Any:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import tensorflow as tf
 
 from simclr_tf.augmentation import evaluation_view, to_unit_range
+from simclr_tf.data.formats import ValueRange
 from simclr_tf.data.image_files import decode_in_graph
 from simclr_tf.export.acceptance import (
     in_pixel_range,
@@ -31,14 +32,17 @@ _Outputs = dict[str, tf.Tensor]
 
 
 def servable(
-    model: Learner, image_size: ImageSize | None, channels: int = 3
+    model: Learner,
+    image_size: ImageSize | None,
+    channels: int = 3,
+    value_range: ValueRange | None = None,
 ) -> tuple[tf.train.Checkpoint, dict[str, tf.types.experimental.ConcreteFunction]]:
     """The object and the signatures that `tf.saved_model.save` takes.
 
     Keras' objects stay out of it, only their graphs and variables go in: Keras
     would otherwise trace and save every layer's calls as well.
     """
-    graphs = _Graphs(model, image_size, channels)
+    graphs = _Graphs(model, image_size, channels, value_range)
     root = tf.train.Checkpoint(**_variables(model, graphs))
     root.__call__ = _callable(graphs)
     return root, _signatures(graphs)
@@ -48,12 +52,17 @@ class _Graphs:
     """A model's graphs, each traced once; signatures and the callable share them."""
 
     def __init__(
-        self, model: Learner, image_size: ImageSize | None, channels: int
+        self,
+        model: Learner,
+        image_size: ImageSize | None,
+        channels: int,
+        value_range: ValueRange | None,
     ) -> None:
         floatx = tf.keras.backend.floatx()
         sides = [None, None] if image_size is None else height_and_width(image_size)
         self.image_size = image_size
         self.channels = channels
+        self.value_range = value_range
         self.views = tf.TensorSpec([None, *sides, channels], floatx, name="view")
         self._view = tf.function(
             functools.partial(_view, image_size=image_size),
@@ -182,7 +191,7 @@ def _answer_files(graphs: _Graphs, contents: tf.Tensor) -> _Outputs:
     """Answers for image files; NaN for those that cannot be read."""
 
     def image(file: tf.Tensor) -> tf.Tensor:
-        rgb = decode_in_graph(file)
+        rgb = decode_in_graph(file, value_range=graphs.value_range)
         return _luma(rgb) if graphs.channels == 1 else rgb
 
     if graphs.image_size is not None:

@@ -116,9 +116,9 @@ class Recipe:
     )
     value_range: Optional[str] = _setting(
         None,
-        "values of black and white in npz and tfrecord images, where their type does "
-        "not say them, as in 0,4095; uint8 is 0..255, uint16 0..65535 and floating "
-        "point 0..1 without",
+        "values of black and white in npz and tfrecord images, and in PNG and TIFF "
+        "files of more than 8 bits, where these do not say them, as in 0,4095; uint8 "
+        "is 0..255, uint16 0..65535 and floating point 0..1 without",
     )
     encoder: Optional[str] = _setting(
         None,

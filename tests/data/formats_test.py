@@ -140,6 +140,51 @@ def test_twelve_bits_in_sixteen_keep_256_levels():
     contents = _tiff(ramp, extratags=[(281, "H", 1, 4095, True)])
     assert len(np.unique(decode(contents))) == 256
     assert len(np.unique(decode(_tiff(ramp)))) < 20
+    png = tf.io.encode_png(ramp[..., None])
+    assert len(np.unique(decode(png))) == 16
+    for stated in (_tiff(ramp), contents, png):
+        got = decode(stated, value_range=(0.0, 4095.0))
+        np.testing.assert_array_equal(got, _as_rgb(_scaled(ramp, 0, 4095)))
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+def test_a_stated_range_is_that_of_a_png_of_any_channels(channels):
+    """Seen through where it is transparent, whatever its colours are there."""
+    draws = np.random.default_rng(channels)
+    deep = draws.integers(100, 1101, [9, 7, channels]).astype(np.uint16)
+    colour = _scaled(deep[..., : channels - (channels in (2, 4))], 100, 1100)
+    expected = np.broadcast_to(colour, [9, 7, 3])
+    if channels in (2, 4):
+        deep[..., -1] = draws.choice([0, 30_000, 65_535], [9, 7])
+        deep[deep[..., -1] == 0, 0] = 60_000
+        opacity = deep[..., -1:] / 65_535
+        expected = np.round(expected * opacity + 255 * (1 - opacity))
+    contents = tf.io.encode_png(deep)
+    np.testing.assert_array_equal(
+        decode(contents, value_range=(100.0, 1100.0)), expected
+    )
+    with pytest.raises(tf.errors.InvalidArgumentError) as raised:
+        decode(contents, value_range=(100.0, 900.0))
+    assert "it has values out of --value_range=100,900: 1" in reason(raised.value)
+
+
+def test_a_stated_range_takes_other_numbers_and_leaves_eight_bits_alone():
+    float_, stated = _SIGNED.astype(np.float32) / 2, (-512.0, 1535.5)
+    expected = _as_rgb(_scaled(float_, *stated))
+    np.testing.assert_array_equal(decode(_tiff(float_), value_range=stated), expected)
+    with pytest.raises((tf.errors.OpError, ValueError), match=r"int16.*must be stated"):
+        decode(_tiff(_SIGNED))
+    got = decode(_tiff(_SIGNED), value_range=(-1024.0, 3071.0))
+    np.testing.assert_array_equal(got, _as_rgb(_scaled(_SIGNED, -1024, 3071)))
+    inverse = _tiff(_TWELVE, photometric="miniswhite")
+    got = decode(inverse, value_range=(0.0, 4095.0))
+    np.testing.assert_array_equal(got, _as_rgb(255 - _scaled(_TWELVE, 0, 4095)))
+    with pytest.raises((tf.errors.OpError, ValueError)) as raised:
+        decode(_tiff(_TWELVE), value_range=(0.0, 1000.0))
+    assert "it has values out of --value_range=0,1000: " in reason(raised.value)
+    for contents in (_by_pillow(_RGB, "PNG"), *(_FILES[n][0] for n in ("TIFF", "PGM"))):
+        got = decode(contents, value_range=(0.0, 4095.0))
+        np.testing.assert_array_equal(got, decode(contents))
 
 
 def test_transparent_pixels_and_orientation_are_carried_out():

@@ -17,11 +17,15 @@ class Format(NamedTuple):
         place and the bytes there.
       decode: a whole file as uint8 `[h, w, 3]`; ValueError or OSError where it is
         damaged. None where TensorFlow decodes the format.
+      is_deep: whether a file has more than 8 bits and need not say which of its values
+        are black and white. Then `decode` takes them as its second argument, or None.
+        Where it is None, no file of the format is such a one.
     """
 
     name: str
     magics: Sequence[Sequence[tuple[int, bytes]]]
-    decode: Callable[[bytes], np.ndarray] | None = None
+    decode: Callable[..., np.ndarray] | None = None
+    is_deep: Callable[[bytes], bool] | None = None
 
     def matches(self, head: bytes) -> bool:
         """Whether a file begins as those of the format do."""

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+# The values of black and white.
+ValueRange = tuple[float, float]
+
 
 def depth_of(pixels: np.ndarray, stated: int | None = None) -> int:
     """Bits that the values of a picture use: what its file states, or the type's.
@@ -30,6 +33,25 @@ def to_uint8(pixels: np.ndarray, low: float, high: float) -> np.ndarray:
         raise ValueError("some of its pixels are NaN or infinite")
     scaled = (pixels.astype(np.float64) - low) * (255.0 / (high - low))
     return np.clip(np.round(scaled), 0, 255).astype(np.uint8)
+
+
+def stated_to_uint8(pixels: np.ndarray, value_range: ValueRange) -> np.ndarray:
+    """Values of a stated range spread over 0 to 255, as uint8.
+
+    Raises:
+      ValueError: where a value is NaN, infinite or out of the range.
+    """
+    black, white = value_range
+    low, high = float(np.min(pixels)), float(np.max(pixels))
+    if low < black or high > white:
+        raise ValueError(out_of_range(value_range, f"{low:g} to {high:g}"))
+    return to_uint8(pixels, black, white)
+
+
+def out_of_range(value_range: ValueRange, found: str = "") -> str:
+    """What is wrong with a file whose values are not all in the stated range."""
+    black, white = value_range
+    return f"it has values out of --value_range={black:g},{white:g}: {found}"
 
 
 def as_rgb(pixels: np.ndarray) -> np.ndarray:
