@@ -16,6 +16,7 @@ from simclr_tf.data.formats import HEAD, ValueRange, find_format
 from simclr_tf.data.image_files import decode
 from simclr_tf.data.image_headers import MAX_PIXELS, gif_pixels
 from simclr_tf.data.listing import File
+from simclr_tf.data.pages import read_page
 from simclr_tf.data.source import reason
 from simclr_tf.progress import Progress
 
@@ -46,7 +47,7 @@ def look_at(file: File) -> Look:
     """Reads a file's beginning and end; decodes it only where these look damaged."""
     if file.fault is not None:
         return Look("", None, file.fault)
-    if file.size > _MAX_BYTES:
+    if file.size > _MAX_BYTES and file.page is None:
         return Look("", None, _too_large(file.size))
     try:
         with tf.io.gfile.GFile(file.path, "rb") as opened:
@@ -76,9 +77,12 @@ def check(file: File, value_range: ValueRange | None = None) -> str | None:
     """
     if file.fault is not None:
         return file.fault
-    if file.size > _MAX_BYTES:
+    if file.size > _MAX_BYTES and file.page is None:
         return _too_large(file.size)
     try:
+        if file.page is not None:
+            read_page(file.path, file.page, value_range)
+            return None
         contents = tf.io.read_file(file.path).numpy()
         pixels = gif_pixels(contents)
         if pixels > MAX_PIXELS:

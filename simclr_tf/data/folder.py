@@ -22,11 +22,12 @@ from simclr_tf.data.file_checks import (
 )
 from simclr_tf.data.folder_source import FolderSource
 from simclr_tf.data.formats import FORMATS, ValueRange
-from simclr_tf.data.image_files import EXTENSIONS, canvas_size
+from simclr_tf.data.image_files import EXTENSIONS, canvas_size, decode
 from simclr_tf.data.image_form import AS_IT_IS, ImageForm
 from simclr_tf.data.level_checks import LOOKED_AT as DECODED
-from simclr_tf.data.level_checks import require_levels
+from simclr_tf.data.level_checks import Sample, require_levels, sample_of
 from simclr_tf.data.listing import File, list_files
+from simclr_tf.data.pages import is_deep, pages_of, read_page
 from simclr_tf.data.regular_files import irregularity
 from simclr_tf.data.source import DataError, MissingSplit
 from simclr_tf.data.split_folders import Root, find_roots, is_unlabelled, like_no_class
@@ -83,6 +84,34 @@ def load_folder(
         cannot be read; or where files of more than 8 bits are nearly black, or have
         values out of the range that is said.
     """
+    return _load(path, split, image_size, labels, form, pages=False)
+
+
+def load_pages(
+    path: str,
+    split: str,
+    image_size: int | None,
+    labels: bool,
+    form: ImageForm = AS_IT_IS,
+) -> FolderSource:
+    """As `load_folder`, with each page of a TIFF file an image of its own.
+
+    Pages that are smaller forms of others, or masks, are none. Of each file the
+    directories of its pages are read up front, and of a page later no more than that.
+    Arguments and errors are those of `load_folder`; it needs tifffile.
+    """
+    return _load(path, split, image_size, labels, form, pages=True)
+
+
+def _load(
+    path: str,
+    split: str,
+    image_size: int | None,
+    labels: bool,
+    form: ImageForm,
+    *,
+    pages: bool,
+) -> FolderSource:
     roots = _roots(path, split)
     where = ", ".join(root.path for root in roots)
     parts = [_below(root) for root in roots]
@@ -97,7 +126,9 @@ def load_folder(
         {file: why for part in parts for file, why in part.skipped.items()},
     )
     origin = f"the subfolders of {where}" if labels else None
-    about = {"spec": f"folder:{path}", "split": split}
+    about = {"spec": f"{'pages' if pages else 'folder'}:{path}", "split": split}
+    if pages:
+        found = _by_pages(found, where)
     return _source(found, where, origin, image_size, form.value_range, about)
 
 
@@ -201,6 +232,38 @@ def _below(root: Root) -> _Found:
     return _Found(images, classes, {**irregular, **passed})
 
 
+def _by_pages(found: _Found, where: str) -> _Found:
+    """The same with every page in the place of its file."""
+    listed = check_in_parallel(found.files, pages_of, "files looked at")
+    bad = {
+        file.path: pages.fault
+        for file, pages in zip(found.files, listed)
+        if pages.fault is not None
+    }
+    for fault in bad.values():
+        if "pip install" in fault:
+            raise DataError(f"{where}: {fault}.")
+    if len(bad) > MAX_BAD_SHARE * len(found.files):
+        raise DataError(too_many(where, bad, len(found.files), "files"))
+    if bad:
+        messages.say(
+            f"{where}: passed over {len(bad):,} of {len(found.files):,} files whose "
+            f"pages cannot be told: {name_faults(bad)}.",
+            sys.stderr,
+        )
+    stacks = [pages.files for pages in listed if len(pages.files) > 1]
+    messages.say(
+        f"{where}: {sum(map(len, stacks)):,} pages of {len(stacks):,} TIFF files are "
+        "images of their own.",
+        sys.stderr,
+    )
+    return _Found(
+        [page for pages in listed for page in pages.files],
+        [name for name, pages in zip(found.classes, listed) for _ in pages.files],
+        {**found.skipped, **bad},
+    )
+
+
 def _endings(files: Sequence[File]) -> str:
     """ "3 .webp, 1 .txt", most frequent first."""
     kinds = collections.Counter(
@@ -239,7 +302,7 @@ def _source(
     kept = [
         (file, name)
         for file, name in zip(found.files, found.classes)
-        if file.path not in bad
+        if file.title not in bad
     ]
     files = [file for file, _ in kept]
     names = sorted({name for _, name in kept} - {""})
@@ -270,7 +333,7 @@ def _look(
         sample = [files[place] for place in shuffled_places(len(files))[:LOOKED_AT]]
     looks: list[Look] = check_in_parallel(sample, look_at, "files looked at")
     bad = {
-        file.path: look.fault
+        file.title: look.fault
         for file, look in zip(sample, looks)
         if look.fault is not None
     }
@@ -291,15 +354,27 @@ def _look(
             sys.stderr,
         )
     deep = [file for file, look in zip(sample, looks) if look.is_deep]
-    require_levels(_contents(deep[:: len(deep) // DECODED + 1]), value_range, where)
+    some = _samples(deep[:: len(deep) // DECODED + 1], value_range)
+    require_levels(some, value_range, where)
     return bad
 
 
-def _contents(files: Sequence[File]) -> Iterator[tuple[str, bytes]]:
+def _samples(files: Sequence[File], value_range: ValueRange | None) -> Iterator[Sample]:
     """Of files that are still there."""
     for file in files:
-        with contextlib.suppress(tf.errors.OpError):
-            yield file.path, tf.io.read_file(file.path).numpy()
+        with contextlib.suppress(OSError, tf.errors.OpError):
+            if file.page is None:
+                contents = tf.io.read_file(file.path).numpy()
+                yield sample_of(file.title, contents, value_range)
+            else:
+                yield _sample_of_page(file, file.page, value_range)
+
+
+def _sample_of_page(file: File, page: int, value_range: ValueRange | None) -> Sample:
+    def decoded() -> tf.Tensor:
+        return decode(tf.constant(read_page(file.path, page, value_range)))
+
+    return Sample(file.title, is_deep(file), decoded)
 
 
 def _require_packages(files: Sequence[File], looks: Sequence[Look]) -> None:
@@ -311,7 +386,7 @@ def _require_packages(files: Sequence[File], looks: Sequence[Look]) -> None:
         tried[look.kind] += 1
         fault = check(file)
         if fault is not None and "pip install" in fault:
-            raise DataError(f"{file.path} cannot be read: {fault}.")
+            raise DataError(f"{file.title} cannot be read: {fault}.")
 
 
 def _class_note(names: Sequence[str], origin: str) -> str:

@@ -11,6 +11,7 @@ from simclr_tf.data.file_checks import check, check_in_parallel, look_at
 from simclr_tf.data.filling import read_and_fill
 from simclr_tf.data.image_files import to_canvas
 from simclr_tf.data.listing import File
+from simclr_tf.data.pages import page_contents
 from simclr_tf.data.regular_files import irregularity
 from simclr_tf.data.source import Asked, Make, Source, by_index, read_in_batches
 from simclr_tf.data.verdicts import Verdicts, changed_since, name_faults
@@ -37,15 +38,18 @@ class FolderSource(Source):
         canvas: int,
         **about,
     ) -> None:
-        paths = [file.path for file in files]
         super().__init__(
             num_examples=len(files),
             image_shape=(canvas, canvas, 3),
-            paths=paths,
+            paths=[file.title for file in files],
             **about,
         )
         with tf.device("CPU:0"):
-            self._paths = tf.constant(paths)
+            self._paths = tf.constant([file.path for file in files])
+            self._pages = None
+            if any(file.page is not None for file in files):
+                pages = [-1 if file.page is None else file.page for file in files]
+                self._pages = tf.constant(pages)
             self._labels = None if labels is None else tf.constant(labels, tf.int32)
         self._files = files
         self._canvas = canvas
@@ -56,12 +60,13 @@ class FolderSource(Source):
     def identity(self) -> Iterable[str]:
         """See `Source`: the files' names below the folder, and their sizes."""
         for file in self._files:
-            yield f"{file.name} {max(file.size, 0)}"
+            page = "" if file.page is None else f" {file.page}"
+            yield f"{file.name} {max(file.size, 0)}{page}"
 
     def find_fault(self) -> str | None:
         """See `Source`: files that changed since they were listed, or are too bad."""
         changed = {}
-        for file in self._files:
+        for file in {each.path: each for each in self._files}.values():
             kind = irregularity(file.path)
             change = f"it is {kind} now" if kind else changed_since(file)
             if change == "it has another size now":
@@ -79,6 +84,12 @@ class FolderSource(Source):
     def labels(self) -> np.ndarray | None:
         """See `Source`."""
         return None if self._labels is None else self._labels.numpy()
+
+    def groups(self) -> np.ndarray | None:
+        """See `Source`: the pages of a file."""
+        if self._pages is None:
+            return None
+        return np.unique(self._paths.numpy(), return_inverse=True)[1]
 
     def stated_sizes(self, places: np.ndarray) -> np.ndarray | None:
         """See `Source`."""
@@ -100,8 +111,7 @@ class FolderSource(Source):
         """See `Source`."""
 
         def read_one(one: Asked, place: tf.Tensor) -> dict[str, tf.Tensor]:
-            contents = tf.io.read_file(tf.gather(self._paths, place))
-            example = {**make(contents, one), "index": one["index"]}
+            example = {**make(self._contents(place), one), "index": one["index"]}
             if self._labels is not None:
                 example["label"] = tf.gather(self._labels, place)
             return example
@@ -110,3 +120,15 @@ class FolderSource(Source):
             return read_and_fill(asked, read_one, len(self), self.verdicts)
 
         return read_in_batches(asked, read_all)
+
+    def _contents(self, place: tf.Tensor) -> tf.Tensor:
+        """The encoded image at a place, a scalar string."""
+        path = tf.gather(self._paths, place)
+        if self._pages is None:
+            return tf.io.read_file(path)
+        page = tf.gather(self._pages, place)
+        return tf.cond(
+            page < 0,
+            lambda: tf.io.read_file(path),
+            lambda: page_contents(path, page, self.value_range),
+        )

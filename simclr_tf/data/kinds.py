@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from simclr_tf.data.folder import load_folder, load_list
+from simclr_tf.data.folder import load_folder, load_list, load_pages
 from simclr_tf.data.image_form import AS_IT_IS, ImageForm
 from simclr_tf.data.npz import load_npz
 from simclr_tf.data.shapes import load_shapes
@@ -22,6 +22,7 @@ KINDS: dict[str, Callable[..., Source]] = {
     "shapes": load_shapes,
     "npz": load_npz,
     "folder": load_folder,
+    "pages": load_pages,
     "list": load_list,
     "tfrecord": load_tfrecord,
     "tfds": load_tfds,
@@ -30,11 +31,13 @@ KINDS: dict[str, Callable[..., Source]] = {
 TAKING_FORMS: dict[str, Callable[..., Source]] = {
     "npz": load_npz,
     "folder": load_folder,
+    "pages": load_pages,
     "list": load_list,
     "tfrecord": load_tfrecord,
 }
 NOTATION = (
-    "shapes, npz:PATH, folder:PATH, list:FILE, tfrecord:GLOB, tfds:NAME or "
+    "shapes, npz:PATH, folder:PATH, pages:PATH (a folder whose TIFF pages are images "
+    "of their own), list:FILE, tfrecord:GLOB, tfds:NAME or "
     "package.module:function:ARGUMENT of your own"
 )
 _OWN = re.compile(r"(?P<function>[^\W\d][\w.]*:[^\W\d]\w*)(?::(?P<argument>.*))?")
@@ -52,7 +55,8 @@ def load(
 
     Args:
       spec: `shapes` (embedded, needs no file), `npz:PATH`, `folder:PATH` or
-        `folder:PATH,PATH`, `list:FILE`, `tfrecord:GLOB` or `tfds:NAME`; or
+        `folder:PATH,PATH`, `pages:PATH` likewise, with each page of a TIFF file an
+        image of its own, `list:FILE`, `tfrecord:GLOB` or `tfds:NAME`; or
         `package.module:function:ARGUMENT`, a
         function of your own, called with `(ARGUMENT, split, image_size, labels)`,
         that gives a `Source`, or raises `MissingSplit` or another `DataError`.

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
 
 import tensorflow as tf
 
@@ -17,6 +19,26 @@ LOOKED_AT = 8  # files that are decoded for that
 _DARKEST = 17
 
 
+class Sample(NamedTuple):
+    """A file, or a page of one, that is decoded to see how bright it is.
+
+    Attributes:
+      name: for messages.
+      is_deep: whether it has more than 8 bits of a range that it need not say.
+      decode: gives it as uint8 `[h, w, 3]`, or raises as `image_files.decode` does.
+    """
+
+    name: str
+    is_deep: bool
+    decode: Callable[[], tf.Tensor]
+
+
+def sample_of(name: str, contents: bytes, value_range: ValueRange | None) -> Sample:
+    """A whole file."""
+    decoded = functools.partial(decode, contents, value_range=value_range)
+    return Sample(name, is_deep(contents), decoded)
+
+
 def is_deep(contents: bytes) -> bool:
     """Whether a file has more than 8 bits of a range that it need not say."""
     found = find_format(contents[:HEAD])
@@ -24,29 +46,30 @@ def is_deep(contents: bytes) -> bool:
 
 
 def require_levels(
-    files: Iterable[tuple[str, bytes]], value_range: ValueRange | None, where: str
+    files: Iterable[Sample], value_range: ValueRange | None, where: str
 ) -> None:
     """Decodes some files, to see that the range that was stated, or none, fits them.
 
     Where a range was stated and no file is deep, that is said: the range is not used.
 
     Args:
-      files: names and contents of a few files, see `LOOKED_AT`.
-      value_range: see `decode`.
+      files: a few of them, see `LOOKED_AT`.
+      value_range: that was stated, see `image_files.decode`.
       where: the files are, for messages.
 
     Raises:
       DataError: where the first deep file has values out of the stated range, or
         where without one all deep files are nearly black.
     """
-    files = [each for each in files if is_deep(each[1])]
+    files = [each for each in files if each.is_deep]
     brightest = []
-    for name, contents in files:
+    for file in files:
         try:
-            image = decode(tf.constant(contents), value_range=value_range)
+            image = file.decode()
         except (tf.errors.OpError, ValueError) as error:
             if "--value_range" in reason(error):
-                raise DataError(f"{name} cannot be read: {reason(error)}.") from error
+                told = f"{file.name} cannot be read: {reason(error)}."
+                raise DataError(told) from error
             continue  # Damaged: reading will tell.
         brightest.append(int(tf.reduce_max(image)))
     if value_range is not None and not files:

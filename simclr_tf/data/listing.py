@@ -31,6 +31,7 @@ class File(NamedTuple):
       size: bytes; -1 where nothing tells.
       time: of its last change, in nanoseconds; -1 where nothing tells.
       fault: why it cannot be read, such as "it is a named pipe"; None otherwise.
+      page: which page of it is meant, from 0; None for the file as a whole.
     """
 
     path: str
@@ -38,6 +39,12 @@ class File(NamedTuple):
     size: int
     time: int
     fault: str | None = None
+    page: int | None = None
+
+    @property
+    def title(self) -> str:
+        """What the image is called: the path, and the page in brackets."""
+        return self.path if self.page is None else f"{self.path}[{self.page}]"
 
 
 def is_left_behind(name: str) -> bool:

@@ -186,7 +186,7 @@ class _Shard:
 
 def _images(source: Source) -> Iterator[_Image]:
     """All images of a source, in its order."""
-    if source.paths is None:
+    if source.paths is None or source.groups() is not None:
         yield from (_of_records if source.holds_files else _of_pixels)(source)
         return
     labels = source.labels()
@@ -232,14 +232,29 @@ def _of_contents(
 def _of_records(source: Source) -> Iterator[_Image]:
     asked = tf.data.Dataset.range(len(source)).map(lambda index: {"index": index})
     batches = source.read_files(
-        asked.batch(_BATCH), lambda contents, _: {"contents": contents}
+        asked.batch(_BATCH), lambda contents, _: {"contents": _packed(contents)}
     )
     for batch in batches:
         labels = batch.get("label", tf.fill([len(batch["index"])], -1)).numpy()
+        # Other images were read in their places.
+        bad = {} if source.verdicts is None else source.verdicts.bad
         for place, contents, label in zip(
             batch["index"].numpy(), batch["contents"].numpy(), labels
         ):
-            yield _of_contents(str(place), contents, label, source.value_range)
+            name = str(place) if source.paths is None else source.paths[place]
+            if name in bad:
+                yield _Image(name, b"", -1, (0, 0), bad[name])
+                continue
+            yield _of_contents(name, contents, label, source.value_range)
+
+
+def _packed(contents: tf.Tensor) -> tf.Tensor:
+    """BMP, which pages of files come as, as PNG; other files as they are."""
+    return tf.cond(
+        tf.strings.substr(contents, 0, 2) == b"BM",
+        lambda: tf.io.encode_png(decode(contents)),
+        lambda: contents,
+    )
 
 
 def _of_pixels(source: Source) -> Iterator[_Image]:

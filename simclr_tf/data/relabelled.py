@@ -61,6 +61,10 @@ class Relabelled(Source):
         labels = self._base.labels()
         return None if labels is None else self._new_labels[labels]
 
+    def groups(self) -> np.ndarray | None:
+        """See `Source`."""
+        return self._base.groups()
+
     def stated_sizes(self, places: np.ndarray) -> np.ndarray | None:
         """See `Source`."""
         return self._base.stated_sizes(places)

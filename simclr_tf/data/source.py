@@ -96,7 +96,8 @@ class Source:
       num_classes: how many classes its labels have, or None without labels.
       class_names: the classes' names in the labels' order, where known.
       skipped: files that were passed over, and why.
-      paths: the images' files, in the dataset's order, where each has its own.
+      paths: the images' files, in the dataset's order, where each has its own; of a
+        page of a file, with its number in brackets.
       value_range: the values of black and white in image files of more than 8 bits,
         see `image_files.decode`; None where they were not said.
     """
@@ -195,6 +196,16 @@ class Source:
           int32 `[N]`, -1 where an image has none; None where the source has no
           labels, or only finds them in what it reads: images held out to measure on
           are then a fifth of all, and not of each class.
+        """
+        return None
+
+    def groups(self) -> np.ndarray | None:
+        """Which images belong together, as pages of one file do.
+
+        Those of one group are never on both sides where some images are held out.
+
+        Returns:
+          int64 `[N]`, the number of each image's group; None where each stands alone.
         """
         return None
 

@@ -151,7 +151,8 @@ def load_train_and_test(
       that training lacks. Where there is no test split, a fifth of the images is held
       out, the same at each call, as the split `HELD_OUT`: of labelled images a
       fifth of each class, at least one of two or more; images labelled -1 are not
-      held out.
+      held out. Of images that belong together (`Source.groups`), such as pages of one
+      file, all are held out or none: a fifth of the files.
 
     Raises:
       DataError: where a dataset is not as it should be, the two have no class in
@@ -218,13 +219,26 @@ def _hold_out(source: Source) -> tuple[Source, Source]:
 
 
 def _held_out_places(source: Source) -> np.ndarray:
-    """The places of the images to hold out, in rising order."""
-    order = shuffled_places(len(source))
-    labels = source.labels()
+    """The places of the images to hold out, in rising order; of a group all or none."""
+    labels, groups = source.labels(), source.groups()
+    if groups is None:
+        return _fifth(source, labels, len(source), "images")
+    # As if each group were an image, labelled as its first.
+    numbers, firsts = np.unique(groups, return_index=True)
+    labels = None if labels is None else labels[firsts]
+    chosen = _fifth(source, labels, len(numbers), "files")
+    return np.flatnonzero(np.isin(groups, numbers[chosen]))
+
+
+def _fifth(
+    source: Source, labels: np.ndarray | None, count: int, what: str
+) -> np.ndarray:
+    """A fifth of so many images, or groups, of each class, as their sorted places."""
+    order = shuffled_places(count)
     if labels is None:
-        if len(source) < 2:
-            raise DataError(f"{source} cannot be split: at least 2 images are needed.")
-        return np.sort(order[: max(round(len(source) * _HELD_OUT_SHARE), 1)])
+        if count < 2:
+            raise DataError(f"{source} cannot be split: at least 2 {what} are needed.")
+        return np.sort(order[: max(round(count * _HELD_OUT_SHARE), 1)])
     by_class = order[np.argsort(labels[order], kind="stable")]
     by_class = by_class[labels[by_class] >= 0]
     _, firsts = np.unique(labels[by_class], return_index=True)
@@ -235,7 +249,7 @@ def _held_out_places(source: Source) -> np.ndarray:
     places = np.sort(np.concatenate(held_out))
     if not len(places):
         raise MissingSplit(
-            f"{source} has no test split, and no class has two images, so that one "
+            f"{source} has no test split, and no class has two {what}, so that one "
             "could be held out. Give --test_dataset."
         )
     return places

@@ -56,6 +56,11 @@ class Subset(Source):
         labels = self._base.labels()
         return None if labels is None else labels[self._places.numpy()]
 
+    def groups(self) -> np.ndarray | None:
+        """See `Source`."""
+        groups = self._base.groups()
+        return None if groups is None else groups[self._places.numpy()]
+
     def stated_sizes(self, places: np.ndarray) -> np.ndarray | None:
         """See `Source`."""
         return self._base.stated_sizes(self._places.numpy()[places])

@@ -11,9 +11,10 @@ import numpy as np
 import tensorflow as tf
 from google.protobuf.message import DecodeError
 
+from simclr_tf.data.formats import ValueRange
 from simclr_tf.data.image_files import canvas_size
 from simclr_tf.data.image_form import AS_IT_IS, ImageForm
-from simclr_tf.data.level_checks import LOOKED_AT, require_levels
+from simclr_tf.data.level_checks import LOOKED_AT, Sample, require_levels, sample_of
 from simclr_tf.data.prepared import read_manifest
 from simclr_tf.data.record_file import first_record, read_record
 from simclr_tf.data.record_index import RecordIndex, index_records
@@ -104,18 +105,22 @@ def load_tfrecord(
         return tensor_source(index, parse, tensors, form, **about)
     canvas = canvas_size(image_size)
     about |= {"image_shape": (canvas, canvas, 3), "value_range": form.value_range}
-    require_levels(_some_files(index, parse), form.value_range, about["spec"])
+    files = _some_files(index, parse, form.value_range)
+    require_levels(files, form.value_range, about["spec"])
     return RecordSource(index, parse, canvas, **about)
 
 
-def _some_files(index: RecordIndex, parse: Parse) -> Iterator[tuple[str, bytes]]:
+def _some_files(
+    index: RecordIndex, parse: Parse, value_range: ValueRange | None
+) -> Iterator[Sample]:
     """A few of the image files in records, spread over all."""
     count = min(len(index.label), LOOKED_AT)
     for place in np.linspace(0, len(index.label) - 1, count).astype(int):
         file = index.files[index.file[place]]
         ends = map(tf.constant, (index.offset[place], index.length[place]))
         contents = parse(read_record(tf.constant(file), *ends))[0].numpy()
-        yield f"{file}: the image at place {place} (from 0)", contents
+        name = f"{file}: the image at place {place} (from 0)"
+        yield sample_of(name, contents, value_range)
 
 
 def _require_split(manifest: dict, folder: str, split: str) -> None:

@@ -57,7 +57,7 @@ class Verdicts:
     @property
     def bad(self) -> dict[str, str]:
         """Paths that cannot be read, and why."""
-        return {self._files[place].path: why for place, why in self._bad.items()}
+        return {self._files[place].title: why for place, why in self._bad.items()}
 
     def places(self) -> np.ndarray:
         """Places in the data set of the files that cannot be read, int64, sorted."""
@@ -76,7 +76,7 @@ class Verdicts:
         step = -(-len(self._files) // _SAMPLE)
         sample = self._files[::step]
         faults = check_in_parallel(sample, self._check, "files checked")
-        bad = {f.path: why for f, why in zip(sample, faults) if why is not None}
+        bad = {f.title: why for f, why in zip(sample, faults) if why is not None}
         if len(bad) <= MAX_BAD_SHARE * len(sample):
             return None
         of = "images" if step == 1 else "images looked at"
@@ -100,16 +100,16 @@ class Verdicts:
             if why is None:
                 # Another image in its place would not be there in a run that resumes.
                 self._failed = (
-                    f"{self._spec}: {_on_one_line(file.path)} could not be read twice, "
-                    "and then it could: the disk, the network or memory failed for a "
-                    "moment. Start the command again; a run goes on where it was. "
-                    "Should it happen again, remove the file."
+                    f"{self._spec}: {_on_one_line(file.title)} could not be read "
+                    "twice, and then it could: the disk, the network or memory failed "
+                    "for a moment. Start the command again; a run goes on where it "
+                    "was. Should it happen again, remove the file."
                 )
                 raise DataError(self._failed)
             self._bad[place] = why
             count = len(self._bad)
             if count <= _NAMED_AT_MOST:
-                named = name_faults({file.path: self._bad[place]})
+                named = name_faults({file.title: self._bad[place]})
                 told = f"cannot read {named}; another image takes its place."
                 messages.say(f"{self._spec}: {told}", sys.stderr)
             fault = self.fault()
@@ -162,7 +162,7 @@ class Verdicts:
         """
         known = _read(path)
         for place, file in enumerate(self._files):
-            line = known.get(file.path)
+            line = known.get(file.title)
             if line is None or (line["size"], line["time"]) != (file.size, file.time):
                 continue
             if line["verdict"] == GOOD:
@@ -190,12 +190,13 @@ class Verdicts:
         own = {**dict.fromkeys(self._good, GOOD), **self._bad}
         lines = []
         for place, verdict in sorted(own.items()):
-            path, _, size, time, _ = self._files[place]
-            lines.append({"path": path, "size": size, "time": time, "verdict": verdict})
+            file = self._files[place]
+            line = {"path": file.title, "size": file.size, "time": file.time}
+            lines.append({**line, "verdict": verdict})
         with _writing:
             others = _read(self._kept_in)
             for file in self._files:
-                others.pop(file.path, None)
+                others.pop(file.title, None)
             _write(self._kept_in, [*lines, *others.values()])
 
 

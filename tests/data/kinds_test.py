@@ -6,7 +6,8 @@ from simclr_tf.data import DataError, load
 from simclr_tf.data.kinds import KINDS
 
 _NOTATION = (
-    "Use shapes, npz:PATH, folder:PATH, list:FILE, tfrecord:GLOB, tfds:NAME or "
+    "Use shapes, npz:PATH, folder:PATH, pages:PATH (a folder whose TIFF pages are "
+    "images of their own), list:FILE, tfrecord:GLOB, tfds:NAME or "
     "package.module:function:ARGUMENT of your own."
 )
 

@@ -13,7 +13,8 @@ import tensorflow as tf
 
 from simclr_tf.augmentation import evaluation_view
 from simclr_tf.errors import UserError
-from simclr_tf.export import export_encoder
+from simclr_tf.export import export_encoder, value_range_of
+from simclr_tf.export.servable import servable
 from simclr_tf.methods import method_class
 from simclr_tf.model import Learner, SimCLR
 from tests import tiny
@@ -147,6 +148,32 @@ def test_metadata_lies_beside(exported):
     assert metadata["projection_dim"] == 5
     assert metadata["precision"] == "float32"
     assert metadata["tensorflow"] == tf.__version__
+    assert value_range_of(exported) is None
+
+
+def _deep(values):
+    """A PNG of 16 bits, and the picture of 8 that it is in 0..4095."""
+    pixels = np.broadcast_to(values[..., None], [*values.shape, 3])
+    shown = np.round(pixels * (255 / 4095)).astype(np.uint8)
+    return tf.io.encode_png(values[..., None]).numpy(), shown
+
+
+def test_files_of_16_bits_are_seen_in_the_stated_range(model):
+    values = np.random.default_rng(0).integers(0, 4096, [SIDE, SIDE]).astype(np.uint16)
+    contents, shown = _deep(values)
+    outside, _ = _deep(2 * values)
+    _, signatures = servable(model, SIDE, 3, (0.0, 4095.0))
+    got = signatures["jpeg"](bytes=tf.constant([contents, outside]))["features"]
+    expected = signatures["serving_uint8"](images=tf.constant(shown[None]))["features"]
+    np.testing.assert_allclose(got[:1], expected, atol=1e-5)
+    assert np.isnan(got[1]).all()
+
+
+@pytest.mark.exhaustive
+def test_the_stated_range_lies_beside(model, tmp_path):
+    path = tmp_path / "encoder"
+    export_encoder(model, path, image_size=SIDE, value_range=(0, 4095))
+    assert value_range_of(path) == (0.0, 4095.0)
 
 
 def files_in(folder):

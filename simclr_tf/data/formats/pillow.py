@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from typing import BinaryIO
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -13,14 +14,20 @@ from simclr_tf.data.image_headers import MAX_PIXELS
 BACKGROUND = (255, 255, 255)
 
 
-def open_image(contents: bytes) -> Image.Image:
-    """The first picture of a file, not decoded yet.
+def open_image(file: bytes | BinaryIO, page: int = 0) -> Image.Image:
+    """A picture of a file, not decoded yet.
+
+    Args:
+      file: its contents, or the file itself, opened for reading.
+      page: which of its pictures, the first being 0.
 
     Raises:
       ValueError: where it claims more than `MAX_PIXELS` pixels.
       OSError: where it is damaged.
     """
-    image = Image.open(io.BytesIO(contents))
+    image = Image.open(io.BytesIO(file) if isinstance(file, bytes) else file)
+    if page:
+        image.seek(page)
     width, height = image.size
     if width * height > MAX_PIXELS:
         raise ValueError(
