@@ -193,10 +193,12 @@ class OwnViews(tf.keras.layers.Layer):
     def from_config(cls, config: dict) -> OwnViews:
         config = dict(config)
         config.pop("trainable", None)
-        # Of a SavedModel the older form is read, in which the function for all kinds of
-        # objects knows no layer by its name; that for layers knows functions too.
-        augment = tf.keras.layers.deserialize(config.pop("augment"))
-        return cls(augment, **config)
+        kept = config.pop("augment")
+        deserialize = tf.keras.saving.deserialize_keras_object
+        # In the older form, that of a SavedModel, it finds no layer of Keras by its name.
+        if isinstance(kept, dict) and "module" not in kept:
+            deserialize = tf.keras.layers.deserialize
+        return cls(deserialize(kept), **config)
 
 
 def as_augmenter(augmenter: Any) -> Any:
