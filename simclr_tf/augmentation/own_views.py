@@ -195,7 +195,7 @@ class OwnViews(tf.keras.layers.Layer):
         config.pop("trainable", None)
         kept = config.pop("augment")
         deserialize = tf.keras.saving.deserialize_keras_object
-        # In the older form, that of a SavedModel, it finds no layer of Keras by its name.
+        # In the older form, that of a SavedModel, it finds no layer by its name.
         if isinstance(kept, dict) and "module" not in kept:
             deserialize = tf.keras.layers.deserialize
         return cls(deserialize(kept), **config)

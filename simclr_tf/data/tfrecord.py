@@ -105,8 +105,8 @@ def load_tfrecord(
         return tensor_source(index, parse, tensors, form, **about)
     canvas = canvas_size(image_size)
     about |= {"image_shape": (canvas, canvas, 3), "value_range": form.value_range}
-    files = _some_files(index, parse, form.value_range)
-    require_levels(files, form.value_range, about["spec"])
+    some = _some_files(index, parse, form.value_range)
+    require_levels(some, form.value_range, about["spec"])
     return RecordSource(index, parse, canvas, **about)
 
 
