@@ -362,7 +362,7 @@ def _look(
 def _samples(files: Sequence[File], value_range: ValueRange | None) -> Iterator[Sample]:
     """Of files that are still there."""
     for file in files:
-        with contextlib.suppress(OSError, tf.errors.OpError):
+        with contextlib.suppress(OSError, ValueError, tf.errors.OpError):
             if file.page is None:
                 contents = tf.io.read_file(file.path).numpy()
                 yield sample_of(file.title, contents, value_range)

@@ -94,7 +94,7 @@ def _is_plain(file: BinaryIO, page: int) -> bool:
     """Whether Pillow reads the file without loss: 8 bits a sample, or 1."""
     try:
         bits = pillow.open_image(file, page).tag_v2.get(_BITS, (1,))
-    except OSError:  # BigTIFF, and kinds that Pillow does not know.
+    except (OSError, EOFError):  # BigTIFF, and kinds that Pillow does not know.
         return False
     return all(each in (1, 2, 4, 8) for each in np.atleast_1d(bits))
 
