@@ -8,6 +8,7 @@ import zlib
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 # keras-cv prints a greeting to stdout, which belongs to the program that imports us.
@@ -21,6 +22,8 @@ from simclr_tf.errors import UserError
 _PLACES = frozenset({"bounding_boxes", "keypoints", "segmentation_masks"})
 
 Transformations = Mapping[str, tf.Tensor]
+# One image's row of them.
+Drawn = Mapping[str, np.ndarray]
 
 
 def to_unit_range(images: tf.Tensor, dtype: tf.DType = tf.float32) -> tf.Tensor:
@@ -131,6 +134,21 @@ class StatelessAugmentation(keras_cv.layers.VectorizedBaseImageAugmentationLayer
         image = tf.transpose(image, [0, 3, 1, 2])
         image = self.augment_images(image, transformations)
         return tf.transpose(image, [0, 2, 3, 1])
+
+    def describe(self, drawn: Drawn, shape: tuple[int, int, int]) -> str:
+        """What was drawn for an image, in words for a person who sees its view.
+
+        Args:
+          drawn: the image's row of each parameter that `sample` returns.
+          shape: height, width and channels of the image.
+
+        Returns:
+          Lines; here each number with its name.
+        """
+        numbers = {
+            k: v for k, v in drawn.items() if np.ndim(v) == 0 and v.dtype != bool
+        }
+        return "\n".join(f"{name} {value:.2g}" for name, value in numbers.items())
 
     def fresh_seeds(self, batch_size: int | tf.Tensor) -> tf.Tensor:
         """New int32 seeds `[batch_size, 2]`, different at each call."""

@@ -11,6 +11,7 @@ import tensorflow as tf
 from simclr_tf import randomness
 from simclr_tf.augmentation import color
 from simclr_tf.augmentation.base import (
+    Drawn,
     StatelessAugmentation,
     Transformations,
     per_image,
@@ -95,6 +96,17 @@ class RandomColorJitter(StatelessAugmentation):
             "order": _random_order(draws[:, 5:9]),
             "seeds": tf.cast(seeds, tf.int32),
         }
+
+    def describe(self, drawn: Drawn, shape: tuple[int, int, int]) -> str:
+        additive = self.brightness_rule == "additive"
+        brightness = f"{drawn['brightness']:{'+.2f' if additive else '.2f'}}"
+        lines = [f"brightness {brightness}", f"contrast {drawn['contrast']:.2f}"]
+        if shape[-1] == 3:
+            lines.append(f"saturation {drawn['saturation']:.2f}")
+            lines.append(f"hue {drawn['hue']:+.2f}")
+        elif shape[-1] > 1:
+            lines.append("(of channel 1)")
+        return "\n".join(lines)
 
     def _factor(self, draws: tf.Tensor) -> tf.Tensor:
         spread = 0.8 * self.strength

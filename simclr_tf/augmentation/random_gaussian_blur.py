@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from simclr_tf import randomness
 from simclr_tf.augmentation.base import (
+    Drawn,
     StatelessAugmentation,
     Transformations,
     per_image,
@@ -87,6 +88,9 @@ class RandomGaussianBlur(StatelessAugmentation):
             lambda image: _blur_one(_cut(image), transformations["sigma"], radius),
             image,
         )
+
+    def describe(self, drawn: Drawn, shape: tuple[int, int, int]) -> str:
+        return f"sigma {drawn['sigma']:.2f} px"
 
     def get_config(self) -> dict:
         return {

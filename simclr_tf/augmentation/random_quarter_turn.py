@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from simclr_tf import randomness
 from simclr_tf.augmentation.base import (
+    Drawn,
     StatelessAugmentation,
     Transformations,
     per_image,
@@ -55,6 +56,9 @@ class RandomQuarterTurn(StatelessAugmentation):
         turned = tf.where(turns == 1, tf.reverse(across, [1]), images)
         turned = tf.where(turns == 2, tf.reverse(images, [1, 2]), turned)
         return tf.where(turns == 3, tf.reverse(across, [2]), turned)
+
+    def describe(self, drawn: Drawn, shape: tuple[int, int, int]) -> str:
+        return f"by {90 * int(drawn['turns'])} degrees"
 
     def get_config(self) -> dict:
         return {**super().get_config(), "probability": self.probability}

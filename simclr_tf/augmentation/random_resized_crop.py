@@ -7,7 +7,7 @@ import math
 import tensorflow as tf
 
 from simclr_tf import randomness
-from simclr_tf.augmentation.base import StatelessAugmentation, Transformations
+from simclr_tf.augmentation.base import Drawn, StatelessAugmentation, Transformations
 from simclr_tf.augmentation.resize import crop_and_resize
 from simclr_tf.errors import UserError
 
@@ -102,6 +102,10 @@ class RandomResizedCrop(StatelessAugmentation):
             maximum_iterations=_ROUNDS,
         )
         return {"boxes": tf.cast(boxes, tf.int32)}
+
+    def describe(self, drawn: Drawn, shape: tuple[int, int, int]) -> str:
+        height, width = drawn["boxes"][2:]
+        return f"{height * width / (shape[0] * shape[1]):.0%} of the area"
 
     def _attempt(
         self, draws: tf.Tensor, sizes: tf.Tensor

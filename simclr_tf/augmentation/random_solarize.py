@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from simclr_tf import randomness
 from simclr_tf.augmentation.base import (
+    Drawn,
     StatelessAugmentation,
     Transformations,
     per_image,
@@ -49,6 +50,9 @@ class RandomSolarize(StatelessAugmentation):
         """Images `[B, H, W, C]` in [0, 1] to the same."""
         inverted = per_image(transformations["solarize"]) & (images >= self.threshold)
         return tf.where(inverted, 1.0 - images, images)
+
+    def describe(self, drawn: Drawn, shape: tuple[int, int, int]) -> str:
+        return f"from {self.threshold:g} on"
 
     def get_config(self) -> dict:
         settings = {"probability": self.probability, "threshold": self.threshold}

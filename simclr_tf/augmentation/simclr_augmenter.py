@@ -174,11 +174,11 @@ class SimCLRAugmenter(StatelessAugmentation):
         self, views: tf.Tensor, transformations: Transformations
     ) -> tf.Tensor:
         for key, layer in list(self.keyed_layers().items())[1:]:
-            if self._takes(layer, views.shape[-1]):
+            if self.takes(layer, views.shape[-1]):
                 views = layer.augment_images(views, transformations[key])
         return tf.clip_by_value(views, 0.0, 1.0)
 
-    def _takes(self, layer: StatelessAugmentation, channels: int | None) -> bool:
+    def takes(self, layer: StatelessAugmentation, channels: int | None) -> bool:
         """Whether to call a layer: one of `layers` says itself what it cannot take."""
         recipes_gray = self._is_recipe and type(layer) is RandomGrayscale
         return channels in (3, None) or not recipes_gray
@@ -215,7 +215,7 @@ class SimCLRAugmenter(StatelessAugmentation):
         """
         in_taps = 1 if self.flip is None else 2
         for key, layer in list(self.keyed_layers().items())[in_taps:]:
-            if self._takes(layer, view.shape[2]):
+            if self.takes(layer, view.shape[2]):
                 view = layer.augment_one(view, transformations[key])
         height, width = height_and_width(self.image_size)
         pixels = tf.reshape(view, [-1, height])

@@ -9,7 +9,7 @@ from simclr_tf.data.batches import (
     steps_per_epoch,
 )
 from simclr_tf.data.failures import data_errors
-from simclr_tf.data.few_images import preview
+from simclr_tf.data.few_images import preview, unaugmented
 from simclr_tf.data.file_views import cuts_files
 from simclr_tf.data.image_form import AS_IT_IS, ImageForm
 from simclr_tf.data.kinds import NOTATION, load
@@ -49,5 +49,6 @@ __all__ = [
     "sample",
     "sample_sizes",
     "steps_per_epoch",
+    "unaugmented",
     "write_prepared",
 ]

@@ -10,6 +10,7 @@ from simclr_tf.data.batches import evaluation_batches, spread
 from simclr_tf.data.failures import data_errors
 from simclr_tf.data.file_views import crops_of_files, cuts_files
 from simclr_tf.data.source import Source
+from simclr_tf.image_size import ImageSize
 
 
 def preview(
@@ -31,12 +32,27 @@ def preview(
       DataError: where an image cannot be read.
     """
     part = spread(source, count)
-    side = augmenter.image_size
+    images = unaugmented(source, count, augmenter.image_size)
     with data_errors(source):
-        batches = evaluation_batches(part, batch_size=len(part), image_size=side)
-        images = next(iter(batches))["image"]
         views = list(_views(part, augmenter, seed, epochs))
     return images, tf.concat(views, axis=1)
+
+
+def unaugmented(source: Source, count: int, image_size: ImageSize) -> tf.Tensor:
+    """Evaluation views, in [0, 1] `[N, h, w, C]`, of the images of `preview`.
+
+    Args:
+      source: where images come from.
+      count: how many images at most.
+      image_size: side of the views in pixels, or height and width.
+
+    Raises:
+      DataError: where an image cannot be read.
+    """
+    part = spread(source, count)
+    with data_errors(source):
+        batches = evaluation_batches(part, batch_size=len(part), image_size=image_size)
+        return next(iter(batches))["image"]
 
 
 def _views(

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 
 import numpy as np
 import tensorflow as tf
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, FigureBase
 
 from simclr_tf.errors import UserError
 
-_CELL_INCHES = 1.1
+CELL_INCHES = 1.1
 _DOTS_PER_INCH = 130
 
 
@@ -27,8 +28,32 @@ def draw_views(images: np.ndarray, views: np.ndarray, title: str) -> Figure:
       title: over the picture.
     """
     rows, columns = views.shape[:2]
-    size = ((columns + 1.15) * _CELL_INCHES, (rows + 0.6) * _CELL_INCHES)
+    size = ((columns + 1.15) * CELL_INCHES, (rows + 0.6) * CELL_INCHES)
     figure = Figure(figsize=size, layout="constrained")
+    draw_rows(figure, images, views)
+    figure.suptitle(title, fontsize=10)
+    return figure
+
+
+def draw_rows(
+    figure: FigureBase,
+    images: np.ndarray,
+    views: np.ndarray,
+    names: Sequence[str] | None = None,
+) -> np.ndarray:
+    """The rows of `draw_views` in a figure or a part of one.
+
+    Args:
+      figure: takes them.
+      images: see `draw_views`.
+      views: see `draw_views`.
+      names: over the columns of views; "view 1" and so on where None.
+
+    Returns:
+      The axes `[N, V + 2]`; the image's in column 0, the views' from column 2 on.
+    """
+    rows, columns = views.shape[:2]
+    names = names or [f"view {view + 1}" for view in range(columns)]
     widths = [1, 0.05, *([1] * columns)]
     grid = figure.subplots(
         rows, columns + 2, squeeze=False, gridspec_kw={"width_ratios": widths}
@@ -38,12 +63,10 @@ def draw_views(images: np.ndarray, views: np.ndarray, title: str) -> Figure:
         for axes, picture in zip(grid[row], pictures):
             axes.axis("off")
             if picture is not None:
-                axes.imshow(_as_rgb(picture), interpolation="nearest")
-    grid[0][0].set_title("image", fontsize=9)
-    for view in range(columns):
-        grid[0][view + 2].set_title(f"view {view + 1}", fontsize=9)
-    figure.suptitle(title, fontsize=10)
-    return figure
+                axes.imshow(as_rgb(picture), interpolation="nearest")
+    for axes, name in zip(grid[0], ["image", "", *names]):
+        axes.set_title(name, fontsize=9)
+    return grid
 
 
 def channels_drawn(channels: int) -> str:
@@ -55,8 +78,8 @@ def channels_drawn(channels: int) -> str:
     return f"channels 1 to 3 of {channels} as red, green, blue"
 
 
-def _as_rgb(picture: np.ndarray) -> np.ndarray:
-    """`[H, W, C]` to RGB in [0, 1]."""
+def as_rgb(picture: np.ndarray) -> np.ndarray:
+    """`[H, W, C]` to RGB in [0, 1], see `draw_views`."""
     picture = np.clip(picture, 0.0, 1.0)
     if picture.shape[-1] == 1:
         return np.repeat(picture, 3, axis=-1)
