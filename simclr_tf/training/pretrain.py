@@ -22,10 +22,11 @@ from simclr_tf.training.image_verdicts import keeping_verdicts
 from simclr_tf.training.judge import begin_judging
 from simclr_tf.training.monitor import make_monitor
 from simclr_tf.training.precision import has_fast_bfloat16
-from simclr_tf.training.pretrain_loop import PretrainLoop
+from simclr_tf.training.pretrain_loop import PretrainingParts, measurement_of
 from simclr_tf.training.recipe import Recipe, ResolvedRecipe
 from simclr_tf.training.result import result_before, write_result
 from simclr_tf.training.run_folder import RunFolder
+from simclr_tf.training.run_loop import RunLoop
 from simclr_tf.training.run_settings import load_and_resolve
 from simclr_tf.training.starting_weights import load_encoder
 
@@ -106,22 +107,38 @@ def pretrain(
         judge = begin_judging(
             settings, run, data, model, monitor, crew, begun.step, say
         )
-        loop = PretrainLoop(
-            recipe=settings,
+        parts = PretrainingParts(settings, data, model, begun.calendar, data_service)
+        loop = RunLoop(
             run=run,
-            data=data,
-            monitor=monitor,
-            judge=judge,
             model=model,
             begun=begun,
             crew=crew,
             often=often,
-            data_service=data_service,
-            seconds_measuring=budget.spent if budget else 0.0,
+            part=parts.part,
+            measurement=measurement_of(settings, model, monitor, judge),
+            shown={**model.method.shown, "probe": "probe_accuracy"},
+            pixels=parts.pixels,
+            sources=(data.train, data.bank, data.queries),
+            batch_size=settings.batch_size,
+            steps_per_execution=settings.steps_per_execution,
             say=say,
+            seconds_before=budget.spent if budget else 0.0,
         )
         loop.run_to_end()
-        return _result(loop) if crew.is_chief else {}
+        if not crew.is_chief:
+            return {}
+        total = begun.calendar.total
+        before = result_before(run, total, say) if begun.step == total else None
+        return before or write_result(
+            run,
+            settings,
+            data,
+            model,
+            judge,
+            steps=total,
+            seconds=loop.seconds,
+            say=say,
+        )
 
 
 def _budget(
@@ -132,25 +149,6 @@ def _budget(
         return None
     require_one_machine(crew, data_service)
     return Budget(minutes, time.monotonic())
-
-
-def _result(loop: PretrainLoop) -> dict:
-    """What result.json holds, or held where all steps were taken before."""
-    run, total, say = loop.run, loop.begun.calendar.total, loop.say
-    if loop.begun.step == total:
-        before = result_before(run, total, say)
-        if before is not None:
-            return before
-    return write_result(
-        run,
-        loop.recipe,
-        loop.data,
-        loop.model,
-        loop.judge,
-        steps=total,
-        seconds=loop.seconds,
-        say=say,
-    )
 
 
 def _silent(line: str) -> None:

@@ -19,7 +19,7 @@ from simclr_tf.training import (
     RunFolderError,
     Stopped,
     pretrain,
-    pretrain_loop,
+    run_loop,
 )
 from simclr_tf.training.checkpoints import Checkpoints
 from simclr_tf.training.journal import Journal
@@ -270,9 +270,9 @@ def test_a_finished_run_without_its_figures_says_so(recipe, whole, tmp_path):
     assert result["images_per_second"] is None
 
 
-def _poison(monkeypatch, step):
-    """Has a weight become NaN in a step, as an overflow does."""
-    make = pretrain_loop.make_train_function
+def _poison(monkeypatch, step, place=0):
+    """Has the weight at a place become NaN in a step, as an overflow does."""
+    make = run_loop.make_train_function
 
     def poisoned(learn, strategy):
         take, taken = make(learn, strategy), iter(range(1, 99))
@@ -280,13 +280,13 @@ def _poison(monkeypatch, step):
         def train(batches, steps):
             values = take(batches, steps)
             if next(taken) == step:
-                weight = learn.__self__.trainable_variables[0]
+                weight = learn.__self__.trainable_variables[place]
                 weight.assign(weight * np.nan)
             return values
 
         return train
 
-    monkeypatch.setattr(pretrain_loop, "make_train_function", poisoned)
+    monkeypatch.setattr(run_loop, "make_train_function", poisoned)
 
 
 @pytest.mark.parametrize(
@@ -332,7 +332,8 @@ def test_an_epoch_of_one_step_whose_loss_was_that_of_the_first_weights(
 
 
 def test_nan_is_looked_for_whenever_progress_is_shown(recipe, tmp_path, monkeypatch):
-    _poison(monkeypatch, 1)
+    # The head's: on some processors a relu makes 0 of the NaN that the encoder's makes.
+    _poison(monkeypatch, 1, place=-1)
     monkeypatch.setattr(Progress, "due", lambda self: True)
     with pytest.raises(Diverged, match="loss became nan in epoch 1"):
         _train(recipe, tmp_path / "run")
@@ -362,7 +363,7 @@ def test_changed_data_is_refused_or_begins_an_epoch_anew(
         _train(recipe, run)
     with monkeypatch.context() as patch:
         # Before its first step.
-        patch.setattr(pretrain_loop.PretrainLoop, "run_to_end", lambda self: _kill())
+        patch.setattr(run_loop.RunLoop, "run_to_end", lambda self: _kill())
         said = _train(recipe, run, accept_changed_data=True)
     assert "Epoch 2 begins anew with the data as it is now" in said
     said = _train(recipe, run)  # Accepted once is accepted.

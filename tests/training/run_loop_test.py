@@ -3,24 +3,22 @@
 import time
 import types
 
-from simclr_tf.training.pretrain_loop import PretrainLoop
+from simclr_tf.training.run_loop import RunLoop
 
 
 def test_the_first_steps_which_are_compiled_tell_nothing_of_the_time_left(monkeypatch):
     now = [0.0]
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
-    recipe = types.SimpleNamespace(
-        batch_size=10, early_epochs=0, image_size=32, view_size=lambda epoch: 32
-    )
-    calendar = types.SimpleNamespace(total=11, begin_of=lambda epoch: 0)
-    nothing = dict.fromkeys(
-        ("run", "data", "monitor", "judge", "model", "often", "data_service", "say")
-    )
-    loop = PretrainLoop(
-        recipe=recipe,
+    calendar = types.SimpleNamespace(total=11)
+    nothing = dict.fromkeys(("run", "model", "often", "part", "measurement", "say"))
+    loop = RunLoop(
         begun=types.SimpleNamespace(calendar=calendar, step=0, seconds=0.0),
         crew=types.SimpleNamespace(is_chief=False),
-        seconds_measuring=0.0,
+        shown={},
+        pixels=lambda images: 32.0 * 32 * images,
+        sources=(),
+        batch_size=10,
+        steps_per_execution=1,
         **nothing,
     )
     taken = []
