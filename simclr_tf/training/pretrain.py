@@ -9,7 +9,7 @@ from collections.abc import Callable
 import tensorflow as tf
 
 from simclr_tf import messages
-from simclr_tf.data import Source, require_divisible, steps_per_epoch
+from simclr_tf.data import PretrainingData, Source, require_divisible, steps_per_epoch
 from simclr_tf.distribution.crew import Crew
 from simclr_tf.model import Learner
 from simclr_tf.training.announcement import announce
@@ -19,7 +19,7 @@ from simclr_tf.training.checkpoints import newest_state
 from simclr_tf.training.fit_to_time import Budget, require_one_machine
 from simclr_tf.training.how_often import HowOften
 from simclr_tf.training.image_verdicts import keeping_verdicts
-from simclr_tf.training.judge import begin_judging
+from simclr_tf.training.judge import Judge, begin_judging
 from simclr_tf.training.monitor import make_monitor
 from simclr_tf.training.precision import has_fast_bfloat16
 from simclr_tf.training.pretrain_loop import PretrainingParts, measurement_of
@@ -125,20 +125,27 @@ def pretrain(
             seconds_before=budget.spent if budget else 0.0,
         )
         loop.run_to_end()
-        if not crew.is_chief:
-            return {}
-        total = begun.calendar.total
-        before = result_before(run, total, say) if begun.step == total else None
-        return before or write_result(
-            run,
-            settings,
-            data,
-            model,
-            judge,
-            steps=total,
-            seconds=loop.seconds,
-            say=say,
-        )
+        return _result(loop, settings, data, judge)
+
+
+def _result(
+    loop: RunLoop, recipe: ResolvedRecipe, data: PretrainingData, judge: Judge
+) -> dict:
+    """What result.json holds, or held where all steps were taken before."""
+    run, total, say = loop.run, loop.begun.calendar.total, loop.say
+    if not loop.crew.is_chief:
+        return {}
+    before = result_before(run, total, say) if loop.begun.step == total else None
+    return before or write_result(
+        run,
+        recipe,
+        data,
+        loop.model,
+        judge,
+        steps=total,
+        seconds=loop.seconds,
+        say=say,
+    )
 
 
 def _budget(
