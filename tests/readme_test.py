@@ -1,5 +1,6 @@
 """What the documents say is true: snippets run, command lines parse, links lead on."""
 
+import csv
 import math
 import pathlib
 import re
@@ -7,11 +8,13 @@ import shlex
 import sys
 
 import numpy as np
+import pyarrow.parquet
 import pytest
 import tensorflow as tf
 
 from simclr_tf.cli.main import COMMANDS, main
-from tests import sample_images
+from simclr_tf.embeddings import FORMATS
+from tests import sample_images, tiny
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 DOCUMENTS = sorted(
@@ -115,6 +118,28 @@ def test_the_snippet_for_user_code_runs(
         assert float(ends[-1]) < float(ends[0])  # Means of whole epochs.
     loaded = tf.saved_model.load("encoder")
     assert loaded(tf.zeros([2, 80, 100, 3], tf.uint8)).shape == [2, width]
+
+
+def test_what_embed_writes_is_read_as_stated(tmp_path, monkeypatch, images_npz):
+    """Each paragraph of the snippet reads its file, and all give the same."""
+    snippet = re.search(
+        r"runs this on what embed wrote. -->\n```python\n(.*?)```",
+        (ROOT / "README.md").read_text(),
+        re.DOTALL,
+    )[1]
+    monkeypatch.chdir(tmp_path)
+    found = []
+    for ending, paragraph in zip(FORMATS, snippet.split("\n\n")):
+        flags = ["--random", f"--encoder={tiny.NAME}", "--image_size=8"]
+        flags += [f"--dataset=npz:{images_npz}", "--split=test"]
+        assert main(["embed", *flags, f"--output=features{ending}"]) == 0
+        scope = {"np": np, "tf": tf, "csv": csv, "D": tiny.FEATURES}
+        scope["pyarrow"] = pyarrow
+        exec(paragraph, scope)
+        found.append(scope["features"])
+    for features in found:
+        assert features.shape == (1000, tiny.FEATURES)
+        np.testing.assert_array_equal(features, found[0])
 
 
 @pytest.mark.slow

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import io
+import os
 
-import numpy as np
+import tensorflow as tf
 from absl import flags
 
-from simclr_tf.cli import encoder_flags, output
+from simclr_tf.cli import embedded, encoder_flags, output
 from simclr_tf.cli.command import Command, UsageError
 from simclr_tf.data import NOTATION, load
+from simclr_tf.embeddings import FORMATS, Parts, Table, writer_for
 from simclr_tf.messages import say
+from simclr_tf.training.stop_signal import StopSignal
 
 
 def _define(values: flags.FlagValues) -> None:
@@ -22,39 +24,57 @@ def _define(values: flags.FlagValues) -> None:
         flag_values=values,
     )
     flags.DEFINE_string("split", "train", "split of the dataset", flag_values=values)
-    flags.DEFINE_string("output", "embeddings.npz", "file to write", flag_values=values)
+    flags.DEFINE_string(
+        "output",
+        "embeddings.npz",
+        f"file to write, which ends in one of {', '.join(FORMATS)}",
+        flag_values=values,
+    )
 
 
 def _run(values: flags.FlagValues) -> None:
     output.require_writable_file(values.output)
+    write = writer_for(values.output)
     loaded = encoder_flags.load(values)
     dataset = values.dataset or loaded.dataset
     if dataset is None:
         raise UsageError("Name the images with --dataset.")
-    size, form = loaded.loaded_size, loaded.form
-    source = load(dataset, values.split, image_size=size, form=form)
+    source = load(
+        dataset, values.split, image_size=loaded.loaded_size, form=loaded.form
+    )
     say(str(source))
-    features, labels = encoder_flags.features(loaded, source, values.batch_size)
-    arrays = {"features": features}
-    if labels is not None:
-        arrays["labels"] = labels
-    if source.class_names is not None:
-        arrays["classes"] = np.array(source.class_names)
-    if source.paths is not None:
-        arrays["paths"] = np.delete(np.array(source.paths), source.unreadable())
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, **arrays)
-    output.write(values.output, buffer.getvalue())
-    count, width = features.shape
+    parent, name = os.path.split(values.output)
+    of_all = embedded.digest(values, loaded, source)
+    parts = Parts(embedded.folder_of(parent, f".{name}.parts", of_all))
+    others = embedded.outdated(parts.folder)
+    if others and not parts.count:
+        say(
+            "Images, weights or settings have changed since this command was stopped: "
+            "it begins anew."
+        )
+    with StopSignal() as stop:
+
+        def go_on() -> None:
+            if stop.requested:
+                raise embedded.stopped(parts, len(source))
+
+        with output.write_errors(values.output):
+            embedded.fill(parts, loaded, source, values.batch_size, stop)
+        table = Table(source, parts, before_block=go_on)
+        with output.replacing(values.output) as aside:
+            write(table, aside)
+    for folder in (parts.folder, *others):
+        tf.io.gfile.rmtree(folder)
+    embedded.say_left_out(len(table.bad), len(source))
     say(
-        f"{count:,} features of {width} numbers, with {', '.join(arrays)}, are in "
-        f"{values.output}."
+        f"{table.count:,} features of {table.width} numbers, with "
+        f"{', '.join(table.columns())}, are in {values.output}."
     )
 
 
 EMBED = Command(
     name="embed",
-    summary="features of a dataset into an .npz file",
+    summary="features of a dataset into .npz, .parquet, .csv or .tfrecord",
     define=_define,
     run=_run,
     example="simclr embed --run=runs/photos --dataset=folder:photos --output=h.npz",

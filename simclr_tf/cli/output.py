@@ -23,7 +23,7 @@ def require_writable(path: str) -> None:
     if not os.path.basename(path.rstrip("/")):
         raise UsageError(f"--output={path} names no file.")
     aside = whole_files.aside_of(path)
-    with _write_errors(path):
+    with write_errors(path):
         tf.io.gfile.makedirs(os.path.dirname(aside) or ".")
         with tf.io.gfile.GFile(aside, "w") as file:
             file.write("")
@@ -48,7 +48,7 @@ def replacing(path: str) -> Iterator[str]:
     Raises:
       UsageError: where `path` cannot be written.
     """
-    with _write_errors(path), whole_files.replacing_file(path) as aside:
+    with write_errors(path), whole_files.replacing_file(path) as aside:
         yield aside
 
 
@@ -58,12 +58,13 @@ def write(path: str, data: bytes) -> None:
     Raises:
       UsageError: where it cannot be written.
     """
-    with _write_errors(path):
+    with write_errors(path):
         whole_files.replace_file(path, data)
 
 
 @contextlib.contextmanager
-def _write_errors(path: str) -> Iterator[None]:
+def write_errors(path: str) -> Iterator[None]:
+    """Raises UsageError where a file that --output names cannot be written."""
     try:
         yield
     except whole_files.FILE_ERRORS as error:

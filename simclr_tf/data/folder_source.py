@@ -63,6 +63,10 @@ class FolderSource(Source):
             page = "" if file.page is None else f" {file.page}"
             yield f"{file.name} {max(file.size, 0)}{page}"
 
+    def states(self) -> Iterable[str]:
+        """See `Source`."""
+        return (f"{file.name} {file.time}" for file in self._files)
+
     def find_fault(self) -> str | None:
         """See `Source`: files that changed since they were listed, or are too bad."""
         changed = {}

@@ -88,6 +88,11 @@ class RecordSource(Source):
         chosen = np.stack([self._index.file, self._index.offset]).astype("<i8")
         yield hashlib.sha256(chosen.tobytes()).hexdigest()
 
+    def states(self) -> Iterator[str]:
+        """See `Source`."""
+        for file, (size, time) in zip(self._index.files, self._index.states):
+            yield f"{file} {size} {time}"
+
     def find_fault(self) -> str | None:
         """See `Source`: files that changed since they were indexed."""
         changed = []

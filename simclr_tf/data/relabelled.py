@@ -48,6 +48,10 @@ class Relabelled(Source):
         """See `Source`."""
         return self._base.identity()
 
+    def states(self) -> Iterable[str]:
+        """See `Source`."""
+        return self._base.states()
+
     def find_fault(self) -> str | None:
         """See `Source`."""
         return self._base.find_fault()

@@ -151,6 +151,14 @@ class Source:
         """
         return ()
 
+    def states(self) -> Iterable[str]:
+        """When the files of the data were last changed, as far as that is known.
+
+        With `identity` it tells whether what was computed from the images still holds:
+        a file may be replaced by another of its size. Copies of the data differ in it.
+        """
+        return ()
+
     def fingerprint(self) -> dict[str, object]:
         """The data in a few words, to notice when it has changed.
 

@@ -43,6 +43,10 @@ class Subset(Source):
         yield from self._base.identity()
         yield hashlib.sha256(self._places.numpy().tobytes()).hexdigest()
 
+    def states(self) -> Iterable[str]:
+        """See `Source`."""
+        return self._base.states()
+
     def find_fault(self) -> str | None:
         """See `Source`."""
         return self._base.find_fault()

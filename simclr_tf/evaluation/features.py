@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 import tensorflow as tf
@@ -53,24 +53,48 @@ def encode(
         the model cannot be called with its images, or the model's output is not such a
         tensor.
     """
+    features, labels, done = [], [], 0
+    for h, y in encode_batches(model, dataset, strategy=strategy):
+        features.append(h)
+        if y is not None:
+            labels.append(y)
+        done += len(h)
+        if progress is not None:
+            progress(done)
+    if not done:
+        raise UserError("dataset must hold at least one example, got none")
+    return np.concatenate(features), np.concatenate(labels) if labels else None
+
+
+def encode_batches(
+    model: Callable[..., tf.Tensor],
+    dataset: tf.data.Dataset,
+    *,
+    strategy: tf.distribute.Strategy | None = None,
+) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
+    """As `encode`, batch by batch, so that memory holds one.
+
+    Args:
+      model: see `encode`.
+      dataset: see `encode`.
+      strategy: see `encode`.
+
+    Yields:
+      (features, labels) of each batch: float32 `[B, D]`, and int64 `[B]` or None.
+
+    Raises:
+      UserError: as `encode`, but for an empty dataset, which gives nothing.
+    """
     if not callable(model):
         raise UserError(f"model must be callable, got a {type(model).__name__}")
     image = _image_spec(dataset)
     # One graph for whole batches and the remainder alike.
     shape = image.shape if image.shape.rank is None else [None, *image.shape[1:]]
     represent = _graph(model, tf.TensorSpec(shape, image.dtype), strategy)
-
-    features, labels, done = [], [], 0
     for batch in dataset:
-        features.append(_represent(represent, batch["image"]))
-        if "label" in batch:
-            labels.append(batch["label"].numpy().astype(np.int64))
-        done += len(features[-1])
-        if progress is not None:
-            progress(done)
-    if not done:
-        raise UserError("dataset must hold at least one example, got none")
-    return np.concatenate(features), np.concatenate(labels) if labels else None
+        h = _represent(represent, batch["image"])
+        labels = batch["label"].numpy().astype(np.int64) if "label" in batch else None
+        yield h, labels
 
 
 def _image_spec(dataset: tf.data.Dataset) -> tf.TensorSpec:
