@@ -7,7 +7,7 @@ import dataclasses
 import tempfile
 from collections.abc import Callable
 
-from simclr_tf.data import PretrainingData, steps_per_epoch
+from simclr_tf.data import Source, steps_per_epoch
 from simclr_tf.distribution.crew import Crew
 from simclr_tf.model import Learner
 from simclr_tf.training import run_files
@@ -18,10 +18,10 @@ from simclr_tf.training.checkpoints import Checkpoints, newest_state
 from simclr_tf.training.data_record import DataRecord
 from simclr_tf.training.how_often import HowOften
 from simclr_tf.training.journal import Journal
-from simclr_tf.training.recipe import ResolvedRecipe
 from simclr_tf.training.result import versions
 from simclr_tf.training.run_folder import RunFolder
 from simclr_tf.training.run_lock import RunLock
+from simclr_tf.training.settings import TrainingSettings
 from simclr_tf.training.stopped import noticing_lost_workers
 
 
@@ -47,9 +47,9 @@ class Begun:
 
 
 def begin_or_resume(
-    recipe: ResolvedRecipe,
+    settings: TrainingSettings,
     run: RunFolder,
-    data: PretrainingData,
+    source: Source,
     model: Learner,
     crew: Crew,
     often: HowOften,
@@ -65,22 +65,22 @@ def begin_or_resume(
       UserError: where the folder is another run's or is in use, its data has changed,
         or workers disagree.
     """
-    lock, aside = _open(run, recipe, crew, stack, say)
+    lock, aside = _open(run, settings, crew, stack, say)
     stack.enter_context(noticing_lost_workers(crew, run.path))
     newest = newest_state(run.checkpoints, say)
-    per_epoch = steps_per_epoch(data.train, recipe.batch_size)
-    now = DataRecord.of(data.train, recipe.all_epochs, per_epoch, model.augmenter)
+    per_epoch = steps_per_epoch(source, settings.batch_size)
+    now = DataRecord.of(source, settings.all_epochs, per_epoch, model.augmenter)
     record = data_record(run, now, newest or 0, accept_changed_data, say)
     calendar = record.calendar
-    checkpoints, step, seconds = _restore(run, recipe, model, calendar, newest, aside)
-    crew.require_same(_facts(step, recipe, record, often))
+    checkpoints, step, seconds = _restore(run, settings, model, calendar, newest, aside)
+    crew.require_same(_facts(step, settings, record, often))
     journal = _journal(run, record, step, stack, say) if crew.is_chief else None
     return Begun(calendar, checkpoints, step, seconds, lock, journal)
 
 
 def _open(
     run: RunFolder,
-    recipe: ResolvedRecipe,
+    settings: TrainingSettings,
     crew: Crew,
     stack: contextlib.ExitStack,
     say: Callable[[str], None],
@@ -91,7 +91,7 @@ def _open(
     run.make()
     lock = stack.enter_context(RunLock(run.lock, say))
     run_files.remove_unfinished(run.path)
-    run.start(recipe)
+    run.start(settings)
     return lock, None
 
 
@@ -109,7 +109,7 @@ def _journal(
 
 def _restore(
     run: RunFolder,
-    recipe: ResolvedRecipe,
+    settings: TrainingSettings,
     model: Learner,
     calendar: Calendar,
     newest: int | None,
@@ -119,7 +119,7 @@ def _restore(
     if calendar.offset:
         with model.distribute_strategy.scope():
             model.compile(
-                build_optimizer(recipe, calendar.steps_per_epoch, calendar.offset)
+                build_optimizer(settings, calendar.steps_per_epoch, calendar.offset)
             )
     checkpoints = Checkpoints(run.checkpoints, model, write_to=aside)
     if not newest:
@@ -132,18 +132,18 @@ def _restore(
 
 def _facts(
     step: int,
-    recipe: ResolvedRecipe,
+    settings: TrainingSettings,
     record: DataRecord,
     often: HowOften,
 ) -> dict[str, object]:
     """What all workers of a run must agree on: they log and save together."""
-    settings = dataclasses.asdict(recipe)
+    values = dataclasses.asdict(settings)
     # Hosts may keep the same images in different places.
     for name in ("dataset", "test_dataset", "eval_dataset"):
-        del settings[name]
+        values.pop(name, None)
     return {
         "steps done": step,
-        "settings": settings,
+        "settings": values,
         "log_every and checkpoint_steps": [often.log_every, often.checkpoint_steps],
         "data": record.to_dict(),
         "versions": versions(),

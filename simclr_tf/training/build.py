@@ -19,6 +19,7 @@ from simclr_tf.optimizer import (
 )
 from simclr_tf.training.precision import policy
 from simclr_tf.training.recipe import ResolvedRecipe
+from simclr_tf.training.settings import TrainingSettings
 
 
 def build_model(recipe: ResolvedRecipe, *, num_classes: int | None = None) -> Learner:
@@ -77,54 +78,56 @@ def _make_head(
 
 
 def build_augmenter(
-    recipe: ResolvedRecipe, view_size: ImageSize | None = None
+    settings: TrainingSettings, view_size: ImageSize | None = None
 ) -> SimCLRAugmenter:
-    """The augmentation of a recipe, to its image size or to another."""
-    size = view_size or recipe.image_size
-    layers = parse_views(recipe.views, size, recipe.channels)
+    """The augmentation of a run, to its image size or to another."""
+    size = view_size or settings.image_size
+    layers = parse_views(settings.views, size, settings.channels)
     return SimCLRAugmenter(size, layers=layers)
 
 
 def build_optimizer(
-    recipe: ResolvedRecipe, steps_per_epoch: int, offset: int = 0
+    settings: TrainingSettings, steps_per_epoch: int, offset: int = 0
 ) -> tf.keras.optimizers.Optimizer:
-    """The optimizer of a recipe, with its schedule.
+    """The optimizer of a run, with its schedule.
 
     Args:
-      recipe: all settings.
+      settings: of the run.
       steps_per_epoch: steps an epoch.
       offset: step at which the first epoch begins, see `data_record.Calendar`.
     """
     return make_optimizer(
-        recipe.optimizer,
-        _schedule(recipe, steps_per_epoch, offset),
-        momentum=recipe.momentum,
-        weight_decay=recipe.weight_decay,
-        no_decay=capabilities_of(recipe.encoder).no_decay,
+        settings.optimizer,
+        _schedule(settings, steps_per_epoch, offset),
+        momentum=settings.momentum,
+        weight_decay=settings.weight_decay,
+        no_decay=capabilities_of(settings.encoder).no_decay,
     )
 
 
 def _schedule(
-    recipe: ResolvedRecipe, steps_per_epoch: int, offset: int
+    settings: TrainingSettings, steps_per_epoch: int, offset: int
 ) -> tf.keras.optimizers.schedules.LearningRateSchedule:
     """Warm-up and cosine, and again over each extension, with its share of warm-up."""
     peak = scaled_learning_rate(
-        recipe.learning_rate, recipe.batch_size, recipe.learning_rate_scaling
+        settings.learning_rate, settings.batch_size, settings.learning_rate_scaling
     )
     schedules = [
         WarmupCosineDecay(
             peak,
-            total_steps=recipe.epochs * steps_per_epoch + offset,
-            warmup_steps=max(round(recipe.warmup_epochs * steps_per_epoch) + offset, 0),
+            total_steps=settings.epochs * steps_per_epoch + offset,
+            warmup_steps=max(
+                round(settings.warmup_epochs * steps_per_epoch) + offset, 0
+            ),
         )
     ]
     starts, end = [0], schedules[0].total_steps
-    for epochs in recipe.extensions:
+    for epochs in settings.extensions:
         steps = epochs * steps_per_epoch
-        warmup = round(recipe.warmup_epochs / recipe.epochs * steps)
+        warmup = round(settings.warmup_epochs / settings.epochs * steps)
         schedules.append(
             WarmupCosineDecay(peak, total_steps=steps, warmup_steps=warmup)
         )
         starts.append(end)
         end += steps
-    return WarmRestarts(schedules, starts) if recipe.extensions else schedules[0]
+    return WarmRestarts(schedules, starts) if settings.extensions else schedules[0]

@@ -9,11 +9,11 @@ import tensorflow as tf
 
 from simclr_tf.data import Source, pretrain_batches
 from simclr_tf.model import Learner
-from simclr_tf.training.recipe import ResolvedRecipe
+from simclr_tf.training.settings import TrainingSettings
 
 
 def replica_batches(
-    recipe: ResolvedRecipe,
+    settings: TrainingSettings,
     source: Source,
     model: Learner,
     *,
@@ -23,7 +23,7 @@ def replica_batches(
     """Endless batches for the replicas of a model, with views by its augmenter.
 
     Args:
-      recipe: all settings.
+      settings: of the run.
       source: images to learn from.
       model: that learns, made in the scope of its strategy.
       start_step: the first batch's step.
@@ -34,9 +34,9 @@ def replica_batches(
         return pretrain_batches(
             source,
             model.augmenter,
-            on_device=recipe.augment_on == "device",
-            batch_size=recipe.batch_size,
-            seed=recipe.seed,
+            on_device=settings.augment_on == "device",
+            batch_size=settings.batch_size,
+            seed=settings.seed,
             method=model.method,
             start_step=start_step,
             context=context,

@@ -1,4 +1,4 @@
-"""A recipe as a file of flags, which the command line reads too.
+"""Settings of a run as a file of flags, which the command line reads too.
 
 Its first line, a comment to the command line, says which version wrote it and in which
 form its settings are. Files of versions before that have no such line.
@@ -22,29 +22,74 @@ from simclr_tf.version import __version__
 # setting is added whose default is what runs were before.
 FORM = 1
 _FIRST_LINE = "# Settings of simclr_tf {}, form {}."
+# The second line, of all but pretrain.
+_COMMAND = "# Of simclr {}."
 
 
-def to_flagfile(recipe: ResolvedRecipe) -> str:
-    """A recipe as flags, one a line; settings that are None are left out."""
+@dataclasses.dataclass(frozen=True)
+class SettingsKind:
+    """The settings of one command's runs.
+
+    Attributes:
+      command: the command.
+      said: a dataclass of settings as the user says them, each field with the metadata
+        of a `Recipe`'s.
+      resolved: its complete counterpart, whose `of` makes it of a complete one.
+    """
+
+    command: str
+    said: Any
+    resolved: Any
+
+    @property
+    def may_change(self) -> set[str]:
+        """Settings that do not change the training."""
+        return {
+            field.name
+            for field in dataclasses.fields(self.said)
+            if not field.metadata["changes_training"]
+        }
+
+
+PRETRAINING = SettingsKind("pretrain", Recipe, ResolvedRecipe)
+
+
+def to_flagfile(settings: Any, kind: SettingsKind = PRETRAINING) -> str:
+    """Settings as flags, one a line; those that are None are left out."""
     lines = [_FIRST_LINE.format(__version__, FORM) + "\n"]
-    for name, value in dataclasses.asdict(recipe).items():
+    if kind is not PRETRAINING:
+        lines.append(_COMMAND.format(kind.command) + "\n")
+    for name, value in dataclasses.asdict(settings).items():
         if value is None:
             continue
         value = str(value).lower() if isinstance(value, bool) else value
-        value = image_size_text(recipe.image_size) if name == "image_size" else value
+        value = image_size_text(settings.image_size) if name == "image_size" else value
         lines.append(f"--{name}={value}\n")
     return "".join(lines)
 
 
-def from_flagfile(text: str, path: str) -> ResolvedRecipe:
-    """The recipe that `to_flagfile` wrote; empty lines and comments are passed over.
+def command_of(text: str) -> str:
+    """The command whose settings a file of flags holds."""
+    pattern = re.escape(_COMMAND).replace(r"\{\}", r"(\w+)")
+    found = re.search(f"^{pattern}$", text, re.MULTILINE)
+    return found[1] if found else PRETRAINING.command
+
+
+def from_flagfile(text: str, path: str, kind: SettingsKind = PRETRAINING) -> Any:
+    """The settings that `to_flagfile` wrote; empty lines and comments are passed over.
 
     Raises:
-      RunFolderError: where the settings are of a newer form, a line is not a flag of a
-        recipe, or a flag is missing; it names `path`.
+      RunFolderError: where the settings are of another command or of a newer form, a
+        line is not a flag of that command, or a flag is missing; it names `path`.
     """
     _require_known_form(text, path)
-    types = typing.get_type_hints(Recipe)
+    command = command_of(text)
+    if command != kind.command:
+        raise RunFolderError(
+            f"{path} is of a run of simclr {command}, where one of simclr "
+            f"{kind.command} is needed."
+        )
+    types = typing.get_type_hints(kind.said)
     values: dict[str, Any] = {}
     for line in text.splitlines():
         line = line.strip()
@@ -62,7 +107,7 @@ def from_flagfile(text: str, path: str) -> ResolvedRecipe:
         except (KeyError, ValueError):
             raise RunFolderError(f"{path}: cannot read the line {line!r}.") from None
     try:
-        return ResolvedRecipe.of(Recipe(**values))
+        return kind.resolved.of(kind.said(**values))
     except UserError as error:
         raise RunFolderError(f"{path}: {error}") from None
 

@@ -98,7 +98,15 @@ def pretrain(
 
     with contextlib.ExitStack() as stack:
         begun = begin_or_resume(
-            settings, run, data, model, crew, often, accept_changed_data, stack, say
+            settings,
+            run,
+            data.train,
+            model,
+            crew,
+            often,
+            accept_changed_data,
+            stack,
+            say,
         )
         verdicts = keeping_verdicts(data, run.path, crew.is_chief, check_images)
         stack.enter_context(verdicts)

@@ -23,21 +23,11 @@ from simclr_tf.training.resolved_recipe import (
     ResolvedRecipe,
     said_by_views,
 )
+from simclr_tf.training.setting import setting
 
 __all__ = ["PRECISIONS", "Recipe", "ResolvedRecipe"]
 
 _MANY = f"above 32 px from {defaults.ENOUGH_FOR_PAPER:,} images on"
-
-
-def _setting(
-    default: Any,
-    text: str,
-    choices: tuple[str, ...] = (),
-    *,
-    changes_training: bool = True,
-) -> Any:
-    metadata = {"help": text, "choices": choices, "changes_training": changes_training}
-    return dataclasses.field(default=default, metadata=metadata)
 
 
 # Optional[...] and Union[...], not "|": the command line reads these types at run
@@ -51,17 +41,17 @@ class Recipe:
     of settings that do not.
     """
 
-    dataset: str = _setting(
+    dataset: str = setting(
         "shapes",
         f"images to learn from: {NOTATION}; shapes are drawn, and need no file",
     )
-    test_dataset: Optional[str] = _setting(
+    test_dataset: Optional[str] = setting(
         None,
         "images that accuracies are measured on, in the same notation; the "
         "dataset's own test split by default, or a fifth of it held out",
         changes_training=False,
     )
-    method: str = _setting(
+    method: str = setting(
         "simclr",
         "how the encoder learns: simclr, two views of an image against all others; "
         "supcon, all views of a class against all others, by the dataset's labels; "
@@ -69,12 +59,12 @@ class Recipe:
         "jigsaw, telling the order of nine shuffled pieces; supervised, cross entropy "
         "of the dataset's labels; or package.module:Class of your own",
     )
-    labels: bool = _setting(
+    labels: bool = setting(
         True,
         "use the dataset's labels (of a folder: its subfolders' names) to show "
         "accuracies; learning never sees them, but with a method that learns from them",
     )
-    eval: str = _setting(
+    eval: str = setting(
         "knn,geometry",
         "what is measured of the encoder as it trains, with commas: knn and ridge, "
         "accuracies of two quick classifiers; geometry, how evenly representations "
@@ -83,44 +73,44 @@ class Recipe:
         "package.module:Class of your own",
         changes_training=False,
     )
-    eval_every: Optional[Union[int, str]] = _setting(  # noqa: UP007
+    eval_every: Optional[Union[int, str]] = setting(  # noqa: UP007
         None,
         "epochs from one such measurement to the next, such as 5, or steps, such as "
         "500steps; 1 by default",
         changes_training=False,
     )
-    eval_dataset: Optional[str] = _setting(
+    eval_dataset: Optional[str] = setting(
         None,
         "labelled images to measure on instead of the dataset's own, in the same "
         "notation: what is learned from unlabelled images is judged by those",
         changes_training=False,
     )
-    pretrain_on_all: bool = _setting(
+    pretrain_on_all: bool = setting(
         False,
         "learn from every image, also from the fifth that is held out for the "
         "accuracies where the dataset has no test split: they are then of images that "
         "were learned from, which is said beside them",
     )
-    image_size: Optional[Union[int, str, tuple[int, int]]] = _setting(  # noqa: UP007
+    image_size: Optional[Union[int, str, tuple[int, int]]] = setting(  # noqa: UP007
         None,
         "side of the views in pixels, or height and width as in 96x160; the images' "
         f"own up to 64, else {defaults.PHOTOGRAPH_SIZE}, and {defaults.PAPER_SIZE} "
         f"from {defaults.ENOUGH_FOR_PAPER:,} images on",
     )
-    channels: Optional[int] = _setting(
+    channels: Optional[int] = setting(
         None,
         "channels of the images; the dataset's own by default, where grey images "
         "become RGB: 1 keeps them grey. Images of other channels than 3 have no "
         "greyscale, hue and saturation; brightness and contrast of each channel are "
         "jittered",
     )
-    value_range: Optional[str] = _setting(
+    value_range: Optional[str] = setting(
         None,
         "values of black and white in npz and tfrecord images, and in PNG and TIFF "
         "files of more than 8 bits, where these do not say them, as in 0,4095; uint8 "
         "is 0..255, uint16 0..65535 and floating point 0..1 without",
     )
-    encoder: Optional[str] = _setting(
+    encoder: Optional[str] = setting(
         None,
         "architecture: resnet18 to resnet200, with a width as in resnet18x0.25 and "
         "selective kernels as in resnet50-sk; vit_tiny16, vit_small16 or vit_base16, "
@@ -128,20 +118,20 @@ class Recipe:
         "package.module:function of your own; resnet18x0.25 up to 32 px, else "
         f"resnet18x0.5, and resnet50 {_MANY}",
     )
-    init: Optional[str] = _setting(
+    init: Optional[str] = setting(
         None,
         "weights that the encoder starts from: a run folder, whose newest state is "
         "taken, or a SavedModel of simclr export; --encoder is by default the run's. "
         "The rest begins anew",
     )
-    head_layers: Optional[int] = _setting(
+    head_layers: Optional[int] = setting(
         None, f"layers of the projection head, 0 to 3; 2, and 3 {_MANY}"
     )
-    head_hidden_dim: Optional[int] = _setting(
+    head_hidden_dim: Optional[int] = setting(
         None, "width of the head's hidden layers; the encoder's width by default"
     )
-    head_out_dim: int = _setting(128, "width of the projections")
-    views: Optional[str] = _setting(
+    head_out_dim: int = setting(128, "width of the projections")
+    views: Optional[str] = setting(
         None,
         "what makes a view of an image, layers in their order, with numbers in "
         "brackets: crop(least area), flip(probability), jitter(strength, probability), "
@@ -151,98 +141,98 @@ class Recipe:
         "crop_min_area, color_strength and blur say, such as "
         '"crop(0.08)|flip|jitter(1.0)|gray|blur"',
     )
-    color_strength: Optional[float] = _setting(
+    color_strength: Optional[float] = setting(
         None, f"strength s of the colour jitter; 0.5, and 1 {_MANY}"
     )
-    blur: Optional[bool] = _setting(
+    blur: Optional[bool] = setting(
         None, "Gaussian blur in the views; not up to 32 px, else yes"
     )
-    crop_min_area: Optional[float] = _setting(
+    crop_min_area: Optional[float] = setting(
         None,
         "least share of an image's area that a crop covers; 0.2 up to 32 px, else 0.08",
     )
-    early_view_size: Optional[int] = _setting(
+    early_view_size: Optional[int] = setting(
         None,
         "side in pixels of the views in the first epochs (of views that are not "
         "square, the shorter side; both are scaled alike): small views cost less and "
         "teach nearly as much; five eighths of image_size by default",
     )
-    early_share: Optional[float] = _setting(
+    early_share: Optional[float] = setting(
         None,
         "share of the epochs whose views are early_view_size wide; 0.75 up to 32 px "
         "for an encoder that takes any size, such as a resnet, else 0",
     )
-    temperature: Optional[float] = _setting(
+    temperature: Optional[float] = setting(
         None, f"temperature of the loss; 0.2, and 0.1 {_MANY}"
     )
-    optimizer: Optional[str] = _setting(
+    optimizer: Optional[str] = setting(
         None, f"optimizer; sgd, and lars {_MANY}", CHOICES["optimizer"]
     )
-    learning_rate: Optional[float] = _setting(
+    learning_rate: Optional[float] = setting(
         None, f"learning rate before scaling; 0.7, and 0.3 {_MANY}"
     )
-    learning_rate_scaling: str = _setting(
+    learning_rate_scaling: str = setting(
         "linear",
         "scaling of the learning rate with the batch: linear is x batch/256, sqrt is "
         "x sqrt(batch)",
         CHOICES["learning_rate_scaling"],
     )
-    momentum: float = _setting(0.9, "momentum of sgd and lars")
-    weight_decay: Optional[float] = _setting(
+    momentum: float = setting(0.9, "momentum of sgd and lars")
+    weight_decay: Optional[float] = setting(
         None, f"weight decay; 5e-4, and 1e-6 {_MANY}"
     )
-    batch_size: Optional[int] = _setting(
+    batch_size: Optional[int] = setting(
         None,
         "images a step over all replicas, before views; at most an eighth of the "
         f"images, and at most 128 up to 32 px, else 64, 128 from "
         f"{defaults.ENOUGH_FOR_128:,} images on, 256 {_MANY}",
     )
-    micro_batches: int = _setting(
+    micro_batches: int = setting(
         1,
         "pieces that each replica's batch is trained in, to save memory: the gradient "
         "is the whole batch's, the encoder's batch norm takes a piece's statistics, "
         "and a step takes a third to a half longer",
     )
-    rematerialize: bool = _setting(
+    rematerialize: bool = setting(
         False,
         "save memory by keeping only the input of each residual block for the "
         "backward pass: exactly the same training, and a step takes up to a third "
         "longer",
         changes_training=False,
     )
-    epochs: Optional[int] = _setting(
+    epochs: Optional[int] = setting(
         None,
         f"passes over the dataset; {defaults.LEAST_EPOCHS}, and more where those take "
         f"fewer than {defaults.LEAST_STEPS:,} steps",
     )
-    extend_epochs: Optional[str] = _setting(
+    extend_epochs: Optional[str] = setting(
         None,
         "epochs that a run which has ended goes on for: the learning rate rises and "
         "falls over them again, as it did before. A run that was extended is extended "
         "again with a comma: 20,10",
     )
-    warmup_epochs: Optional[float] = _setting(
+    warmup_epochs: Optional[float] = setting(
         None, "epochs in which the learning rate rises; a twentieth of them by default"
     )
-    precision: Optional[str] = _setting(
+    precision: Optional[str] = setting(
         None,
         "arithmetic of the layers; the loss is float32 at least. bfloat16 on machines "
         f"that are faster in it, and float32 on others and {_MANY}",
         CHOICES["precision"],
     )
-    augment_on: str = _setting(
+    augment_on: str = setting(
         "host",
         "what makes the views, the same ones: the host's CPU in the input pipeline, or "
         "the device that trains, in its step, which is then sent images as uint8",
         CHOICES["augment_on"],
         changes_training=False,
     )
-    steps_per_execution: int = _setting(
+    steps_per_execution: int = setting(
         1,
         "steps a device takes before it returns to Python; more pay on a TPU",
         changes_training=False,
     )
-    seed: int = _setting(0, "seed of weights, order and views")
+    seed: int = setting(0, "seed of weights, order and views")
 
     def __post_init__(self) -> None:
         """Gives sizes and ranges the one form they have; UserError if they are none."""

@@ -15,6 +15,7 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Callable
+from typing import Any
 
 import tensorflow as tf
 
@@ -24,16 +25,15 @@ from simclr_tf.training import run_files
 from simclr_tf.training.build import build_model
 from simclr_tf.training.checkpoints import newest_state, restore
 from simclr_tf.training.data_record import DataRecord
-from simclr_tf.training.flagfile import from_flagfile, to_flagfile
+from simclr_tf.training.flagfile import (
+    PRETRAINING,
+    SettingsKind,
+    from_flagfile,
+    to_flagfile,
+)
 from simclr_tf.training.metrics_file import MetricsFile
-from simclr_tf.training.recipe import Recipe, ResolvedRecipe
+from simclr_tf.training.recipe import ResolvedRecipe
 from simclr_tf.training.run_files import RunFolderError
-
-_MAY_CHANGE = {
-    field.name
-    for field in dataclasses.fields(Recipe)
-    if not field.metadata["changes_training"]
-}
 
 
 class RunFolder:
@@ -41,10 +41,12 @@ class RunFolder:
 
     Args:
       path: the folder, local or any that `tf.io.gfile` reaches, such as gs://.
+      kind: which command's runs it holds.
     """
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, kind: SettingsKind = PRETRAINING) -> None:
         self.path = path
+        self.kind = kind
         self.flags = os.path.join(path, "flags.txt")
         self.metrics = os.path.join(path, "metrics.jsonl")
         self.checkpoints = os.path.join(path, "checkpoints")
@@ -81,29 +83,28 @@ class RunFolder:
                 "with --run."
             )
 
-    def start(self, recipe: ResolvedRecipe) -> None:
-        """Begins a run of a recipe, or checks that the folder holds one of the same.
+    def start(self, settings: Any) -> None:
+        """Begins a run, or checks that the folder holds one of the same settings.
 
-        A run that has ended may be extended: its recipe is then the new one.
+        A run that has ended may be extended: its settings are then the new ones.
 
         Settings that do not change the training may be others, see `Recipe`. Where
         `test_dataset` or `eval_dataset` changes which images are held out, `DataRecord`
         tells.
 
         Raises:
-          RunFolderError: where the folder holds a run of another recipe, or other
+          RunFolderError: where the folder holds a run of other settings, or other
             files.
         """
         self.make()
         if self.is_run():
-            before = self.recipe()
-            self._require_same(before, recipe)
-            if before.extensions != recipe.extensions:
-                run_files.write_text(self.flags, to_flagfile(recipe))
-        else:
-            run_files.write_text(self.flags, to_flagfile(recipe))
+            before = self.settings()
+            self._require_same(before, settings)
+            if before.extensions == settings.extensions:
+                return
+        run_files.write_text(self.flags, to_flagfile(settings, self.kind))
 
-    def _require_same(self, old: ResolvedRecipe, recipe: ResolvedRecipe) -> None:
+    def _require_same(self, old: Any, recipe: Any) -> None:
         before, now = dataclasses.asdict(old), dataclasses.asdict(recipe)
         longer = recipe.extensions[: len(old.extensions)] == old.extensions
         if longer and recipe.extensions != old.extensions:
@@ -118,7 +119,7 @@ class RunFolder:
         changed = [
             f"{name} was {before[name]} and is {now[name]}"
             for name in now
-            if before[name] != now[name] and name not in _MAY_CHANGE
+            if before[name] != now[name] and name not in self.kind.may_change
         ]
         if changed:
             raise RunFolderError(
@@ -128,18 +129,23 @@ class RunFolder:
             )
 
     def recipe(self) -> ResolvedRecipe:
-        """The recipe of the run.
+        """The settings of a run of pretrain, see `settings`."""
+        return self.settings()
+
+    def settings(self) -> Any:
+        """The settings of the run, of its kind's `resolved`.
 
         Raises:
-          RunFolderError: where there is no run, or its flags cannot be read.
+          RunFolderError: where there is no run, it is another command's, or its flags
+            cannot be read.
         """
         text = run_files.read_text(self.flags)
         if text is None:
             raise RunFolderError(
                 f"{self.path} holds no run: {self.flags} does not exist. "
-                '"simclr pretrain --run=FOLDER" makes one.'
+                f'"simclr {self.kind.command} --run=FOLDER" makes one.'
             )
-        return from_flagfile(text, self.flags)
+        return from_flagfile(text, self.flags, self.kind)
 
     def load_model(
         self,
