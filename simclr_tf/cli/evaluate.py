@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 
 from absl import flags
 
@@ -17,6 +18,7 @@ from simclr_tf.data import (
     labelled_part,
     load_train_and_test,
 )
+from simclr_tf.data.train_labels import choose_train_labels, require_train_labels
 from simclr_tf.evaluators.verdict import standard_error
 from simclr_tf.messages import say
 from simclr_tf.training import ResolvedRecipe
@@ -36,6 +38,22 @@ def define(values: flags.FlagValues) -> None:
         None,
         "labelled images to measure on, in the same notation; the dataset's test "
         "split by default, or a fifth of it held out",
+        flag_values=values,
+    )
+    flags.DEFINE(
+        encoder_flags.Parsed(_checked_train_labels),
+        "train_labels",
+        "all",
+        "labels to fit on: all; a share, such as 0.01, equally many of each class; "
+        "25-per-class; or file:PATH, names of image files or their places in the "
+        "dataset, a line each",
+        flag_values=values,
+    )
+    flags.DEFINE_integer(
+        "seed",
+        0,
+        "seed of which labels those are",
+        lower_bound=0,
         flag_values=values,
     )
     flags.DEFINE_string(
@@ -86,7 +104,7 @@ def run(
     for note in dict.fromkeys((train.class_note, test.class_note)):
         if note:
             say(note)
-    train, test = labelled_part(train), labelled_part(test)
+    train, test = _with_train_labels(values, train), labelled_part(test)
     learned_from = was_learned_from(loaded.recipe, test) and not values.random
     if learned_from:
         say(
@@ -105,11 +123,27 @@ def run(
         figures = {
             **result.to_dict(),
             "standard_error": error,
+            "train_labels": values.train_labels,
+            "labels_used": result.num_train,
             "floors": below.to_dict(),
             "pretrained_on_test_images": learned_from,
         }
         output.write(path, (json.dumps(figures, indent=2) + "\n").encode())
         say(f"Written to {path}.")
+
+
+def _checked_train_labels(said: str) -> str:
+    require_train_labels(said)
+    return said
+
+
+def _with_train_labels(values: flags.FlagValues, train: Source) -> Source:
+    """The images whose labels are used, which it says where they are not all."""
+    if values.train_labels == "all":
+        return labelled_part(train)
+    chosen = choose_train_labels(train, values.train_labels, values.seed)
+    say(chosen.note)
+    return chosen.labelled
 
 
 def was_learned_from(recipe: ResolvedRecipe | None, test: Source) -> bool:
@@ -133,4 +167,6 @@ def _output(values: flags.FlagValues, name: str) -> str | None:
     if values.output is not None or not values.run:
         return values.output
     kind = f"{name}_random" if values.random else name
+    if values.train_labels != "all":  # Beside the figures of all labels.
+        kind += "_" + re.sub(r"[^\w.-]+", "_", os.path.basename(values.train_labels))
     return os.path.join(values.run, f"{kind}.json")

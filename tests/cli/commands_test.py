@@ -169,6 +169,17 @@ def test_evaluation_prints_and_writes_accuracies(
     assert trained["top1"] > 0.15
 
 
+def test_evaluation_on_few_labels(run, capsys):
+    assert main(["knn", f"--run={run}", "--train_labels=3-per-class", "--seed=1"]) == 0
+    shown = capsys.readouterr().out
+    assert "Labels used: 30 of 400, 3 of each class." in shown
+    result = json.loads((run / "knn_3-per-class.json").read_text())
+    assert (result["num_train"], result["labels_used"]) == (30, 30)
+    assert result["train_labels"] == "3-per-class"
+    assert main(["knn", f"--run={run}", "--train_labels=2"]) == 2
+    assert "train_labels must be all, a share above 0" in capsys.readouterr().err
+
+
 def test_evaluation_of_unlabelled_images_says_what_is_missing(run, capsys, tmp_path):
     np.savez(tmp_path / "bare.npz", x_train=np.zeros([30, 32, 32, 3], np.uint8))
     dataset = f"npz:{tmp_path / 'bare.npz'}"
