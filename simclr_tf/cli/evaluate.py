@@ -11,7 +11,6 @@ from absl import flags
 from simclr_tf.cli import encoder_flags, floors, output
 from simclr_tf.cli.command import UsageError
 from simclr_tf.data import (
-    HELD_OUT,
     NOTATION,
     DataError,
     Source,
@@ -21,7 +20,7 @@ from simclr_tf.data import (
 from simclr_tf.data.train_labels import choose_train_labels, require_train_labels
 from simclr_tf.evaluators.verdict import standard_error
 from simclr_tf.messages import say
-from simclr_tf.training import ResolvedRecipe
+from simclr_tf.training.learned_from import was_learned_from
 
 
 def define(values: flags.FlagValues) -> None:
@@ -144,22 +143,6 @@ def _with_train_labels(values: flags.FlagValues, train: Source) -> Source:
     chosen = choose_train_labels(train, values.train_labels, values.seed)
     say(chosen.note)
     return chosen.labelled
-
-
-def was_learned_from(recipe: ResolvedRecipe | None, test: Source) -> bool:
-    """Whether a run is known to have learned from the images it is measured on.
-
-    Args:
-      recipe: the run's; None where there is none, of which nothing is known.
-      test: the images to measure on.
-    """
-    if recipe is None or test.spec != recipe.dataset:
-        return False
-    if test.split != HELD_OUT:
-        return test.split == "train"
-    elsewhere = recipe.test_dataset is not None or recipe.eval_dataset is not None
-    held_out = recipe.labels and not elsewhere
-    return recipe.pretrain_on_all or not held_out
 
 
 def _output(values: flags.FlagValues, name: str) -> str | None:

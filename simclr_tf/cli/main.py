@@ -16,6 +16,7 @@ from simclr_tf.cli.data_service import DATA_SERVICE
 from simclr_tf.cli.defects import RAISED_ANEW, how_to_go_on
 from simclr_tf.cli.embed import EMBED
 from simclr_tf.cli.export import EXPORT
+from simclr_tf.cli.finetune import FINETUNE
 from simclr_tf.cli.knn import KNN
 from simclr_tf.cli.linear_eval import LINEAR_EVAL
 from simclr_tf.cli.prepare import PREPARE
@@ -31,7 +32,7 @@ from simclr_tf.version import __version__
 COMMANDS: dict[str, Command] = {
     command.name: command
     for command in (
-        *(PRETRAIN, LINEAR_EVAL, KNN, EMBED, EXPORT, PREVIEW),
+        *(PRETRAIN, LINEAR_EVAL, KNN, FINETUNE, EMBED, EXPORT, PREVIEW),
         *(PREPARE, BENCHMARK, TPU_CHECK, DATA_SERVICE),
     )
 }

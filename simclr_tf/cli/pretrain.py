@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from absl import flags
 
-from simclr_tf.cli import recipe_flags, strategy_flags
+from simclr_tf.cli import recipe_flags, saving_flags, strategy_flags
 from simclr_tf.cli.command import Command
 from simclr_tf.training import pretrain
 
@@ -17,13 +17,6 @@ def _define(values: flags.FlagValues) -> None:
         flag_values=values,
     )
     strategy_flags.define(values)
-    flags.DEFINE_string(
-        "data_service",
-        None,
-        "HOST:PORT of the tf.data service that makes the batches, see simclr "
-        "data_service; this machine makes them by default",
-        flag_values=values,
-    )
     flags.DEFINE_float(
         "minutes",
         None,
@@ -33,14 +26,7 @@ def _define(values: flags.FlagValues) -> None:
         "changes nothing",
         flag_values=values,
     )
-    _define_saving(values)
-    flags.DEFINE_boolean(
-        "accept_changed_data",
-        False,
-        "resume a run whose data has changed: the epoch it was in begins anew with "
-        "the data as it is now",
-        flag_values=values,
-    )
+    saving_flags.define(values)
     flags.DEFINE_boolean(
         "check_images",
         False,
@@ -51,42 +37,13 @@ def _define(values: flags.FlagValues) -> None:
     recipe_flags.define(values)
 
 
-def _define_saving(values: flags.FlagValues) -> None:
-    """How often the run saves its state and logs its figures."""
-    flags.DEFINE_float(
-        "checkpoint_minutes",
-        5.0,
-        "minutes from one saved state to the next within an epoch; the state is also "
-        "saved after each epoch and at a stop",
-        flag_values=values,
-    )
-    flags.DEFINE_integer(
-        "checkpoint_steps",
-        0,
-        "steps from one saved state to the next; 0 for none but those of "
-        "checkpoint_minutes",
-        flag_values=values,
-    )
-    flags.DEFINE_integer(
-        "log_every",
-        100,
-        "steps from one row of metrics.jsonl, and point in TensorBoard, to the next; "
-        "0 for one at each epoch's end alone",
-        flag_values=values,
-    )
-
-
 def _run(values: flags.FlagValues) -> None:
     pretrain(
         recipe_flags.recipe(values),
         values.run,
         strategy=strategy_flags.strategy(values),
         minutes=values.minutes,
-        data_service=values.data_service,
-        checkpoint_minutes=values.checkpoint_minutes,
-        checkpoint_steps=values.checkpoint_steps,
-        log_every=values.log_every,
-        accept_changed_data=values.accept_changed_data,
+        **saving_flags.arguments(values),
         check_images=values.check_images,
     )
 

@@ -1,10 +1,11 @@
-"""Flags of a recipe, made from its fields."""
+"""Flags of a run's settings, made from the fields that say them."""
 
 from __future__ import annotations
 
 import dataclasses
 import typing
 from collections.abc import Collection
+from typing import Any
 
 from absl import flags
 
@@ -19,10 +20,20 @@ _DEFINE = {
 }
 
 
-def define(values: flags.FlagValues, only: Collection[str] | None = None) -> None:
-    """Adds a flag for each setting of a recipe, or for `only` those named."""
-    types = typing.get_type_hints(Recipe)
-    for field in _fields(only):
+def define(
+    values: flags.FlagValues,
+    only: Collection[str] | None = None,
+    said: Any = Recipe,
+) -> None:
+    """Adds a flag for each setting, or for `only` those named.
+
+    Args:
+      values: that flags are added to.
+      only: names of settings.
+      said: the dataclass of settings as a user says them, see `SettingsKind`.
+    """
+    types = typing.get_type_hints(said)
+    for field in _fields(said, only):
         kind = setting_kind(types[field.name])
         choices, text = field.metadata["choices"], field.metadata["help"]
         default = field.default
@@ -36,9 +47,17 @@ def define(values: flags.FlagValues, only: Collection[str] | None = None) -> Non
 
 def recipe(values: flags.FlagValues, only: Collection[str] | None = None) -> Recipe:
     """The recipe that parsed flags say."""
-    return Recipe(**{field.name: values[field.name].value for field in _fields(only)})
+    return settings(values, Recipe, only)
 
 
-def _fields(only: Collection[str] | None) -> list[dataclasses.Field]:
-    fields = dataclasses.fields(Recipe)
+def settings(
+    values: flags.FlagValues, said: Any, only: Collection[str] | None = None
+) -> Any:
+    """The settings that parsed flags say, of the dataclass `said`."""
+    fields = _fields(said, only)
+    return said(**{field.name: values[field.name].value for field in fields})
+
+
+def _fields(said: Any, only: Collection[str] | None) -> list[dataclasses.Field]:
+    fields = dataclasses.fields(said)
     return [field for field in fields if only is None or field.name in only]

@@ -8,6 +8,7 @@ import numpy as np
 
 from simclr_tf.augmentation.value_range import (
     looks_channels_first,
+    parse_value_range,
     require_range,
     require_within,
 )
@@ -25,6 +26,12 @@ class ImageForm(NamedTuple):
 
     channels: int | None = None
     value_range: tuple[float, float] | None = None
+
+    @classmethod
+    def of(cls, channels: int | None, value_range: str | None) -> ImageForm:
+        """The form that settings of a run say, `value_range` as in "0,4095"."""
+        values = None if value_range is None else parse_value_range(value_range)
+        return cls(channels, values)
 
     def shape_of(self, shape: tuple[int, ...], where: str) -> tuple[int, ...]:
         """The shape `[..., H, W, C]` that images of an array's shape are given in.

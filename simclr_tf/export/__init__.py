@@ -3,6 +3,7 @@
 from simclr_tf.export.precision import PRECISIONS
 from simclr_tf.export.saved_model import (
     channels_of,
+    export_classifier,
     export_encoder,
     image_size_of,
     value_range_of,
@@ -11,6 +12,7 @@ from simclr_tf.export.saved_model import (
 __all__ = [
     "PRECISIONS",
     "channels_of",
+    "export_classifier",
     "export_encoder",
     "image_size_of",
     "value_range_of",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -92,6 +93,50 @@ def export_encoder(
         below 1 or one that the encoder does not take, `model` is not built or cannot
         compute in `precision`.
     """
+    _export(model, path, image_size, precision, value_range)
+
+
+def export_classifier(
+    model: Learner,
+    path: str | os.PathLike[str],
+    *,
+    classes: Sequence[str],
+    image_size: ImageSize | None = None,
+    precision: str = "float32",
+    value_range: tuple[float, float] | None = None,
+) -> None:
+    """Writes a classifier as a SavedModel for processes that have TensorFlow alone.
+
+    `f = tf.saved_model.load(path)` then gives probabilities `[B, K]`, `f(images)`, in
+    the order of `classes`. Each signature gives `probabilities` `[B, K]` and `classes`,
+    strings `[B, K]`, the classes' names in that order in each row, as TensorFlow
+    Serving expects them: `classify`, the same as `serving_default`, takes `images`
+    float32 in [0, 1]; `serving_uint8`, `serving_0_255` and `jpeg`, and what is done
+    with images out of range, are those of `export_encoder`.
+
+    Args:
+      model: a `Learner` whose head is a classifier, see `ClassifierHead`.
+      path: see `export_encoder`.
+      classes: names of the K classes.
+      image_size: side in pixels of what the model sees of an image of any size, or
+        height and width; None leaves images as they are.
+      precision: see `export_encoder`.
+      value_range: see `export_encoder`.
+
+    Raises:
+      UserError: see `export_encoder`.
+    """
+    _export(model, path, image_size, precision, value_range, classes)
+
+
+def _export(
+    model: Learner,
+    path: str | os.PathLike[str],
+    image_size: ImageSize | None,
+    precision: str,
+    value_range: tuple[float, float] | None,
+    classes: Sequence[str] | None = None,
+) -> None:
     if image_size is not None:
         image_size = parse_image_size(image_size)
     if value_range is not None:
@@ -108,21 +153,24 @@ def export_encoder(
     # of their own, image by image.
     with computing_in(model, precision), known_in_range():
         channels = _channels_of(model)
-        root, signatures = _servable(model, image_size, channels, value_range)
+        root, signatures = _servable(model, image_size, channels, value_range, classes)
         outputs = signatures["serving_default"].structured_outputs
-        wide = outputs["features"].dtype.name
+        served = outputs["features" if classes is None else "probabilities"]
         metadata = {
             "image_size": image_size,
             "channels": channels,
             "value_range": value_range,
-            "precision": wide if precision == "float32" else precision,
-            "feature_dim": outputs["features"].shape[-1],
-            "projection_dim": (
-                outputs["projection"].shape[-1] if "projection" in outputs else None
-            ),
+            "precision": served.dtype.name if precision == "float32" else precision,
             "simclr_tf": __version__,
             "tensorflow": tf.version.VERSION,
         }
+        if classes is None:
+            metadata["feature_dim"] = served.shape[-1]
+            metadata["projection_dim"] = (
+                outputs["projection"].shape[-1] if "projection" in outputs else None
+            )
+        else:
+            metadata["classes"] = list(classes)
         with replacing(path) as folder:
             # First, for it marks the folder as ours even when saving is cut short.
             with tf.io.gfile.GFile(os.path.join(folder, _METADATA), "w") as file:
@@ -141,9 +189,10 @@ def _servable(
     image_size: ImageSize | None,
     channels: int,
     value_range: tuple[float, float] | None,
+    classes: Sequence[str] | None,
 ) -> tuple:
     try:
-        return servable(model, image_size, channels, value_range)
+        return servable(model, image_size, channels, value_range, classes)
     except ValueError as error:
         found = misfit(error)
         if found is None:

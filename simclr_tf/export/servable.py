@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import tensorflow as tf
 
@@ -36,16 +36,31 @@ def servable(
     image_size: ImageSize | None,
     channels: int = 3,
     value_range: ValueRange | None = None,
+    classes: Sequence[str] | None = None,
 ) -> tuple[tf.train.Checkpoint, dict[str, tf.types.experimental.ConcreteFunction]]:
     """The object and the signatures that `tf.saved_model.save` takes.
 
     Keras' objects stay out of it, only their graphs and variables go in: Keras
     would otherwise trace and save every layer's calls as well.
+
+    Args:
+      model: a built model.
+      image_size: side of what the encoder sees, or height and width; None for any.
+      channels: of the images.
+      value_range: of PNG files of 16 bits.
+      classes: names, where the model's head is a classifier of these classes and it is
+        probabilities that are served, and not representations.
     """
-    graphs = _Graphs(model, image_size, channels, value_range)
+    graphs = _Graphs(model, image_size, channels, value_range, classes)
     root = tf.train.Checkpoint(**_variables(model, graphs))
     root.__call__ = _callable(graphs)
     return root, _signatures(graphs)
+
+
+def _classify(model: Learner, views: tf.Tensor, training: bool) -> tf.Tensor:
+    """Probabilities `[B, K]` in float32 at least."""
+    logits = model.projection_head(model(views, training=training), training=training)
+    return tf.nn.softmax(logits)
 
 
 class _Graphs:
@@ -57,6 +72,7 @@ class _Graphs:
         image_size: ImageSize | None,
         channels: int,
         value_range: ValueRange | None,
+        classes: Sequence[str] | None,
     ) -> None:
         floatx = tf.keras.backend.floatx()
         sides = [None, None] if image_size is None else height_and_width(image_size)
@@ -69,21 +85,24 @@ class _Graphs:
             input_signature=[self.images(tf.as_dtype(floatx))],
             autograph=False,
         )
+        self.classes = None if classes is None else tf.constant(list(classes))
+        served = model if classes is None else functools.partial(_classify, model)
         self.represent = {
             training: tf.function(
-                lambda views, training=training: model(views, training=training),
+                lambda views, training=training: served(views, training=training),
                 input_signature=[self.views],
             )
             for training in (False, True)
         }
         features = self.represent[False].get_concrete_function().structured_outputs
+        self.served = "features" if classes is None else "probabilities"
 
         @tf.function(input_signature=[tf.TensorSpec(features.shape, features.dtype)])
         def project(features: tf.Tensor) -> tf.Tensor:
             z = model.projection_head(features, training=False)
             return tf.cast(z, features.dtype)
 
-        self.outputs = {"features": tf.TensorSpec(features.shape[1:], features.dtype)}
+        self.outputs = {self.served: tf.TensorSpec(features.shape[1:], features.dtype)}
         self.project = project if model.method.projects else None
         if self.project is not None:
             z = self.project.get_concrete_function().structured_outputs
@@ -101,7 +120,7 @@ class _Graphs:
     def answer(self, views: tf.Tensor, accepted: tf.Tensor) -> _Outputs:
         """Features, and projections if there are any; NaN for what is not accepted."""
         features = self.represent[False](views)
-        outputs = {"features": features}
+        outputs = {self.served: features}
         if self.project is not None:
             outputs["projection"] = self.project(features)
         kept = accepted[:, None]
@@ -109,6 +128,13 @@ class _Graphs:
             name: tf.where(kept, output, output.dtype.as_numpy_dtype("nan"))
             for name, output in outputs.items()
         }
+
+    def with_classes(self, outputs: _Outputs) -> _Outputs:
+        """Answers, with the names of the classes in each row where there are any."""
+        if self.classes is None:
+            return outputs
+        rows = tf.shape(outputs[self.served])[0]
+        return {**outputs, "classes": tf.tile(self.classes[None], [rows, 1])}
 
     def captured(self) -> list[tf.Variable]:
         """The variables that the graphs read or write."""
@@ -158,22 +184,22 @@ def _signatures(graphs: _Graphs) -> dict[str, tf.types.experimental.ConcreteFunc
     def serve(images: tf.Tensor) -> _Outputs:
         accepted = in_unit_range(images)
         images = require_any(images, accepted)
-        return graphs.answer(graphs.view(images), accepted)
+        return graphs.with_classes(graphs.answer(graphs.view(images), accepted))
 
     @tf.function(autograph=False)
     def serve_pixels(images_0_255: tf.Tensor) -> _Outputs:
         accepted = in_pixel_range(images_0_255)
         images = require_any(images_0_255, accepted) / 255.0
-        return graphs.answer(graphs.view(images), accepted)
+        return graphs.with_classes(graphs.answer(graphs.view(images), accepted))
 
     @tf.function(autograph=False)
     def serve_uint8(images: tf.Tensor) -> _Outputs:
         accepted = tf.ones(tf.shape(images)[:1], tf.bool)
-        return graphs.answer(graphs.view(images), accepted)
+        return graphs.with_classes(graphs.answer(graphs.view(images), accepted))
 
     @tf.function(autograph=False)
     def serve_files(bytes: tf.Tensor) -> _Outputs:
-        return _answer_files(graphs, bytes)
+        return graphs.with_classes(_answer_files(graphs, bytes))
 
     pixels = graphs.images(tf.float32, "images_0_255")
     signatures = {
@@ -184,6 +210,8 @@ def _signatures(graphs: _Graphs) -> dict[str, tf.types.experimental.ConcreteFunc
     if graphs.channels in CHANNELS_OF_FILES:
         files = tf.TensorSpec([None], tf.string, name="bytes")
         signatures["jpeg"] = serve_files.get_concrete_function(files)
+    if graphs.classes is not None:
+        signatures["classify"] = signatures["serving_default"]
     return signatures
 
 

@@ -1,5 +1,6 @@
-"""The projection head between representations and loss."""
+"""Heads between representations and loss."""
 
+from simclr_tf.head.classifier_head import ClassifierHead
 from simclr_tf.head.projection_head import ProjectionHead
 
-__all__ = ["ProjectionHead"]
+__all__ = ["ClassifierHead", "ProjectionHead"]

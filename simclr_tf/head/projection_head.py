@@ -28,6 +28,8 @@ class ProjectionHead(tf.keras.layers.Layer):
       out_dim: width of `z`.
       use_batch_norm: whether batch norm follows each linear map; where it does
         not, the layers before the last have a bias instead.
+      num_kept: how many of the layers there are, from the first: what fine-tuning
+        keeps of a head (SimCLR v2, section 2.2); all where None.
       **kwargs: of `tf.keras.layers.Layer`.
 
     Raises:
@@ -41,11 +43,16 @@ class ProjectionHead(tf.keras.layers.Layer):
         hidden_dim: int | None = None,
         out_dim: int = 128,
         use_batch_norm: bool = True,
+        num_kept: int | None = None,
         **kwargs,
     ) -> None:
         super().__init__(**kwargs)
         if num_layers not in range(4):
             raise UserError(f"num_layers must be 0, 1, 2 or 3, got {num_layers}.")
+        if num_kept is not None and num_kept not in range(num_layers + 1):
+            raise UserError(
+                f"num_kept must be 0 to num_layers, {num_layers}, got {num_kept}."
+            )
         for name, width in (("hidden_dim", hidden_dim), ("out_dim", out_dim)):
             if width is not None and width < 1:
                 raise UserError(f"{name} must be at least 1, got {width}.")
@@ -53,13 +60,14 @@ class ProjectionHead(tf.keras.layers.Layer):
         self.hidden_dim = hidden_dim
         self.out_dim = out_dim
         self.use_batch_norm = use_batch_norm
+        self.num_kept = num_layers if num_kept is None else num_kept
         self.layers: list[tf.keras.Sequential] = []
 
     def build(self, input_shape: tf.TensorShape) -> None:
         """Makes the layers, for `h` of a shape `[B, D]`; new ones if called again."""
         width = input_shape[-1]
         self.layers = []
-        for place in range(self.num_layers):
+        for place in range(self.num_kept):
             last = place == self.num_layers - 1
             units = self.out_dim if last else self.hidden_dim or width
             # Numbered names: HDF5 takes no name twice.
@@ -121,4 +129,5 @@ class ProjectionHead(tf.keras.layers.Layer):
             "hidden_dim": self.hidden_dim,
             "out_dim": self.out_dim,
             "use_batch_norm": self.use_batch_norm,
+            "num_kept": self.num_kept,
         }

@@ -1,6 +1,8 @@
-"""Pretraining: recipe, loop, run folder."""
+"""Pretraining and fine-tuning: settings, loop, run folder."""
 
 from simclr_tf.training.build import build_augmenter, build_model
+from simclr_tf.training.fine_tuning import FineTuning
+from simclr_tf.training.finetune import finetune
 from simclr_tf.training.finite_check import Diverged
 from simclr_tf.training.pretrain import pretrain
 from simclr_tf.training.recipe import Recipe, ResolvedRecipe
@@ -9,6 +11,7 @@ from simclr_tf.training.stopped import Stopped
 
 __all__ = [
     "Diverged",
+    "FineTuning",
     "Recipe",
     "ResolvedRecipe",
     "RunFolder",
@@ -16,5 +19,6 @@ __all__ = [
     "Stopped",
     "build_augmenter",
     "build_model",
+    "finetune",
     "pretrain",
 ]

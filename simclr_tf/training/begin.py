@@ -69,7 +69,13 @@ def begin_or_resume(
     stack.enter_context(noticing_lost_workers(crew, run.path))
     newest = newest_state(run.checkpoints, say)
     per_epoch = steps_per_epoch(source, settings.batch_size)
-    now = DataRecord.of(source, settings.all_epochs, per_epoch, model.augmenter)
+    now = DataRecord.of(
+        source,
+        settings.all_epochs,
+        per_epoch,
+        model.augmenter,
+        noted_every=settings.noted_every,
+    )
     record = data_record(run, now, newest or 0, accept_changed_data, say)
     calendar = record.calendar
     checkpoints, step, seconds = _restore(run, settings, model, calendar, newest, aside)

@@ -18,12 +18,15 @@ class Calendar:
       offset: step at which epoch 0 would have begun with that length; may be
         negative.
       since: steps done when the data last changed.
+      noted_every: epochs from one end that is noted down, told and saved to the next;
+        more than 1 where epochs take few steps.
     """
 
     epochs: int
     steps_per_epoch: int
     offset: int = 0
     since: int = 0
+    noted_every: int = 1
 
     @property
     def total(self) -> int:
@@ -45,11 +48,13 @@ class Calendar:
         return done / self.steps_per_epoch if rest else whole
 
     def next_end(self, step: int) -> int:
-        """Steps done at the first epoch's end after `step` steps."""
-        return self.begin_of(self.epoch_of(step) + 1)
+        """Steps done at the first noted epoch's end after `step` steps."""
+        epoch = self.epoch_of(step) + 1
+        noted = -(-epoch // self.noted_every) * self.noted_every
+        return self.begin_of(max(epoch, min(noted, self.epochs)))
 
     def is_end(self, step: int) -> bool:
-        """Whether an epoch ends after `step` steps."""
+        """Whether an epoch whose end is noted ends after `step` steps."""
         return self.next_end(step - 1) == step
 
     def data_step(self, step: int) -> int:
@@ -59,4 +64,6 @@ class Calendar:
     def anew(self, epoch: int, step: int, steps_per_epoch: int) -> Calendar:
         """The calendar in which an epoch, of another length, begins at a step."""
         offset = step - epoch * steps_per_epoch
-        return Calendar(self.epochs, steps_per_epoch, offset, step)
+        return dataclasses.replace(
+            self, steps_per_epoch=steps_per_epoch, offset=offset, since=step
+        )

@@ -43,12 +43,19 @@ class DataRecord:
 
     @classmethod
     def of(
-        cls, source: Source, epochs: int, steps_per_epoch: int, augmenter: object = None
+        cls,
+        source: Source,
+        epochs: int,
+        steps_per_epoch: int,
+        augmenter: object = None,
+        *,
+        noted_every: int = 1,
     ) -> DataRecord:
         """The record of a run that begins with a source and an augmenter."""
         fingerprint = json.loads(json.dumps(source.fingerprint()))
         crops = _FILES if cuts_files(source, augmenter) else _ARRAYS
-        return cls(fingerprint, Calendar(epochs, steps_per_epoch), crops)
+        calendar = Calendar(epochs, steps_per_epoch, noted_every=noted_every)
+        return cls(fingerprint, calendar, crops)
 
     def changes(self, now: DataRecord) -> list[str]:
         """The differences from this record, in words."""

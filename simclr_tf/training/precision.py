@@ -7,8 +7,9 @@ from collections.abc import Iterator
 
 import tensorflow as tf
 
+from simclr_tf.training.ranges import PRECISIONS
+
 _POLICIES = {
-    "float32": "float32",
     "bfloat16": "mixed_bfloat16",
     "float16": "mixed_float16",
 }
@@ -54,18 +55,17 @@ def policy(precision: str) -> Iterator[None]:
     """Makes layers created inside compute in `precision`.
 
     Args:
-      precision: "float32", "bfloat16" or "float16"; the latter two keep
-        variables in float32.
+      precision: "float32", which is Keras' `floatx`, so that a run in float64 is one;
+        "bfloat16" or "float16", which keep variables in float32.
 
     Raises:
       ValueError: where `precision` is none of these.
     """
-    if precision not in _POLICIES:
-        raise ValueError(
-            f"precision must be one of {tuple(_POLICIES)}, got {precision!r}."
-        )
+    if precision not in PRECISIONS:
+        raise ValueError(f"precision must be one of {PRECISIONS}, got {precision!r}.")
     before = tf.keras.mixed_precision.global_policy()
-    tf.keras.mixed_precision.set_global_policy(_POLICIES[precision])
+    wide = tf.keras.backend.floatx()
+    tf.keras.mixed_precision.set_global_policy(_POLICIES.get(precision, wide))
     try:
         yield
     finally:

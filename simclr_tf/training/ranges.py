@@ -45,6 +45,8 @@ RANGES = {
     "image_size": Range(8),
     "channels": Range(1),
     "head_layers": Range(0, 3),
+    "head_layers_kept": Range(0, 3),
+    "fine_tune_after_block": Range(-1, 4),
     "head_hidden_dim": Range(1),
     "head_out_dim": Range(1),
     "early_view_size": Range(8),

@@ -246,9 +246,7 @@ class Recipe:
     @property
     def form(self) -> ImageForm:
         """What is said of the data's images."""
-        stated = self.value_range
-        values = None if stated is None else parse_value_range(stated)
-        return ImageForm(self.channels, values)
+        return ImageForm.of(self.channels, self.value_range)
 
     @property
     def loaded_size(self) -> int | None:

@@ -7,19 +7,18 @@ import re
 from typing import Any, Optional, Union
 
 from simclr_tf.augmentation import parse_views
-from simclr_tf.augmentation.value_range import parse_value_range
 from simclr_tf.data.image_form import ImageForm
-from simclr_tf.encoder.registry import capabilities_of, require_rematerializable
+from simclr_tf.encoder.registry import capabilities_of
 from simclr_tf.errors import UserError
 from simclr_tf.evaluators import make_evaluators
 from simclr_tf.image_size import (
     ImageSize,
-    height_and_width,
     image_size_text,
     scaled_to,
     shorter_side,
 )
 from simclr_tf.methods import method_class
+from simclr_tf.training.fitting import require_fit_for_encoder, require_parts_of_wholes
 from simclr_tf.training.interval import Interval
 from simclr_tf.training.ranges import require_allowed
 
@@ -118,22 +117,10 @@ class ResolvedRecipe:
         self._require_extensions()
         make_evaluators(self.eval)
         parse_views(self.views, self.image_size, self.channels)
-        self._require_parts_of_wholes()
+        require_parts_of_wholes(self)
         self._require_fit_for_method()
         self._require_one_to_measure_on()
         self._require_fit_for_encoder()
-
-    def _require_parts_of_wholes(self) -> None:
-        if self.warmup_epochs > self.epochs:
-            raise UserError(
-                f"warmup_epochs must be at most epochs, {self.epochs}, got "
-                f"{self.warmup_epochs:g}."
-            )
-        if self.batch_size % self.micro_batches:
-            raise UserError(
-                f"batch_size {self.batch_size} must be a multiple of micro_batches, "
-                f"got {self.micro_batches}."
-            )
 
     def _require_extensions(self) -> None:
         try:
@@ -160,18 +147,11 @@ class ResolvedRecipe:
 
     def _require_fit_for_encoder(self) -> None:
         can = capabilities_of(self.encoder)
-        if self.rematerialize:
-            require_rematerializable(self.encoder)
+        require_fit_for_encoder(self)
         if self.early_share and can.takes_any_size is False:
             raise UserError(
                 f"early_share must be 0 with {self.encoder}, which takes images of one "
                 f"size, got {self.early_share:g}."
-            )
-        sides = height_and_width(self.image_size)
-        if any(side % can.size_multiple for side in sides):
-            raise UserError(
-                f"image_size must be a multiple of {can.size_multiple} for "
-                f"{self.encoder}, got {image_size_text(self.image_size)}."
             )
 
     def _require_fit_for_method(self) -> None:
@@ -213,6 +193,11 @@ class ResolvedRecipe:
         return self.epochs + sum(self.extensions)
 
     @property
+    def noted_every(self) -> int:
+        """Epochs from one row, line and saved state to the next."""
+        return 1
+
+    @property
     def early_epochs(self) -> int:
         """Epochs, from the first, whose views are `early_view_size` wide.
 
@@ -231,9 +216,7 @@ class ResolvedRecipe:
     @property
     def form(self) -> ImageForm:
         """What the recipe says of the data's images."""
-        stated = self.value_range
-        values = None if stated is None else parse_value_range(stated)
-        return ImageForm(self.channels, values)
+        return ImageForm.of(self.channels, self.value_range)
 
 
 def _views(recipe: Any) -> str | None:

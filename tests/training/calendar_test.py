@@ -24,3 +24,13 @@ def test_an_epochs_end_is_a_whole_number_and_other_steps_are_fractions(offset):
     assert [calendar.is_end(step) for step in steps] == whole
     ends = [calendar.next_end(step) - offset for step in steps]
     assert ends == [4] * 3 + [8] * 4 + [12] * 4 + [16]
+
+
+def test_ends_that_are_noted_are_fewer_where_epochs_are_short():
+    calendar = Calendar(epochs=8, steps_per_epoch=2, noted_every=3)
+    ends = [step for step in range(1, 17) if calendar.is_end(step)]
+    assert ends == [6, 12, 16]
+    assert calendar.next_end(0) == 6
+    assert calendar.epoch_at(6) == 3
+    assert calendar.epoch_at(2) == 1
+    assert calendar.anew(2, 5, 4).noted_every == 3

@@ -5,9 +5,9 @@ import types
 
 import pytest
 
-from simclr_tf.cli.evaluate import was_learned_from
 from simclr_tf.data import HELD_OUT
 from simclr_tf.training import Recipe
+from simclr_tf.training.learned_from import was_learned_from
 
 RUN = Recipe(dataset="folder:photos", image_size=32).resolve()
 
