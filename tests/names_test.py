@@ -13,8 +13,8 @@ _ROOMS = sorted(
     path.parent.relative_to(_ROOT.parent).as_posix().replace("/", ".")
     for path in _ROOT.rglob("__init__.py")
 )
-# Its function is the room's, whose module nobody else needs.
-_HIDDEN = {"simclr_tf.training.pretrain"}
+# Their functions are the room's, whose modules nobody else needs.
+_HIDDEN = {"simclr_tf.training.pretrain", "simclr_tf.training.finetune"}
 
 
 @pytest.mark.parametrize("room", _ROOMS)

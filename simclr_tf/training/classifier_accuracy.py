@@ -50,17 +50,13 @@ class ClassifierAccuracy:
       model: a `Learner` whose head gives logits.
       test: labelled images.
       image_size: side that the encoder sees in pixels, or height and width.
-      num_classes: of the classifier.
     """
 
-    def __init__(
-        self, model: Learner, test: Source, image_size: ImageSize, num_classes: int
-    ) -> None:
+    def __init__(self, model: Learner, test: Source, image_size: ImageSize) -> None:
         self._logits = _Logits(model)
         self._model = model
         self._test = test
         self._image_size = image_size
-        self._num_classes = num_classes
         self.found: Accuracies | None = None
 
     def sample(self) -> tuple[dict[str, float], list[str]]:

@@ -133,9 +133,7 @@ def finetune(
         images = PretrainingData(data.chosen.labelled, None, data.test, "")
         stack.enter_context(keeping_verdicts(images, run.path, crew.is_chief, False))
         _announce(resolved, data, model, begun, recipe, say)
-        accuracy = ClassifierAccuracy(
-            model, data.test, resolved.image_size, len(classes.names)
-        )
+        accuracy = ClassifierAccuracy(model, data.test, resolved.image_size)
         parts = _Parts(resolved, data, model, begun.calendar, data_service)
         loop = RunLoop(
             run=run,

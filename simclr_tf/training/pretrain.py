@@ -13,7 +13,7 @@ from simclr_tf.data import PretrainingData, Source, require_divisible, steps_per
 from simclr_tf.distribution.crew import Crew
 from simclr_tf.model import Learner
 from simclr_tf.training.announcement import announce
-from simclr_tf.training.begin import begin_or_resume
+from simclr_tf.training.begin import Begun, begin_or_resume
 from simclr_tf.training.build import build_model, build_optimizer
 from simclr_tf.training.checkpoints import newest_state
 from simclr_tf.training.fit_to_time import Budget, require_one_machine
@@ -26,7 +26,7 @@ from simclr_tf.training.pretrain_loop import PretrainingParts, measurement_of
 from simclr_tf.training.recipe import Recipe, ResolvedRecipe
 from simclr_tf.training.result import result_before, write_result
 from simclr_tf.training.run_folder import RunFolder
-from simclr_tf.training.run_loop import RunLoop
+from simclr_tf.training.run_loop import Measurement, RunLoop
 from simclr_tf.training.run_settings import load_and_resolve
 from simclr_tf.training.starting_weights import load_encoder
 
@@ -115,25 +115,40 @@ def pretrain(
         judge = begin_judging(
             settings, run, data, model, monitor, crew, begun.step, say
         )
+        measurement = measurement_of(settings, model, monitor, judge)
         parts = PretrainingParts(settings, data, model, begun.calendar, data_service)
-        loop = RunLoop(
-            run=run,
-            model=model,
-            begun=begun,
-            crew=crew,
-            often=often,
-            part=parts.part,
-            measurement=measurement_of(settings, model, monitor, judge),
-            shown={**model.method.shown, "probe": "probe_accuracy"},
-            pixels=parts.pixels,
-            sources=(data.train, data.bank, data.queries),
-            batch_size=settings.batch_size,
-            steps_per_execution=settings.steps_per_execution,
-            say=say,
-            seconds_before=budget.spent if budget else 0.0,
-        )
+        loop = _loop(run, begun, crew, often, parts, measurement, budget, say)
         loop.run_to_end()
         return _result(loop, settings, data, judge)
+
+
+def _loop(
+    run: RunFolder,
+    begun: Begun,
+    crew: Crew,
+    often: HowOften,
+    parts: PretrainingParts,
+    measurement: Measurement,
+    budget: Budget | None,
+    say: Callable[[str], None],
+) -> RunLoop:
+    data, model = parts.data, parts.model
+    return RunLoop(
+        run=run,
+        model=model,
+        begun=begun,
+        crew=crew,
+        often=often,
+        part=parts.part,
+        measurement=measurement,
+        shown={**model.method.shown, "probe": "probe_accuracy"},
+        pixels=parts.pixels,
+        sources=(data.train, data.bank, data.queries),
+        batch_size=parts.recipe.batch_size,
+        steps_per_execution=parts.recipe.steps_per_execution,
+        say=say,
+        seconds_before=budget.spent if budget else 0.0,
+    )
 
 
 def _result(
