@@ -8,16 +8,16 @@ import re
 
 from absl import flags
 
-from simclr_tf.cli import encoder_flags, floors, output
+from simclr_tf.cli import confusion_files, encoder_flags, floors, output
 from simclr_tf.cli.command import UsageError
 from simclr_tf.data import (
     NOTATION,
     DataError,
-    Source,
     labelled_part,
     load_train_and_test,
 )
 from simclr_tf.data.train_labels import choose_train_labels, require_train_labels
+from simclr_tf.evaluation.confusion import describe_classes
 from simclr_tf.evaluators.verdict import standard_error
 from simclr_tf.messages import say
 from simclr_tf.training.learned_from import was_learned_from
@@ -116,6 +116,8 @@ def run(
     below = floors.measure(loaded, train, test, pixel_judge or judge, values.batch_size)
     error = standard_error(result.top1, result.num_test)
     say(f"{result}\nStandard error {error:.4f}; of what has learned nothing: {below}.")
+    names = confusion_files.names_of_classes(result, train.class_names)
+    say(describe_classes(result.confusion, names))
     if not values.random:
         say("The encoder before it learned: the same command with --random.")
     if path is not None:
@@ -128,7 +130,8 @@ def run(
             "pretrained_on_test_images": learned_from,
         }
         output.write(path, (json.dumps(figures, indent=2) + "\n").encode())
-        say(f"Written to {path}.")
+        picture = confusion_files.write_confusion(result, names, path)
+        say(f"Written to {path}, and which classes are mistaken to {picture}.")
 
 
 def _checked_train_labels(said: str) -> str:

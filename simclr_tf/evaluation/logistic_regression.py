@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 
 from simclr_tf.errors import UserError
 from simclr_tf.evaluation.labelled_features import LabelledFeatures, labelled_features
+from simclr_tf.evaluation.linear_classifier import LinearClassifier
 from simclr_tf.evaluation.result import EvaluationResult, result_of_scores
 
 # scikit-learn takes half a second to import, which most commands do not need.
@@ -86,17 +87,18 @@ def linear_probe(
 
     scaler, train = _standardise(data.train_h)
     probe, converged = _fit(train, data.train_y, best, max_iter)
-    scores = probe.decision_function(scaler.transform(data.test_h.astype(np.float64)))
-    if scores.ndim == 1:
-        scores = np.stack([-scores, scores], axis=1)
+    classifier = LinearClassifier.on_standardised(
+        scaler.mean_, scaler.scale_, probe.coef_.T, probe.intercept_
+    )
     return result_of_scores(
         "linear probe",
-        scores,
+        classifier.scores(data.test_h),
         data,
         started,
         {"C": best},
         converged=converged,
         note=note,
+        classifier=classifier,
     )
 
 

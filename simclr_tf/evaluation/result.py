@@ -9,8 +9,17 @@ from typing import Any
 
 import numpy as np
 
-from simclr_tf.evaluation.accuracy import ranks, top1_and_top5
+from simclr_tf.evaluation.accuracy import (
+    confusion_of,
+    mean_per_class,
+    ranks,
+    top1_and_top5,
+)
 from simclr_tf.evaluation.labelled_features import LabelledFeatures
+from simclr_tf.evaluation.linear_classifier import LinearClassifier
+
+# What `to_dict` leaves out.
+_ARRAYS = ("hits", "confusion", "classes", "classifier")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,7 +44,15 @@ class EvaluationResult:
       note: where the evaluation departed from the request, and why; "" where it did
         not.
       hits: bool `[num_test]`, whether each test example's class has the highest score,
-        in the examples' order; their mean is `top1`. `to_dict` leaves it out.
+        in the examples' order; their mean is `top1`. `to_dict` leaves it out, and what
+        follows `mean_per_class`.
+      mean_per_class: the mean of the classes' own `top1`, of those among the test
+        examples; None where it was not measured.
+      confusion: int64 `[C, C]`, how many test examples of the class of each row were
+        taken for that of each column.
+      classes: int64 `[C]`, the labels of rows and columns.
+      classifier: the linear classifier, whose scores are in the order of `classes`;
+        None of other methods.
     """
 
     method: str
@@ -50,17 +67,29 @@ class EvaluationResult:
     seconds: float
     note: str = ""
     hits: np.ndarray | None = dataclasses.field(default=None, repr=False, compare=False)
+    mean_per_class: float | None = None
+    confusion: np.ndarray | None = dataclasses.field(
+        default=None, repr=False, compare=False
+    )
+    classes: np.ndarray | None = dataclasses.field(
+        default=None, repr=False, compare=False
+    )
+    classifier: LinearClassifier | None = dataclasses.field(
+        default=None, repr=False, compare=False
+    )
 
     def to_dict(self) -> dict[str, Any]:
         """The attributes as a dict that `json` can write."""
-        values = dataclasses.asdict(self)
-        del values["hits"]
-        return values
+        fields = (field.name for field in dataclasses.fields(self))
+        values = {n: getattr(self, n) for n in fields if n not in _ARRAYS}
+        return {**values, "hyperparameters": dict(self.hyperparameters)}
 
     def __str__(self) -> str:
         accuracies = f"top-1 {self.top1:.4f}"
         if self.top5 is not None:
             accuracies += f", top-5 {self.top5:.4f}"
+        if self.mean_per_class is not None:
+            accuracies += f", mean per class {self.mean_per_class:.4f}"
         settings = ", ".join(f"{k}={v:g}" for k, v in self.hyperparameters.items())
         text = (
             f"{self.method}: {accuracies} ({settings}; {self.num_classes} classes, "
@@ -85,6 +114,7 @@ def result_of_scores(
     *,
     converged: bool | None = None,
     note: str = "",
+    classifier: LinearClassifier | None = None,
 ) -> EvaluationResult:
     """The result of a classifier.
 
@@ -97,7 +127,9 @@ def result_of_scores(
       hyperparameters: its settings.
       converged: whether its solver did.
       note: where it departed from the request.
+      classifier: that gave the scores, where it is a linear one.
     """
+    confusion = confusion_of(np.argmax(scores, axis=1), data.test_y, len(data.classes))
     top1, top5 = top1_and_top5(scores, data.test_y)
     return EvaluationResult(
         method=method,
@@ -112,4 +144,8 @@ def result_of_scores(
         seconds=time.perf_counter() - started,
         note=note,
         hits=ranks(scores, data.test_y) < 1,
+        mean_per_class=mean_per_class(confusion),
+        confusion=confusion,
+        classes=data.classes,
+        classifier=classifier,
     )

@@ -1,6 +1,13 @@
 """Pictures for people who would rather look than read."""
 
+from simclr_tf.pictures.confusion import draw_confusion
 from simclr_tf.pictures.preview import draw_preview
 from simclr_tf.pictures.views import channels_drawn, draw_views, save_figure
 
-__all__ = ["channels_drawn", "draw_preview", "draw_views", "save_figure"]
+__all__ = [
+    "channels_drawn",
+    "draw_confusion",
+    "draw_preview",
+    "draw_views",
+    "save_figure",
+]

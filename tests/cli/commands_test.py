@@ -10,6 +10,7 @@ import re
 import numpy as np
 import pytest
 import tensorflow as tf
+from PIL import Image
 
 from simclr_tf.cli.main import main
 from simclr_tf.evaluation import knn, linear_probe
@@ -153,8 +154,18 @@ def test_evaluation_prints_and_writes_accuracies(
         assert (result["num_train"], result["num_test"]) == (400, 100)
         assert f"top-1 {result['top1']:.4f}" in shown
         assert not result["pretrained_on_test_images"]
+        assert 0.05 < result["mean_per_class"] <= 1.0
+        assert f"mean per class {result['mean_per_class']:.4f}" in shown
         share = result["top1"]
         assert result["standard_error"] == math.sqrt(share * (1 - share) / 100)
+    confusion = json.loads((run / f"{command}_confusion.json").read_text())
+    counts = np.array(confusion["confusion"])
+    assert counts.sum() == 100
+    assert np.trace(counts) / 100 == pytest.approx(trained["top1"])
+    assert confusion["classes"][:2] == ["airplane", "automobile"]
+    assert shown.count("Best classes: ") == 2
+    with Image.open(run / f"{command}_confusion.png") as picture:
+        assert min(picture.size) > 500
     # What has learned nothing, of the same images; here of the same encoder too.
     by = {"knn": "knn", "linear_eval": "ridge probe"}[command]
     assert trained["floors"] == floor["floors"]
