@@ -32,11 +32,11 @@ def draw_confusion(confusion: np.ndarray, names: Sequence[str], title: str) -> F
     numbered = count <= _NUMBERED_AT_MOST
     cell = min(_CELL if numbered else _SMALL_CELL, _WIDEST / count)
     side = max(count * cell, 2.0)
-    figure = Figure(figsize=(side + 2.8, side + 2.2), layout="constrained")
+    figure = Figure(figsize=(side + 2.8, side + 2.0), layout="constrained")
     axes = figure.subplots()
     totals = np.maximum(confusion.sum(axis=1, keepdims=True), 1)
     shares = confusion / totals
-    image = axes.imshow(shares, cmap="Blues", vmin=0.0, vmax=1.0, aspect="equal")
+    image = axes.imshow(shares, cmap="Blues", vmin=0.0, vmax=1.0, aspect="auto")
     bar = figure.colorbar(image, ax=axes, shrink=0.6, pad=0.01)
     bar.set_label("share of the true class", fontsize=8)
     bar.ax.tick_params(labelsize=7)

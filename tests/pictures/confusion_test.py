@@ -34,7 +34,6 @@ def test_names_that_no_picture_can_hold(tmp_path):
     save_figure(draw_confusion(_counts(4), names, "t"), str(tmp_path / "few.png"))
     many = draw_confusion(_counts(1000), [str(k) for k in range(1000)], "t")
     assert len(many.axes[0].get_xticklabels()) <= 120
-    save_figure(many, str(tmp_path / "many.png"))
-    for name in ("few.png", "many.png"):
-        with Image.open(tmp_path / name) as image:
-            assert max(image.size) < 5_000
+    assert max(many.get_size_inches()) < 30
+    with Image.open(tmp_path / "few.png") as image:
+        assert 400 < max(image.size) < 1_000
