@@ -13,6 +13,7 @@ from simclr_tf.cli.command import UsageError
 from simclr_tf.data import (
     NOTATION,
     DataError,
+    Source,
     labelled_part,
     load_train_and_test,
 )
@@ -117,7 +118,8 @@ def run(
     error = standard_error(result.top1, result.num_test)
     say(f"{result}\nStandard error {error:.4f}; of what has learned nothing: {below}.")
     names = confusion_files.names_of_classes(result, train.class_names)
-    say(describe_classes(result.confusion, names))
+    if result.confusion is not None:
+        say(describe_classes(result.confusion, names))
     if not values.random:
         say("The encoder before it learned: the same command with --random.")
     if path is not None:
