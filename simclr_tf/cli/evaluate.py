@@ -84,27 +84,7 @@ def run(
     path = _output(values, name)
     if path is not None:
         output.require_writable_file(path)
-    dataset = values.dataset or loaded.dataset
-    if dataset is None:
-        raise UsageError("Name the labelled images with --dataset.")
-    own_test = None if values.dataset else loaded.test_dataset
-    train, test = load_train_and_test(
-        dataset,
-        values.test_dataset or own_test,
-        image_size=loaded.loaded_size,
-        form=loaded.form,
-    )
-    for source in (train, test):
-        if source.num_classes is None:
-            raise DataError(
-                f"{source} has no labels, and an evaluation needs them. In a folder, "
-                "put each class into a subfolder of its own."
-            )
-    say(f"Train: {train}\nTest: {test}")
-    for note in dict.fromkeys((train.class_note, test.class_note)):
-        if note:
-            say(note)
-    train, test = _with_train_labels(values, train), labelled_part(test)
+    train, test = _images(values, loaded)
     learned_from = was_learned_from(loaded.recipe, test) and not values.random
     if learned_from:
         say(
@@ -134,6 +114,33 @@ def run(
         output.write(path, (json.dumps(figures, indent=2) + "\n").encode())
         picture = confusion_files.write_confusion(result, names, path)
         say(f"Written to {path}, and which classes are mistaken to {picture}.")
+
+
+def _images(
+    values: flags.FlagValues, loaded: encoder_flags.Loaded
+) -> tuple[Source, Source]:
+    """The labelled images to learn from, and those to measure on, which it says."""
+    dataset = values.dataset or loaded.dataset
+    if dataset is None:
+        raise UsageError("Name the labelled images with --dataset.")
+    own_test = None if values.dataset else loaded.test_dataset
+    train, test = load_train_and_test(
+        dataset,
+        values.test_dataset or own_test,
+        image_size=loaded.loaded_size,
+        form=loaded.form,
+    )
+    for source in (train, test):
+        if source.num_classes is None:
+            raise DataError(
+                f"{source} has no labels, and an evaluation needs them. In a folder, "
+                "put each class into a subfolder of its own."
+            )
+    say(f"Train: {train}\nTest: {test}")
+    for note in dict.fromkeys((train.class_note, test.class_note)):
+        if note:
+            say(note)
+    return _with_train_labels(values, train), labelled_part(test)
 
 
 def _checked_train_labels(said: str) -> str:
