@@ -5,11 +5,12 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Sequence
+from typing import Any
 
 import tensorflow as tf
 
 from simclr_tf.encoder.blocks import BasicBlock, BottleneckBlock
-from simclr_tf.encoder.convolution import BatchNormRelu, Convolution
+from simclr_tf.encoder.convolution import BatchNormRelu, Convolution, fixed_padding
 from simclr_tf.encoder.kind import Capabilities, EncoderKind, NamedEncoder
 from simclr_tf.errors import UserError
 from simclr_tf.image_size import ImageSize, shorter_side
@@ -26,8 +27,11 @@ DEPTHS = tuple(_GROUPS)
 _SMALL_SIDE = 32  # pixels
 _SK_RATIO = 0.0625  # SimCLR v2, section 2.
 _NAME = re.compile(
-    r"resnet(?P<depth>\d+)(x(?P<width>\d+(\.\d+)?))?(?P<sk>-sk)?", re.ASCII
+    r"resnet(?P<depth>\d+)(x(?P<width>\d+(\.\d+)?))?(?P<kind>-sk|-torch)?", re.ASCII
 )
+# Of ImageNet's images in [0, 1], as torchvision's own weights expect.
+_IMAGENET_MEAN = (0.485, 0.456, 0.406)
+_IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
 @tf.keras.utils.register_keras_serializable(package="simclr_tf")
@@ -53,6 +57,11 @@ class ResNet(tf.keras.Model):
       rematerialize: keep each residual block's input alone for the backward pass,
         and compute its activations again there: less memory, the same training,
         about a third more time.
+      torchvision: torchvision's architecture, for weights trained there: the stem's
+        pooling is padded on all sides, and the first group of depth 18 and 34 has no
+        projection shortcut.
+      image_mean: subtracted from the images' channels before the stem; None for 0.
+      image_std: what they are then divided by, > 0; None for 1.
       **kwargs: of `tf.keras.Model`.
 
     Raises:
@@ -69,6 +78,9 @@ class ResNet(tf.keras.Model):
         batch_norm_momentum: float = 0.9,
         blocks: Sequence[int] | None = None,
         rematerialize: bool = False,
+        torchvision: bool = False,
+        image_mean: Sequence[float] | None = None,
+        image_std: Sequence[float] | None = None,
         **kwargs,
     ) -> None:
         super().__init__(**kwargs)
@@ -80,6 +92,13 @@ class ResNet(tf.keras.Model):
             )
         if sk_ratio < 0:
             raise UserError(f"sk_ratio must be at least 0, got {sk_ratio}.")
+        if torchvision and sk_ratio > 0:
+            raise UserError(
+                f"torchvision has no selective kernels: sk_ratio must be 0, got "
+                f"{sk_ratio}."
+            )
+        if image_std is not None and not all(std > 0 for std in image_std):
+            raise UserError(f"image_std must be greater than 0, got {image_std}.")
         block, published = _GROUPS[depth]
         counts: tuple[int, ...] = published if blocks is None else tuple(blocks)
         if not counts or any(count < 1 for count in counts):
@@ -93,16 +112,21 @@ class ResNet(tf.keras.Model):
         self.batch_norm_momentum = batch_norm_momentum
         self.blocks = None if blocks is None else counts
         self.rematerialize = rematerialize
+        self.torchvision = torchvision
+        self.image_mean = None if image_mean is None else tuple(image_mean)
+        self.image_std = None if image_std is None else tuple(image_std)
 
         self.stem = tf.keras.Sequential(self._stem_layers(), name="stem")
         self.groups = []
+        # Its channels and size are those of the stem.
+        bare = torchvision and block.expansion == 1
         for group, count in enumerate(counts):
             filters = int(64 * 2**group * width_multiplier)
             members = [
                 block(
                     filters,
                     strides=2 if group > 0 and place == 0 else 1,
-                    project=place == 0,
+                    project=place == 0 and not (bare and group == 0),
                     sk_ratio=sk_ratio,
                     momentum=batch_norm_momentum,
                     rematerialize=rematerialize,
@@ -130,11 +154,19 @@ class ResNet(tf.keras.Model):
             ]
         else:
             convolutions = [Convolution(filters, 7, 2)]
-        pool = tf.keras.layers.MaxPooling2D(3, 2, padding="same")
-        return [*convolutions, normalise, pool]
+        if self.torchvision:
+            # Zeros are below all that a ReLU lets through.
+            pool = [fixed_padding(3), tf.keras.layers.MaxPooling2D(3, 2)]
+        else:
+            pool = [tf.keras.layers.MaxPooling2D(3, 2, padding="same")]
+        return [*convolutions, normalise, *pool]
 
     def call(self, images: tf.Tensor, training: bool | None = None) -> tf.Tensor:
         """Images `[B, H, W, C]` to features `[B, D]`."""
+        if self.image_mean is not None:
+            images -= tf.constant(self.image_mean, images.dtype)
+        if self.image_std is not None:
+            images /= tf.constant(self.image_std, images.dtype)
         features = self.stem(images, training=training)
         for group in self.groups:
             features = group(features, training=training)
@@ -155,6 +187,9 @@ class ResNet(tf.keras.Model):
             # Not as Keras wraps it.
             "blocks": None if self.blocks is None else list(self.blocks),
             "rematerialize": self.rematerialize,
+            "torchvision": self.torchvision,
+            "image_mean": None if self.image_mean is None else list(self.image_mean),
+            "image_std": None if self.image_std is None else list(self.image_std),
         }
 
     @classmethod
@@ -165,22 +200,33 @@ class ResNet(tf.keras.Model):
 def _make(
     depth: int,
     width: float,
-    sk_ratio: float,
+    kind: str | None,
     image_size: ImageSize,
     *,
     channels: int,
     rematerialize: bool,
     cifar_stem: bool | None,
 ) -> ResNet:
-    del channels  # The stem learns of them from the first images.
+    options: dict[str, Any] = {}
+    if kind == "-sk":
+        options["sk_ratio"] = _SK_RATIO
+    elif kind == "-torch":
+        if channels != 3:
+            raise UserError(
+                "A -torch encoder is for RGB images, from which it takes a mean of "
+                f"each colour, and these have {channels} channels: leave out -torch."
+            )
+        options.update(
+            torchvision=True, image_mean=_IMAGENET_MEAN, image_std=_IMAGENET_STD
+        )
     small = shorter_side(image_size) <= _SMALL_SIDE
     return ResNet(
         depth,
         width_multiplier=int(width) if width.is_integer() else width,
-        sk_ratio=sk_ratio,
         cifar_stem=small if cifar_stem is None else cifar_stem,
         rematerialize=rematerialize,
         name="encoder",
+        **options,
     )
 
 
@@ -188,16 +234,17 @@ def _read(name: str) -> NamedEncoder | None:
     match = _NAME.fullmatch(name)
     if not match or int(match["depth"]) not in DEPTHS:
         return None
-    width, sk_ratio = float(match["width"] or 1), _SK_RATIO if match["sk"] else 0.0
+    width = float(match["width"] or 1)
     return NamedEncoder(
-        functools.partial(_make, int(match["depth"]), width, sk_ratio),
+        functools.partial(_make, int(match["depth"]), width, match["kind"]),
         Capabilities(takes_any_size=True, can_rematerialize=True),
     )
 
 
 RESNET = EncoderKind(
     f"resnet followed by one of {DEPTHS}, with a width as in resnet18x0.25 and "
-    "selective kernels as in resnet50-sk",
+    "selective kernels as in resnet50-sk or for weights of PyTorch as in "
+    "resnet50-torch",
     names=lambda: [f"resnet{depth}" for depth in DEPTHS],
     read=_read,
 )

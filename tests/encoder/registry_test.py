@@ -37,6 +37,16 @@ def test_a_resnets_name_says_depth_width_and_kernels(name, depth, width, sk_rati
     assert not encoder.cifar_stem
 
 
+def test_a_resnet_for_weights_of_pytorch_normalises_rgb_images_as_those_expect():
+    encoder = make_encoder("resnet18x0.25-torch", image_size=64)
+    assert encoder.torchvision
+    assert tuple(encoder.image_mean) == (0.485, 0.456, 0.406)
+    assert tuple(encoder.image_std) == (0.229, 0.224, 0.225)
+    assert not make_encoder("resnet18x0.25", image_size=64).torchvision
+    with pytest.raises(UserError, match=r"for RGB images, .* have 1 channels"):
+        make_encoder("resnet18-torch", image_size=64, channels=1)
+
+
 def test_a_resnet_of_the_registry_maps_images_to_features():
     encoder = make_encoder("resnet18x0.25", image_size=16)
     images = tf.random.stateless_uniform([2, 16, 16, 3], [4, 2])

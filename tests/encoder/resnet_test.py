@@ -76,6 +76,33 @@ def test_has_as_many_parameters_as_the_architecture(depth, parameters):
 
 
 @pytest.mark.parametrize(
+    ("depth", "parameters"), [(18, 11_689_512 - 513_000), (50, 25_557_032 - 2_049_000)]
+)
+def test_torchvisions_has_as_many_parameters_as_torchvision_says(depth, parameters):
+    """Its features are held to PyTorch's in checkpoints/torch_layout_test.py."""
+    with tf.Graph().as_default():
+        model = ResNet(depth, torchvision=True)
+        model(tf.zeros([1, 64, 64, 3]), training=False)
+        assert _size(model.trainable_variables) == parameters
+
+
+def test_images_are_normalised_also_once_it_is_saved_and_loaded(tmp_path):
+    mean, std = (0.4, 0.5, 0.6), (0.2, 0.3, 0.1)
+    settings = {"torchvision": True, "cifar_stem": False, "blocks": (1,)}
+    model = _trained("basic", image_mean=mean, image_std=std, **settings)
+    plain = _trained("basic", **settings)
+    plain.set_weights(model.get_weights())
+    features = model(_images())
+    np.testing.assert_allclose(plain((_images() - mean) / std), features, atol=1e-5)
+    assert np.abs(plain(_images()) - features).max() > 0.01
+    model.save(tmp_path / "model.keras")
+    again = tf.keras.models.load_model(tmp_path / "model.keras")
+    assert again.get_config() == model.get_config()
+    assert json.loads(json.dumps(again.get_config()))["image_std"] == list(std)
+    np.testing.assert_allclose(again(_images()), features, atol=1e-6)
+
+
+@pytest.mark.parametrize(
     ("depth", "width", "sk_ratio", "millions"),
     [
         (50, 1, 0.0, 24),
@@ -406,6 +433,11 @@ def test_weights_are_saved_and_loaded(tmp_path):
         ({"depth": 18, "blocks": ()}, "blocks must be .* at least 1, got \\(\\)"),
         ({"depth": 18, "blocks": (1, 0)}, r"blocks must be .*, got \(1, 0\)"),
         ({"depth": 18, "sk_ratio": -0.1}, "sk_ratio must be at least 0, got -0.1"),
+        (
+            {"depth": 50, "sk_ratio": 0.1, "torchvision": True},
+            r"sk_ratio must be 0, got 0\.1",
+        ),
+        ({"depth": 18, "image_std": (1.0, 0.0, 1.0)}, "image_std must be greater"),
     ],
 )
 def test_settings_out_of_range_are_refused(settings, message):
