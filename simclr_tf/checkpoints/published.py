@@ -12,7 +12,7 @@ from google.protobuf.message import DecodeError
 from simclr_tf.checkpoints.files import readable
 from simclr_tf.checkpoints.layout import Layout, Pair
 from simclr_tf.checkpoints.tf1_layout import Tf1Layout, is_tf1
-from simclr_tf.checkpoints.tf2_layout import GRAPH, Tf2Layout
+from simclr_tf.checkpoints.tf2_layout import GRAPH, Tf2Layout, is_tf2
 from simclr_tf.checkpoints.torch_layout import TorchLayout
 from simclr_tf.checkpoints.weight_files import is_weight_file, read_arrays
 from simclr_tf.encoder.resnet import ResNet
@@ -78,6 +78,22 @@ def load_published(path: str, model: Learner) -> Loaded:
         is then as it was.
     """
     return PublishedWeights(path).load_into(model)
+
+
+def is_published(path: str) -> bool:
+    """Whether published weights lie at a path; not whether they can be read whole."""
+    if is_weight_file(path):
+        return True
+    prefix = _prefix(path)
+    if not tf.io.gfile.exists(prefix + ".index"):
+        return False
+    try:
+        with readable(prefix) as readable_prefix:
+            names = tf.train.load_checkpoint(readable_prefix)
+            names = names.get_variable_to_shape_map()
+    except _UNREADABLE:
+        return False
+    return is_tf1(names) or is_tf2(names)
 
 
 class PublishedWeights:

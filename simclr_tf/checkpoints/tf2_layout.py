@@ -32,6 +32,11 @@ _ENCODER, _HEAD = "resnet_model", "_projection_head/linear_layers"
 _CLASSIFIER = "supervised_head/linear_layer/dense"
 
 
+def is_tf2(names: Collection[str]) -> bool:
+    """Whether a checkpoint's variables are those of the published code."""
+    return any(f"/{_ENCODER}/" in name for name in names)
+
+
 class Tf2Layout(Layout):
     """Weights of a checkpoint or SavedModel of the tf2 folder.
 

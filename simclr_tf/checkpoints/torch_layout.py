@@ -77,7 +77,7 @@ class TorchLayout(Layout):
         found = [shape for shape in shapes if len(shape) == 4]
         # Ours has a projection shortcut in the first group whatever the block.
         basic = not any(".conv3." in name for name in names)
-        return [*found, found[0]] if basic else found
+        return [*found, *found[:1]] if basic else found
 
     def _place(self, child: str) -> str:
         return self._prefix + self._places.get(child, child)

@@ -12,7 +12,7 @@ import tensorflow as tf
 from absl import flags
 
 from simclr_tf.augmentation.value_range import parse_value_range
-from simclr_tf.checkpoints import load_published
+from simclr_tf.checkpoints import PublishedWeights
 from simclr_tf.checkpoints.files import readable_saved_model
 from simclr_tf.cli.command import UsageError
 from simclr_tf.data import (
@@ -29,9 +29,15 @@ from simclr_tf.messages import say
 from simclr_tf.model import Learner
 from simclr_tf.progress import Progress
 from simclr_tf.training import Recipe, ResolvedRecipe, RunFolder, build_model
+from simclr_tf.training.convert import recipe_of
 from simclr_tf.training.image_verdicts import recall_verdicts
 
 Encoder = Callable[..., tf.Tensor]
+PUBLISHED = (
+    "published weights: a checkpoint of the published code of TensorFlow 2 or 1 (its "
+    "prefix, its folder, its SavedModel or TensorFlow Hub module), or a ResNet of "
+    "PyTorch as .safetensors or .npz"
+)
 
 
 class Loaded(NamedTuple):
@@ -72,27 +78,27 @@ def define(values: flags.FlagValues) -> None:
     flags.DEFINE_string(
         "published",
         None,
-        "checkpoint of the published code (a prefix, its folder or its SavedModel) "
-        "whose encoder to use; --encoder and --head_layers say its architecture",
+        f"{PUBLISHED}; the encoder is used",
         flag_values=values,
     )
     flags.DEFINE_boolean(
         "random",
         False,
-        "use an encoder that has learned nothing, of --run's or --encoder's "
-        "architecture: the floor to compare with",
+        "use an encoder that has learned nothing, of the architecture of --run, "
+        "--published or --encoder: the floor to compare with",
         flag_values=values,
     )
     flags.DEFINE_string(
         "encoder",
         None,
-        "architecture for --published and --random, such as resnet50",
+        "architecture for --random, such as resnet50, and for --published, where it is "
+        "told from the weights' shapes by default",
         flag_values=values,
     )
     flags.DEFINE_integer(
         "head_layers",
-        3,
-        "layers of the projection head in --published",
+        None,
+        "layers of the projection head in --published; those that it has by default",
         flag_values=values,
     )
     _define_images(values)
@@ -149,34 +155,50 @@ def load(values: flags.FlagValues) -> Loaded:
         return _from_saved_model(values)
     if values.run:
         recipe = RunFolder(values.run).recipe()
-        size = values.image_size or recipe.image_size
         if values.random:
             model = build_model(dataclasses.replace(recipe, precision=values.precision))
         else:
             model = RunFolder(values.run).load_model(precision=values.precision)
-        form = _form(values, recipe.form)
-        return Loaded(
-            model,
-            size,
-            recipe.dataset,
-            recipe.test_dataset,
-            recipe,
-            form,
-            values.run,
-        )
-    if not values.encoder:
-        raise UsageError("--published needs --encoder=NAME, such as resnet50.")
+        return _of_run(values, model, recipe)
+    if values.published:
+        return _from_published(values)
     size = values.image_size or 224
     said = Recipe(
         image_size=size,
         encoder=values.encoder,
-        head_layers=values.head_layers,
+        head_layers=3 if values.head_layers is None else values.head_layers,
         precision=values.precision,
     )
     model = build_model(said.resolve())
-    if values.published:
-        load_published(values.published, model)
     return Loaded(model, size, None, None, form=_form(values, ImageForm(3)))
+
+
+def _of_run(values: flags.FlagValues, model: Learner, recipe: ResolvedRecipe) -> Loaded:
+    """A run's encoder; the images of one that was converted are not known."""
+    size = values.image_size or recipe.image_size
+    form = _form(values, recipe.form)
+    if RunFolder(values.run).converted_from() is not None:
+        return Loaded(model, size, None, None, form=form)
+    return Loaded(
+        model, size, recipe.dataset, recipe.test_dataset, recipe, form, values.run
+    )
+
+
+def _from_published(values: flags.FlagValues) -> Loaded:
+    weights = PublishedWeights(values.published)
+    recipe = recipe_of(
+        weights,
+        encoder=values.encoder,
+        image_size=values.image_size,
+        head_layers=values.head_layers,
+        precision=values.precision,
+    )
+    model = build_model(recipe)
+    if not values.random:
+        loaded = weights.load_into(model)
+        say(f"{values.published}: {recipe.encoder}, {loaded}.")
+    form = _form(values, ImageForm(3))
+    return Loaded(model, recipe.image_size, None, None, form=form)
 
 
 def load_model(values: flags.FlagValues) -> tuple[Learner, Loaded]:

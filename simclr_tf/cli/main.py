@@ -12,6 +12,7 @@ from types import ModuleType
 from simclr_tf import kept_memory
 from simclr_tf.cli.benchmark import BENCHMARK
 from simclr_tf.cli.command import Command, UsageError
+from simclr_tf.cli.convert import CONVERT
 from simclr_tf.cli.data_service import DATA_SERVICE
 from simclr_tf.cli.defects import RAISED_ANEW, how_to_go_on
 from simclr_tf.cli.embed import EMBED
@@ -32,7 +33,7 @@ from simclr_tf.version import __version__
 COMMANDS: dict[str, Command] = {
     command.name: command
     for command in (
-        *(PRETRAIN, LINEAR_EVAL, KNN, FINETUNE, EMBED, EXPORT, PREVIEW),
+        *(PRETRAIN, LINEAR_EVAL, KNN, FINETUNE, EMBED, CONVERT, EXPORT, PREVIEW),
         *(PREPARE, BENCHMARK, TPU_CHECK, DATA_SERVICE),
     )
 }

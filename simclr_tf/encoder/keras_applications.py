@@ -47,12 +47,24 @@ def applications() -> dict[str, type]:
 
 
 def make_application(
-    name: str, image_size: ImageSize, channels: int = 3
+    name: str,
+    image_size: ImageSize,
+    channels: int = 3,
+    *,
+    weights: str | None = None,
 ) -> tf.keras.Model:
-    """A `tf.keras.applications` model with new weights that takes images in [0, 1].
+    """A `tf.keras.applications` model that takes images in [0, 1].
+
+    Args:
+      name: of the model.
+      image_size: side of the images in pixels, or height and width.
+      channels: of the images.
+      weights: "imagenet" for those that Keras downloads, or finds in its cache; None
+        for new ones.
 
     Raises:
-      UserError: where it does not take images of this size, or of these channels.
+      UserError: where it does not take images of this size, or of these channels, or
+        the weights cannot be had.
     """
     shape = (*height_and_width(image_size), channels)
     try:
@@ -60,12 +72,20 @@ def make_application(
             # Keras expects RGB or grey images of whoever wants no trained weights too.
             warnings.filterwarnings("ignore", "This model usually expects", UserWarning)
             body = applications()[name](
-                include_top=False, weights=None, pooling="avg", input_shape=shape
+                include_top=False, weights=weights, pooling="avg", input_shape=shape
             )
     except ValueError as error:
         raise UserError(
             f"encoder {name!r} does not take images of {image_size_text(image_size)} "
             f"px: {error}"
+        ) from error
+    # Keras raises an Exception of no class where it cannot download.
+    except Exception as error:
+        if weights is None:
+            raise
+        raise UserError(
+            f"The {weights} weights of {name} cannot be downloaded: {error}. Run it "
+            "once where there is a network, and copy ~/.keras/models from there."
         ) from error
     if channels == 3:
         return _behind(_Rescaled(name), body)

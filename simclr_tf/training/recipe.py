@@ -113,16 +113,19 @@ class Recipe:
     encoder: Optional[str] = setting(
         None,
         "architecture: resnet18 to resnet200, with a width as in resnet18x0.25 and "
-        "selective kernels as in resnet50-sk; vit_tiny16, vit_small16 or vit_base16, "
-        "with the side of a patch; a tf.keras.applications name; or "
+        "selective kernels as in resnet50-sk or torchvision's as in resnet50-torch; "
+        "vit_tiny16, vit_small16 or vit_base16, with the side of a patch; a "
+        "tf.keras.applications name; or "
         "package.module:function of your own; resnet18x0.25 up to 32 px, else "
         f"resnet18x0.5, and resnet50 {_MANY}",
     )
     init: Optional[str] = setting(
         None,
         "weights that the encoder starts from: a run folder, whose newest state is "
-        "taken, or a SavedModel of simclr export; --encoder is by default the run's. "
-        "The rest begins anew",
+        "taken; a SavedModel of simclr export; published weights of SimCLR (a "
+        "checkpoint or SavedModel) or of a PyTorch ResNet (.safetensors, .npz); "
+        "imagenet for those that Keras has of --encoder=ResNet50V2 and its like. "
+        "--encoder is by default that of the weights. The rest begins anew",
     )
     head_layers: Optional[int] = setting(
         None, f"layers of the projection head, 0 to 3; 2, and 3 {_MANY}"

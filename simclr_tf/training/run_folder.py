@@ -214,6 +214,14 @@ class RunFolder:
         """
         return run_files.read_json(self.result)
 
+    def converted_from(self) -> str | None:
+        """Where the weights of a run come from that `convert` wrote; None of others.
+
+        Raises:
+          RunFolderError: where result.json is damaged.
+        """
+        return (self.read_result() or {}).get("converted_from")
+
     def write_result(self, result: dict) -> None:
         """Writes result.json."""
         run_files.write_json(self.result, result)

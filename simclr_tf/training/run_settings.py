@@ -16,7 +16,7 @@ from simclr_tf.training.fit_to_time import Budget, fit_to_time
 from simclr_tf.training.recipe import Recipe, ResolvedRecipe
 from simclr_tf.training.run_folder import RunFolder
 from simclr_tf.training.run_images import RunImages
-from simclr_tf.training.starting_weights import encoder_of
+from simclr_tf.training.starting_weights import encoder_of, require_weights
 
 
 def load_and_resolve(
@@ -52,13 +52,16 @@ def load_and_resolve(
     if recipe.init is not None and recipe.encoder is None:
         recipe = dataclasses.replace(recipe, encoder=encoder_of(recipe.init))
     if run.is_run():
+        require_trained_here(run)
         began = run.recipe()
         recipe = dataclasses.replace(
             recipe,
             channels=recipe.channels or began.channels,
             value_range=recipe.value_range or began.value_range,
         )
-    recipe.resolve()  # Mistakes are told before a large folder is read.
+    settings = recipe.resolve()  # Mistakes are told before a large folder is read.
+    if not run.is_run():
+        require_weights(settings)
     images = RunImages(recipe)
     native = images.native_side
 
@@ -90,6 +93,16 @@ def load_and_resolve(
             f"--method={settings.method} learns from labels, and {data.train} has none."
         )
     return recipe, data, settings
+
+
+def require_trained_here(run: RunFolder) -> None:
+    """Raises UserError where a run folder holds converted weights, and no training."""
+    source = run.converted_from()
+    if source is not None:
+        raise UserError(
+            f"{run.path} holds weights converted from {source}, and no training: start "
+            f"from them with --init={run.path} and another folder with --run."
+        )
 
 
 def _say_what_is_the_runs(

@@ -1,7 +1,7 @@
 """Weights that an encoder starts from, instead of random ones.
 
-A new kind of place that weights come from is a function that gives them, in the order
-of a Keras encoder's variables, and a line in `_find`.
+A new kind of place that weights come from is a function that sets them, and a line in
+`_find`.
 """
 
 from __future__ import annotations
@@ -12,11 +12,15 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
+from simclr_tf.checkpoints import PublishedWeights, is_published
+from simclr_tf.encoder.keras_applications import applications, make_application
 from simclr_tf.errors import UserError
 from simclr_tf.model import Learner
 from simclr_tf.training.checkpoints import newest_state
+from simclr_tf.training.resolved_recipe import ResolvedRecipe
 from simclr_tf.training.run_folder import RunFolder
 
+IMAGENET = "imagenet"  # Weights of tf.keras.applications.
 _NAMED_AT_MOST = 5
 
 
@@ -27,12 +31,15 @@ class _Weights(NamedTuple):
     where: str
 
 
-def load_encoder(path: str, model: Learner, say: Callable[[str], None]) -> None:
-    """Gives a model's encoder the weights that lie at a path.
+def load_encoder(
+    recipe: ResolvedRecipe, model: Learner, say: Callable[[str], None]
+) -> None:
+    """Gives a model's encoder the weights that a recipe's `init` names.
 
     Args:
-      path: a run folder, whose newest state is taken, or a SavedModel of
-        `export_encoder`.
+      recipe: whose `init` is a run folder, whose newest state is taken; a SavedModel of
+        `export_encoder`; published weights, as `load_published` takes them; or
+        "imagenet" for a model of `tf.keras.applications`.
       model: a built model, whose encoder has the same architecture; its other parts
         stay as they are.
       say: called with a line on what was loaded.
@@ -41,7 +48,15 @@ def load_encoder(path: str, model: Learner, say: Callable[[str], None]) -> None:
       UserError: where there are no weights, or they do not fit: it names those by
         their shapes. The model is then as it was.
     """
-    found = _find(path)(path, say)
+    path = recipe.init
+    if path is None:
+        raise ValueError("load_encoder needs a recipe with init.")
+    read = _find(path)
+    if read is None:
+        loaded = PublishedWeights(path).load_into_encoder(model.encoder)
+        say(f"The encoder starts from {path}: {loaded}.")
+        return
+    found = read(recipe, say)
     ours = model.encoder.variables
     theirs = found.variables[: len(ours)]
     problems = [
@@ -63,33 +78,65 @@ def load_encoder(path: str, model: Learner, say: Callable[[str], None]) -> None:
     say(f"The encoder starts from {found.where}.")
 
 
+def require_weights(recipe: ResolvedRecipe) -> None:
+    """Looks whether there are weights where a recipe's `init` says, and gets them.
+
+    Raises:
+      UserError: where there are none, or they cannot be downloaded.
+    """
+    if recipe.init is None:
+        return
+    if _find(recipe.init) is _of_imagenet:
+        _of_imagenet(recipe, lambda line: None)
+
+
 def encoder_of(path: str) -> str | None:
-    """The name of the encoder in a run folder; None where it is not known."""
+    """The name of the encoder whose weights lie at a path; None where it is not known.
+
+    Raises:
+      UserError: where there are weights that cannot be read.
+    """
     run = RunFolder(path)
-    return run.recipe().encoder if run.is_run() else None
+    if run.is_run():
+        return run.recipe().encoder
+    if path != IMAGENET and is_published(path):
+        return PublishedWeights(path).encoder_name
+    return None
 
 
-def _find(path: str) -> Callable[[str, Callable[[str], None]], _Weights]:
-    """What reads the weights at a path."""
+_Reader = Callable[[ResolvedRecipe, Callable[[str], None]], _Weights]
+
+
+def _find(path: str) -> _Reader | None:
+    """What reads the weights at a path; None of published ones."""
+    if path == IMAGENET:
+        return _of_imagenet
     if RunFolder(path).is_run():
         return _of_run
+    if is_published(path):
+        return None
     if tf.io.gfile.exists(os.path.join(path, "saved_model.pb")):
         return _of_saved_model
     raise UserError(
         f"init: {path} is neither a run folder, which has flags.txt, nor a SavedModel, "
-        "which has saved_model.pb."
+        "which has saved_model.pb, nor published weights: a checkpoint of the "
+        "published code, or a ResNet of PyTorch as .safetensors or .npz."
     )
 
 
-def _of_run(path: str, say: Callable[[str], None]) -> _Weights:
-    run = RunFolder(path)
+def _of_run(recipe: ResolvedRecipe, say: Callable[[str], None]) -> _Weights:
+    run = RunFolder(str(recipe.init))
     model = run.load_model(say)
+    source = run.converted_from()
+    if source is not None:
+        return _Weights(model.encoder.variables, f"{run.path}, converted from {source}")
     step = newest_state(run.checkpoints, lambda line: None)
-    return _Weights(model.encoder.variables, f"{path}, after step {step or 0:,}")
+    return _Weights(model.encoder.variables, f"{run.path}, after step {step or 0:,}")
 
 
-def _of_saved_model(path: str, say: Callable[[str], None]) -> _Weights:
+def _of_saved_model(recipe: ResolvedRecipe, say: Callable[[str], None]) -> _Weights:
     del say
+    path = str(recipe.init)
     try:
         variables = list(tf.saved_model.load(path).variables)
     except (AttributeError, OSError, ValueError, tf.errors.OpError) as error:
@@ -98,3 +145,16 @@ def _of_saved_model(path: str, say: Callable[[str], None]) -> _Weights:
             f"{str(error).splitlines()[0]}"
         ) from error
     return _Weights(variables, path)
+
+
+def _of_imagenet(recipe: ResolvedRecipe, say: Callable[[str], None]) -> _Weights:
+    del say
+    if recipe.encoder not in applications():
+        raise UserError(
+            "init: imagenet stands for the weights of a tf.keras.applications model, "
+            f"such as --encoder=ResNet50V2, and the encoder is {recipe.encoder}."
+        )
+    model = make_application(
+        recipe.encoder, recipe.image_size, recipe.channels, weights=IMAGENET
+    )
+    return _Weights(model.variables, f"Keras' imagenet weights of {recipe.encoder}")
