@@ -51,6 +51,10 @@ class Layout(abc.ABC):
     def value(self, name: str) -> np.ndarray | None:
         """What goes into a variable, in the variable's shape; None where it is not."""
 
+    def shape(self, name: str) -> tuple[int, ...]:
+        """The shape that a weight has in the file."""
+        return np.shape(self.value(name))
+
     @abc.abstractmethod
     def encoder_pairs(self, encoder: ResNet) -> list[Pair]:
         """The encoder's variables; those that are not in the file by a name for it."""

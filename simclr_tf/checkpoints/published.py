@@ -171,7 +171,7 @@ class PublishedWeights:
         heads = [] if others is None else left.projection_head
         strays = [*left.encoder, *heads]
         problems += [
-            f"{name} {self._shape(name)} is in the checkpoint and not in the model"
+            f"{name} {self._layout.shape(name)} is in the checkpoint and not in the model"
             for name in strays
         ]
         if problems:
@@ -183,7 +183,7 @@ class PublishedWeights:
             variable.assign(values[name])
         spare = [*left.projection_head, *left.others] if others is None else left.others
         unused = tuple(sorted(spare))
-        return Loaded(len(pairs), unused, tuple(map(self._shape, unused)), kept)
+        return Loaded(len(pairs), unused, tuple(map(self._layout.shape, unused)), kept)
 
     def _require_padding(self, encoder: ResNet) -> None:
         """Raises UserError where shapes may fit and features would be others."""
@@ -202,9 +202,6 @@ class PublishedWeights:
             f"--encoder={self.encoder_name or 'resnet50'}, or ResNet(...) without "
             "torchvision=True in Python."
         )
-
-    def _shape(self, name: str) -> tuple[int, ...]:
-        return np.shape(self._layout.value(name))
 
     def _advice(self) -> str:
         head = self.head_layers or "no"

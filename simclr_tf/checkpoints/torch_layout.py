@@ -69,6 +69,9 @@ class TorchLayout(Layout):
             return value.transpose()
         return value
 
+    def shape(self, name: str) -> tuple[int, ...]:
+        return self._arrays[name].shape
+
     def kernels(self) -> list[tuple[int, ...]]:
         stem = f"{self._place('conv1')}.weight"
         names = [stem, *(name for name in self._of_encoder() if name != stem)]

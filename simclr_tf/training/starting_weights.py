@@ -96,12 +96,13 @@ def encoder_of(path: str) -> str | None:
     Raises:
       UserError: where there are weights that cannot be read.
     """
-    run = RunFolder(path)
-    if run.is_run():
-        return run.recipe().encoder
-    if path != IMAGENET and is_published(path):
+    if path == IMAGENET:
+        return None
+    # A file first: no run folder can be looked for in one.
+    if is_published(path):
         return PublishedWeights(path).encoder_name
-    return None
+    run = RunFolder(path)
+    return run.recipe().encoder if run.is_run() else None
 
 
 _Reader = Callable[[ResolvedRecipe, Callable[[str], None]], _Weights]
@@ -111,10 +112,10 @@ def _find(path: str) -> _Reader | None:
     """What reads the weights at a path; None of published ones."""
     if path == IMAGENET:
         return _of_imagenet
-    if RunFolder(path).is_run():
-        return _of_run
     if is_published(path):
         return None
+    if RunFolder(path).is_run():
+        return _of_run
     if tf.io.gfile.exists(os.path.join(path, "saved_model.pb")):
         return _of_saved_model
     raise UserError(

@@ -48,7 +48,9 @@ def _reset(encoder):
 
 
 @pytest.mark.parametrize("depth", [18, 50])
-@pytest.mark.parametrize("form", ["raw", "normalised"])
+@pytest.mark.parametrize(
+    "form", [pytest.param("raw", marks=pytest.mark.exhaustive), "normalised"]
+)
 def test_features_are_those_of_pytorch(golden_folder, depth, form):
     """At sides that strides divide and at those that they do not."""
     encoder = _encoder(depth, form == "normalised")
