@@ -170,10 +170,8 @@ class PublishedWeights:
         left = self._layout.left(values)
         heads = [] if others is None else left.projection_head
         strays = [*left.encoder, *heads]
-        problems += [
-            f"{name} {self._layout.shape(name)} is in the checkpoint and not in the model"
-            for name in strays
-        ]
+        shown = [f"{name} {self._layout.shape(name)}" for name in strays]
+        problems += [f"{each} is in the checkpoint and not in the model" for each in shown]
         if problems:
             raise UserError(
                 f"The checkpoint {self.path} does not match the model: "
