@@ -170,8 +170,10 @@ class PublishedWeights:
         left = self._layout.left(values)
         heads = [] if others is None else left.projection_head
         strays = [*left.encoder, *heads]
-        shown = [f"{name} {self._layout.shape(name)}" for name in strays]
-        problems += [f"{each} is in the checkpoint and not in the model" for each in shown]
+        problems += [
+            f"{name} {shape} is in the checkpoint and not in the model"
+            for name, shape in zip(strays, map(self._layout.shape, strays))
+        ]
         if problems:
             raise UserError(
                 f"The checkpoint {self.path} does not match the model: "

@@ -154,6 +154,12 @@ def application_at_start(model: tf.keras.layers.Layer) -> str | None:
     return next(filter(None, found), None)
 
 
+def made_application(encoder: tf.keras.Model) -> str | None:
+    """The name that `make_application` made an encoder by; None of another one."""
+    scaling = (each for each in encoder.layers if isinstance(each, _Rescaled))
+    return next((each.application for each in scaling), None)
+
+
 def _scales_pixels(layer: tf.keras.layers.Layer) -> bool:
     """Whether a layer brings pixels in 0..255 to about 1."""
     if isinstance(layer, tf.keras.layers.Rescaling):

@@ -51,6 +51,7 @@ from simclr_tf.training.recipe import ResolvedRecipe
 from simclr_tf.training.result import result_before, versions
 from simclr_tf.training.run_folder import RunFolder
 from simclr_tf.training.run_loop import Measurement, Part, RunLoop
+from simclr_tf.training.starting_weights import encoder_of
 
 _SIZE = 224  # of what does not say it
 # Short names of figures, for a line of progress.
@@ -169,15 +170,17 @@ def _with_start(
     found: dict[str, Any] = {}
     if settings.init is not None and RunFolder(settings.init).is_run():
         recipe = RunFolder(settings.init).recipe()
-        names = ("encoder", "image_size", "channels", "value_range", "dataset")
+        names = ["encoder", "image_size", "channels", "value_range"]
+        if RunFolder(settings.init).converted_from() is None:
+            names.append("dataset")
+            if settings.dataset is None and settings.test_dataset is None:
+                names.append("test_dataset")
         found = {name: getattr(recipe, name) for name in names}
-        if settings.dataset is None and settings.test_dataset is None:
-            found["test_dataset"] = recipe.test_dataset
-    elif settings.init is not None and _is_saved_model(settings.init):
-        found = {
-            "image_size": image_size_of(settings.init) or _SIZE,
-            "channels": channels_of(settings.init),
-        }
+    elif settings.init is not None:
+        found = {"encoder": settings.encoder or encoder_of(settings.init)}
+        if _is_saved_model(settings.init):
+            found["image_size"] = image_size_of(settings.init) or _SIZE
+            found["channels"] = channels_of(settings.init)
     found.setdefault("image_size", _SIZE)
     found.setdefault("channels", 3)
     missing = {k: v for k, v in found.items() if getattr(settings, k) is None}

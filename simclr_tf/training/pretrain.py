@@ -201,5 +201,5 @@ def _make_model(
         model = build_model(recipe, num_classes=source.num_classes)
         model.compile(build_optimizer(recipe, per_epoch))
     if recipe.init is not None and newest_state(run.checkpoints, _silent) is None:
-        load_encoder(recipe, model, say)
+        load_encoder(recipe.init, model, say)
     return model

@@ -62,6 +62,8 @@ class RunFolder:
         Raises:
           RunFolderError: where the folder may not be read.
         """
+        if tf.io.gfile.exists(self.path) and not tf.io.gfile.isdir(self.path):
+            return False  # A file.
         return run_files.read_text(self.flags) is not None
 
     def make(self) -> None:

@@ -60,8 +60,9 @@ def load_and_resolve(
             value_range=recipe.value_range or began.value_range,
         )
     settings = recipe.resolve()  # Mistakes are told before a large folder is read.
-    if not run.is_run():
-        require_weights(settings)
+    if not run.is_run() and settings.init is not None:
+        size, channels = settings.image_size, settings.channels
+        require_weights(settings.init, settings.encoder, size, channels)
     images = RunImages(recipe)
     native = images.native_side
 

@@ -13,11 +13,15 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from simclr_tf.checkpoints import PublishedWeights, is_published
-from simclr_tf.encoder.keras_applications import applications, make_application
+from simclr_tf.encoder.keras_applications import (
+    applications,
+    made_application,
+    make_application,
+)
 from simclr_tf.errors import UserError
+from simclr_tf.image_size import ImageSize
 from simclr_tf.model import Learner
 from simclr_tf.training.checkpoints import newest_state
-from simclr_tf.training.resolved_recipe import ResolvedRecipe
 from simclr_tf.training.run_folder import RunFolder
 
 IMAGENET = "imagenet"  # Weights of tf.keras.applications.
@@ -31,15 +35,13 @@ class _Weights(NamedTuple):
     where: str
 
 
-def load_encoder(
-    recipe: ResolvedRecipe, model: Learner, say: Callable[[str], None]
-) -> None:
-    """Gives a model's encoder the weights that a recipe's `init` names.
+def load_encoder(path: str, model: Learner, say: Callable[[str], None]) -> None:
+    """Gives a model's encoder the weights that lie at a path.
 
     Args:
-      recipe: whose `init` is a run folder, whose newest state is taken; a SavedModel of
+      path: a run folder, whose newest state is taken; a SavedModel of
         `export_encoder`; published weights, as `load_published` takes them; or
-        "imagenet" for a model of `tf.keras.applications`.
+        "imagenet", for an encoder that is a model of `tf.keras.applications`.
       model: a built model, whose encoder has the same architecture; its other parts
         stay as they are.
       say: called with a line on what was loaded.
@@ -48,15 +50,12 @@ def load_encoder(
       UserError: where there are no weights, or they do not fit: it names those by
         their shapes. The model is then as it was.
     """
-    path = recipe.init
-    if path is None:
-        raise ValueError("load_encoder needs a recipe with init.")
     read = _find(path)
     if read is None:
         loaded = PublishedWeights(path).load_into_encoder(model.encoder)
         say(f"The encoder starts from {path}: {loaded}.")
         return
-    found = read(recipe, say)
+    found = read(path, model, say)
     ours = model.encoder.variables
     theirs = found.variables[: len(ours)]
     problems = [
@@ -78,16 +77,29 @@ def load_encoder(
     say(f"The encoder starts from {found.where}.")
 
 
-def require_weights(recipe: ResolvedRecipe) -> None:
-    """Looks whether there are weights where a recipe's `init` says, and gets them.
+def require_weights(
+    path: str, encoder: str, image_size: ImageSize, channels: int
+) -> None:
+    """Looks whether there are weights at a path, and downloads those of ImageNet.
+
+    Args:
+      path: see `load_encoder`.
+      encoder: the name of the encoder that starts from them.
+      image_size: side of its images in pixels, or height and width.
+      channels: of its images.
 
     Raises:
       UserError: where there are none, or they cannot be downloaded.
     """
-    if recipe.init is None:
+    if path != IMAGENET:
+        _find(path)
         return
-    if _find(recipe.init) is _of_imagenet:
-        _of_imagenet(recipe, lambda line: None)
+    if encoder not in applications():
+        raise UserError(
+            "init: imagenet stands for the weights of a tf.keras.applications model, "
+            f"such as --encoder=ResNet50V2, and the encoder is {encoder}."
+        )
+    make_application(encoder, image_size, channels, weights=IMAGENET)
 
 
 def encoder_of(path: str) -> str | None:
@@ -105,7 +117,7 @@ def encoder_of(path: str) -> str | None:
     return run.recipe().encoder if run.is_run() else None
 
 
-_Reader = Callable[[ResolvedRecipe, Callable[[str], None]], _Weights]
+_Reader = Callable[[str, Learner, Callable[[str], None]], _Weights]
 
 
 def _find(path: str) -> _Reader | None:
@@ -125,19 +137,19 @@ def _find(path: str) -> _Reader | None:
     )
 
 
-def _of_run(recipe: ResolvedRecipe, say: Callable[[str], None]) -> _Weights:
-    run = RunFolder(str(recipe.init))
-    model = run.load_model(say)
+def _of_run(path: str, model: Learner, say: Callable[[str], None]) -> _Weights:
+    del model
+    run = RunFolder(path)
+    variables = run.load_model(say).encoder.variables
     source = run.converted_from()
     if source is not None:
-        return _Weights(model.encoder.variables, f"{run.path}, converted from {source}")
+        return _Weights(variables, f"{path}, converted from {source}")
     step = newest_state(run.checkpoints, lambda line: None)
-    return _Weights(model.encoder.variables, f"{run.path}, after step {step or 0:,}")
+    return _Weights(variables, f"{path}, after step {step or 0:,}")
 
 
-def _of_saved_model(recipe: ResolvedRecipe, say: Callable[[str], None]) -> _Weights:
-    del say
-    path = str(recipe.init)
+def _of_saved_model(path: str, model: Learner, say: Callable[[str], None]) -> _Weights:
+    del model, say
     try:
         variables = list(tf.saved_model.load(path).variables)
     except (AttributeError, OSError, ValueError, tf.errors.OpError) as error:
@@ -148,14 +160,14 @@ def _of_saved_model(recipe: ResolvedRecipe, say: Callable[[str], None]) -> _Weig
     return _Weights(variables, path)
 
 
-def _of_imagenet(recipe: ResolvedRecipe, say: Callable[[str], None]) -> _Weights:
+def _of_imagenet(path: str, model: Learner, say: Callable[[str], None]) -> _Weights:
     del say
-    if recipe.encoder not in applications():
+    name = made_application(model.encoder)
+    if name is None:
         raise UserError(
             "init: imagenet stands for the weights of a tf.keras.applications model, "
-            f"such as --encoder=ResNet50V2, and the encoder is {recipe.encoder}."
+            f"such as --encoder=ResNet50V2, and the encoder is {model.encoder.name}."
         )
-    model = make_application(
-        recipe.encoder, recipe.image_size, recipe.channels, weights=IMAGENET
-    )
-    return _Weights(model.variables, f"Keras' imagenet weights of {recipe.encoder}")
+    height, width, channels = model.encoder.input_shape[1:]
+    made = make_application(name, (height, width), channels, weights=path)
+    return _Weights(made.variables, f"Keras' imagenet weights of {name}")

@@ -128,9 +128,9 @@ def test_a_pretraining_starts_from_it_and_none_goes_on_in_it(converted, dataset)
     with pytest.raises(UserError, match=r"no training: start from them with --init="):
         pretrain(Recipe(dataset=dataset), run)
     assert encoder_of(run) == _NAME
-    recipe = dataclasses.replace(RunFolder(run).recipe(), init=run, head_layers=1)
+    recipe = dataclasses.replace(RunFolder(run).recipe(), head_layers=1)
     model, lines = build_model(recipe), []
-    load_encoder(recipe, model, lines.append)
+    load_encoder(run, model, lines.append)
     np.testing.assert_allclose(model(x, training=False), h, rtol=1e-4, atol=1e-5)
     assert f"starts from {run}, converted from" in lines[-1]
 

@@ -31,8 +31,8 @@ RECIPE = Recipe(
 ).resolve()
 
 
-def _from(path, **changes):
-    return dataclasses.replace(RECIPE, init=str(path), **changes)
+def _of(encoder, image_size):
+    return dataclasses.replace(RECIPE, encoder=encoder, image_size=image_size)
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +66,7 @@ def test_the_encoder_has_the_weights_and_the_rest_is_new(place, told, trained, r
     path, lines = request.getfixturevalue(place), []
     model = build_model(dataclasses.replace(RECIPE, seed=3), num_classes=2)
     head = model.projection_head.get_weights()
-    load_encoder(_from(path, seed=3), model, lines.append)
+    load_encoder(path, model, lines.append)
     for ours, theirs in zip(model.encoder.get_weights(), trained.encoder.get_weights()):
         np.testing.assert_array_equal(ours, theirs)
     for ours, before in zip(model.projection_head.get_weights(), head):
@@ -88,7 +88,7 @@ def test_another_encoder_is_refused_by_its_shapes_and_left_alone(run, export):
         with pytest.raises(
             UserError, match=r"is \(3, 3, 3, 4\) here and \(3, 3, 3, 8\)"
         ):
-            load_encoder(_from(path), model, lambda line: None)
+            load_encoder(path, model, lambda line: None)
     for ours, theirs in zip(model.get_weights(), before):
         np.testing.assert_array_equal(ours, theirs)
 
@@ -96,10 +96,10 @@ def test_another_encoder_is_refused_by_its_shapes_and_left_alone(run, export):
 def test_what_is_no_place_of_weights_is_told(tmp_path):
     model = build_model(RECIPE)
     with pytest.raises(UserError, match=r"neither a run folder, .* nor published"):
-        load_encoder(_from(tmp_path), model, lambda line: None)
+        load_encoder(str(tmp_path), model, lambda line: None)
     (tmp_path / "saved_model.pb").write_bytes(b"damaged")
     with pytest.raises(UserError, match=r"cannot be read as a SavedModel"):
-        load_encoder(_from(tmp_path), model, lambda line: None)
+        load_encoder(str(tmp_path), model, lambda line: None)
 
 
 def test_a_run_names_its_encoder_and_an_export_does_not(run, export):
@@ -130,10 +130,10 @@ def test_published_weights_are_started_from(kind, golden_folder, tmp_path):
         kind, golden_folder, tmp_path
     )
     assert encoder_of(str(path)) == name
-    recipe = _from(path, encoder=name, image_size=64 if kind == "torch" else 32)
-    require_weights(recipe)
-    model, lines = build_model(recipe), []
-    load_encoder(recipe, model, lines.append)
+    size = 64 if kind == "torch" else 32
+    require_weights(str(path), name, size, 3)
+    model, lines = build_model(_of(name, size)), []
+    load_encoder(str(path), model, lines.append)
     np.testing.assert_allclose(
         model.encoder(images, training=False), features, rtol=1e-4, atol=1e-4
     )
@@ -151,15 +151,14 @@ def data_utils():
 def test_keras_applications_start_from_imagenets_weights(
     data_utils, monkeypatch, tmp_path
 ):
-    recipe = _from("imagenet", encoder="MobileNet", image_size=32)
     body = tf.keras.applications.MobileNet(
         include_top=False, weights=None, input_shape=(32, 32, 3)
     )
     path = str(tmp_path / "weights.h5")
     body.save_weights(path)
     monkeypatch.setattr(data_utils, "get_file", lambda *_, **__: path)
-    model, lines = build_model(recipe), []
-    load_encoder(recipe, model, lines.append)
+    model, lines = build_model(_of("MobileNet", 32)), []
+    load_encoder("imagenet", model, lines.append)
     assert len(model.encoder.variables) == len(body.variables)
     for ours, theirs in zip(model.encoder.variables, body.variables):
         np.testing.assert_array_equal(ours, theirs)
@@ -181,4 +180,4 @@ def test_weights_that_cannot_be_downloaded_are_told_before_images_are_looked_for
         pretrain(recipe, str(tmp_path / "run"))
     assert not (tmp_path / "run").exists()
     with pytest.raises(UserError, match=r"and the encoder is resnet18\."):
-        require_weights(_from("imagenet", encoder="resnet18"))
+        require_weights("imagenet", "resnet18", 32, 3)
