@@ -117,26 +117,30 @@ class ResNet(tf.keras.Model):
         self.image_std = None if image_std is None else tuple(image_std)
 
         self.stem = tf.keras.Sequential(self._stem_layers(), name="stem")
-        self.groups = []
-        # Its channels and size are those of the stem.
-        bare = torchvision and block.expansion == 1
-        for group, count in enumerate(counts):
-            filters = int(64 * 2**group * width_multiplier)
-            members = [
-                block(
-                    filters,
-                    strides=2 if group > 0 and place == 0 else 1,
-                    project=place == 0 and not (bare and group == 0),
-                    sk_ratio=sk_ratio,
-                    momentum=batch_norm_momentum,
-                    rematerialize=rematerialize,
-                    name=f"block_{place + 1}",
-                )
-                for place in range(count)
-            ]
-            name = f"group_{group + 1}"
-            self.groups.append(tf.keras.Sequential(members, name=name))
-        self.feature_dim = filters * block.expansion
+        self.groups = [
+            tf.keras.Sequential(self._blocks(group, count), name=f"group_{group + 1}")
+            for group, count in enumerate(counts)
+        ]
+        last = int(64 * 2 ** (len(counts) - 1) * width_multiplier)
+        self.feature_dim = last * block.expansion
+
+    def _blocks(self, group: int, count: int) -> list[tf.keras.layers.Layer]:
+        """The blocks of a group, the first being 0."""
+        block, _ = _GROUPS[self.depth]
+        # Torchvision's first group has the channels and size of its stem's output.
+        bare = self.torchvision and block.expansion == 1 and group == 0
+        return [
+            block(
+                int(64 * 2**group * self.width_multiplier),
+                strides=2 if group > 0 and place == 0 else 1,
+                project=place == 0 and not bare,
+                sk_ratio=self.sk_ratio,
+                momentum=self.batch_norm_momentum,
+                rematerialize=self.rematerialize,
+                name=f"block_{place + 1}",
+            )
+            for place in range(count)
+        ]
 
     def _stem_layers(self) -> list[tf.keras.layers.Layer]:
         filters = int(64 * self.width_multiplier)
