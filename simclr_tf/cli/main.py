@@ -23,6 +23,7 @@ from simclr_tf.cli.linear_eval import LINEAR_EVAL
 from simclr_tf.cli.prepare import PREPARE
 from simclr_tf.cli.pretrain import PRETRAIN
 from simclr_tf.cli.preview import PREVIEW
+from simclr_tf.cli.search import SEARCH
 from simclr_tf.cli.tpu_check import TPU_CHECK
 from simclr_tf.dotted_names import modules_noted
 from simclr_tf.errors import UserError
@@ -33,7 +34,8 @@ from simclr_tf.version import __version__
 COMMANDS: dict[str, Command] = {
     command.name: command
     for command in (
-        *(PRETRAIN, LINEAR_EVAL, KNN, FINETUNE, EMBED, CONVERT, EXPORT, PREVIEW),
+        *(PRETRAIN, LINEAR_EVAL, KNN, FINETUNE, EMBED, SEARCH, CONVERT),
+        *(EXPORT, PREVIEW),
         *(PREPARE, BENCHMARK, TPU_CHECK, DATA_SERVICE),
     )
 }

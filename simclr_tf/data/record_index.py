@@ -17,6 +17,7 @@ import numpy as np
 import tensorflow as tf
 
 from simclr_tf import messages, whole_files
+from simclr_tf.cache_folder import cache_folder
 from simclr_tf.data.record_file import Scan, size_and_time
 from simclr_tf.data.source import reason
 from simclr_tf.progress import Progress
@@ -132,12 +133,8 @@ def _joined(indexed: dict[str, _Indexed]) -> RecordIndex:
 
 
 def _kept_in(key: str) -> str:
-    folder = os.environ.get("SIMCLR_TF_CACHE")
-    if not folder:
-        home = os.path.join(os.path.expanduser("~"), ".cache")
-        folder = os.path.join(os.environ.get("XDG_CACHE_HOME") or home, "simclr_tf")
     name = hashlib.sha256(f"{_VERSION}\n{key}".encode("utf-8", "surrogateescape"))
-    return os.path.join(folder, f"records-{name.hexdigest()}.npz")
+    return os.path.join(cache_folder(), f"records-{name.hexdigest()}.npz")
 
 
 def _load(path: str, kind: type[Scan]) -> dict[str, _Indexed]:
