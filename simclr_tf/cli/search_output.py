@@ -15,6 +15,8 @@ from simclr_tf.pictures import Captioned, draw_captioned
 from simclr_tf.search import Duplicates, images_at
 
 _GROUPS_LISTED, _GROUPS_DRAWN, _OF_A_GROUP, _ROWS_DRAWN = 20, 12, 8, 20
+# A share of duplicates that is more than most collections have.
+_MANY = 0.05
 # Files are drawn larger than the encoder sees them.
 _SHOWN_SIDE = 160
 
@@ -188,6 +190,12 @@ class DuplicatesFound:
             f"as similar, in {len(self._groups):,} groups; {identical:,} are the same "
             "as an earlier one to the pixel."
         )
+        if members > _MANY * total:
+            yield (
+                "That is a lot: the images repeat themselves, or the encoder tells "
+                "them apart poorly. The first groups are the surest; a higher --threshold "
+                "leaves those."
+            )
         for number, group in enumerate(self._groups[:_GROUPS_LISTED], 1):
             yield f"group {number}:"
             shown = zip(group.index, group.similarity, group.same_as)

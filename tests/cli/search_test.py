@@ -62,6 +62,7 @@ def test_duplicates_are_listed_with_what_makes_them_so(search, photos, capsys):
     shown = capsys.readouterr().out
     assert "Threshold 0.9999: as --threshold says." in shown
     assert "2 of 9 images (22.2%) have another one as similar, in 1 groups" in shown
+    assert "That is a lot" in shown
     assert "copy [1]$x$.jpg (b)  the same pixels as above" in shown
     with open("found.json") as file:
         found = json.load(file)
