@@ -193,8 +193,8 @@ class DuplicatesFound:
         if members > _MANY * total:
             yield (
                 "That is a lot: the images repeat themselves, or the encoder tells "
-                "them apart poorly. The first groups are the surest; a higher --threshold "
-                "leaves those."
+                "them apart poorly. The first groups are the surest; a higher "
+                "--threshold leaves those."
             )
         for number, group in enumerate(self._groups[:_GROUPS_LISTED], 1):
             yield f"group {number}:"
