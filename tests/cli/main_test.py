@@ -63,7 +63,8 @@ def test_version(capsys):
 def test_the_commands_are_those_asked_for():
     assert set(COMMANDS) == {
         *("pretrain", "linear_eval", "knn", "embed", "export", "preview"),
-        *("search", "tpu_check", "data_service", "benchmark", "prepare", "finetune"),
+        *("tpu_check", "data_service", "benchmark", "prepare", "finetune"),
+        *("search", "convert"),
     }
 
 
