@@ -69,6 +69,7 @@ def _pretraining(images, run):
         "head_layers": 1,
         "precision": "float32",
         "eval": "knn",
+        "report": "false",
     }
 
     def start(status=0, **changes):
@@ -172,6 +173,7 @@ def test_an_objective(run_and_words, capsys):
     row = _last(run)
     assert row["loss"] == pytest.approx(row["distance"] + row["probe_loss"])
     again = ["pretrain", f"--flagfile={run / 'flags.txt'}", f"--run={run}"]
+    again.append("--noreport")
     assert main(again) == 0
     assert "All 2 steps were taken before" in capsys.readouterr().out
     assert main(["export", f"--run={run}", f"--output={run / 'encoder'}"]) == 0

@@ -25,6 +25,8 @@ class Command:
       define: adds the command's flags to a `FlagValues`.
       run: does the work, given the parsed flags.
       example: a command line worth copying.
+      positional: the flag of several values that words without dashes belong to; ""
+        where there may be none.
     """
 
     name: str
@@ -32,6 +34,7 @@ class Command:
     define: Callable[[flags.FlagValues], None]
     run: Callable[[flags.FlagValues], None]
     example: str
+    positional: str = ""
 
     def parse(self, arguments: Sequence[str]) -> flags.FlagValues:
         """The command's flags from what follows its name.
@@ -46,11 +49,15 @@ class Command:
         )
         flags.DEFINE_string("undefok", "", "flags to ignore", flag_values=values)
         flags.DEFINE_boolean("help", False, "show this", flag_values=values)
+        values.set_gnu_getopt(bool(self.positional))
         try:
             rest = values([f"simclr {self.name}", *arguments])[1:]
         except (flags.Error, OSError, UnicodeDecodeError) as error:
             raise UsageError(f"{error} See simclr {self.name} --help.") from error
-        if rest:
+        if self.positional:
+            flag = values[self.positional]
+            flag.value = [*(flag.value or []), *rest]
+        elif rest:
             raise UsageError(
                 f"{' '.join(rest)!r} is no flag: flags are --name=value. See simclr "
                 f"{self.name} --help."

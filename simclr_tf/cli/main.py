@@ -23,6 +23,7 @@ from simclr_tf.cli.linear_eval import LINEAR_EVAL
 from simclr_tf.cli.prepare import PREPARE
 from simclr_tf.cli.pretrain import PRETRAIN
 from simclr_tf.cli.preview import PREVIEW
+from simclr_tf.cli.report import REPORT
 from simclr_tf.cli.search import SEARCH
 from simclr_tf.cli.tpu_check import TPU_CHECK
 from simclr_tf.dotted_names import modules_noted
@@ -35,7 +36,7 @@ COMMANDS: dict[str, Command] = {
     command.name: command
     for command in (
         *(PRETRAIN, LINEAR_EVAL, KNN, FINETUNE, EMBED, SEARCH, CONVERT),
-        *(EXPORT, PREVIEW),
+        *(EXPORT, PREVIEW, REPORT),
         *(PREPARE, BENCHMARK, TPU_CHECK, DATA_SERVICE),
     )
 }

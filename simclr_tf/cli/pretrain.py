@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+
+import tensorflow as tf
 from absl import flags
 
 from simclr_tf.cli import recipe_flags, saving_flags, strategy_flags
 from simclr_tf.cli.command import Command
-from simclr_tf.training import pretrain
+from simclr_tf.cli.report import FILE_NAME, write_at_end
+from simclr_tf.training import RunFolder, RunFolderError, pretrain
 
 
 def _define(values: flags.FlagValues) -> None:
@@ -34,11 +39,19 @@ def _define(values: flags.FlagValues) -> None:
         "it is to be used, and another takes its place",
         flag_values=values,
     )
+    flags.DEFINE_boolean(
+        "report",
+        True,
+        f"write a page about the run, {FILE_NAME} in its folder, when it has ended; "
+        "see simclr report",
+        flag_values=values,
+    )
     recipe_flags.define(values)
 
 
 def _run(values: flags.FlagValues) -> None:
-    pretrain(
+    before = _result(values.run)
+    result = pretrain(
         recipe_flags.recipe(values),
         values.run,
         strategy=strategy_flags.strategy(values),
@@ -46,6 +59,17 @@ def _run(values: flags.FlagValues) -> None:
         **saving_flags.arguments(values),
         check_images=values.check_images,
     )
+    # Of several workers the chief alone has a result.
+    again = result == before and tf.io.gfile.exists(os.path.join(values.run, FILE_NAME))
+    if values.report and result and not again:
+        write_at_end(values.run)
+
+
+def _result(run: str) -> dict | None:
+    """What a run has come to before; None where it has not ended."""
+    with contextlib.suppress(RunFolderError):
+        return RunFolder(run).read_result()
+    return None
 
 
 PRETRAIN = Command(

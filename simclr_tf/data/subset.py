@@ -14,6 +14,9 @@ from simclr_tf.data.source import Asked, Make, Source
 class Subset(Source):
     """Some images of a source.
 
+    Attributes:
+      places: int64 `[N]`, the indices of the images in the source.
+
     Args:
       base: the source.
       places: integers `[N]`, the indices of the images in `base`, in the order
@@ -36,6 +39,7 @@ class Subset(Source):
         self.class_note = base.class_note
         self.verdicts = base.verdicts
         self._base = base
+        self.places = np.asarray(places, np.int64)
         self._places = tf.constant(places, tf.int64)
 
     def identity(self) -> Iterable[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import platform
 import statistics
+import sys
 from collections.abc import Callable
 
 import tensorflow as tf
@@ -26,6 +27,27 @@ def versions() -> dict[str, str]:
         "tensorflow": tf.__version__,
         "python": platform.python_version(),
     }
+
+
+def peak_memory() -> dict[str, int]:
+    """Bytes that this process held at its peak, as far as the system tells.
+
+    Returns:
+      `peak_memory_bytes` of the host, and `peak_device_memory_bytes` of the first GPU
+      where there is one.
+    """
+    found = {}
+    with contextlib.suppress(ImportError):  # Windows has none.
+        import resource
+
+        unit = 1 if sys.platform == "darwin" else 1024
+        used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        found["peak_memory_bytes"] = unit * used
+    if tf.config.list_logical_devices("GPU"):
+        with contextlib.suppress(ValueError, tf.errors.OpError):
+            device = tf.config.experimental.get_memory_info("GPU:0")
+            found["peak_device_memory_bytes"] = int(device["peak"])
+    return found
 
 
 def result_before(
@@ -84,6 +106,7 @@ def write_result(
         "pretrained_on_all": bool(held_out) and recipe.pretrain_on_all,
         "replicas": model.distribute_strategy.num_replicas_in_sync,
         "encoder_parameters": model.encoder.count_params(),
+        **peak_memory(),
         "versions": versions(),
     }
     run.write_result(result)

@@ -76,6 +76,7 @@ def test_pretrain_writes_the_run_folder(run):
         "checkpoints",
         "tensorboard",
         "result.json",
+        "report.html",
     } <= written
     result = json.loads((run / "result.json").read_text())
     assert result["steps"] == 2 * (400 // 64)

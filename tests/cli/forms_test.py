@@ -74,6 +74,7 @@ def test_it_is_trained_exported_and_loaded(
     settings += ["--blur=false", "--precision=float32", "--warmup_epochs=0"]
     begin = ["pretrain", *flags, *settings, f"--encoder={tiny.NAME}", f"--run={run}"]
     assert main(begin) == 0
+    assert 'class="views card"' in (run / "report.html").read_text()
     assert f"views of {size} px (first 1 epochs" in capsys.readouterr().out
     recipe = RunFolder(str(run)).recipe()
     assert recipe.channels == channels

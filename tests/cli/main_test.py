@@ -64,7 +64,7 @@ def test_the_commands_are_those_asked_for():
     assert set(COMMANDS) == {
         *("pretrain", "linear_eval", "knn", "embed", "export", "preview"),
         *("tpu_check", "data_service", "benchmark", "prepare", "finetune"),
-        *("search", "convert"),
+        *("search", "convert", "report"),
     }
 
 
@@ -93,7 +93,7 @@ def test_pretrain_has_a_flag_for_every_setting_and_for_where_to_run():
         "accept_changed_data",
         "check_images",
     }
-    others = {"log_every", "data_service", "minutes"}
+    others = {"log_every", "data_service", "minutes", "report"}
     assert own == {*places, *saving, *others, *Recipe.__dataclass_fields__}
 
 
@@ -198,6 +198,7 @@ def test_an_encoder_has_to_be_named_once_and_be_there(
         ["linear_eval", "--run=nowhere"],
         ["export", "--run=nowhere"],
         ["preview", "--dataset=folder:nowhere"],
+        ["report", "nowhere"],
         ["tpu_check", "--temperature=0"],
         ["benchmark", "--parts=nothing"],
     ],

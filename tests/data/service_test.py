@@ -166,6 +166,7 @@ def test_pretrain_uses_it(kind, arrays, tmp_path, request):
             "--batch_size=8",
             "--precision=float32",
             "--early_share=0",
+            "--noreport",
         ]
         assert main(["pretrain", *flags, f"--run={tmp_path / run}", *more]) == 0
         results.append((tmp_path / run / "metrics.jsonl").read_text())

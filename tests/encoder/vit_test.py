@@ -225,6 +225,7 @@ def test_the_command_line_trains_resumes_and_exports(encoder, width, tmp_path, c
         *("pretrain", f"--run={run}", f"--dataset=npz:{tmp_path / 'images.npz'}"),
         *(f"--encoder={encoder}", "--image_size=8", "--views=crop|flip", "--eval="),
         *("--epochs=2", "--batch_size=8", "--head_layers=1", "--precision=float32"),
+        "--noreport",
     ]
     assert main(flags) == 0
     rows = (run / "metrics.jsonl").read_text().splitlines()

@@ -48,6 +48,7 @@ def _start(run, flags):
         [
             *(sys.executable, "-m", "simclr_tf", "pretrain"),
             *(f"--flagfile={flags}", f"--run={run}", "--checkpoint_minutes=0"),
+            "--noreport",
         ],
         cwd=ROOT,
         stdout=subprocess.PIPE,

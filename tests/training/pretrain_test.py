@@ -75,7 +75,7 @@ def start(recipe, run):
     return subprocess.Popen(
         [
             *(sys.executable, "-m", "simclr_tf", "pretrain"),
-            *(f"--flagfile={flags}", f"--run={run}"),
+            *(f"--flagfile={flags}", f"--run={run}", "--noreport"),
         ],
         cwd=ROOT,
         stdout=subprocess.PIPE,

@@ -56,6 +56,7 @@ def _flags(folder, run, **often):
         "run": run,
         **often,
     }
+    settings["report"] = "false"
     return ["pretrain", *(f"--{name}={value}" for name, value in settings.items())]
 
 

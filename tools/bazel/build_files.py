@@ -150,6 +150,7 @@ def build_files(root: pathlib.Path) -> dict[str, str]:
             attributes["srcs"] = [module.path.name]
             if module.rule == "py_binary":
                 attributes["main"] = module.path.name
+            attributes["data"] = _templates(root, module)
             attributes["deps"] = _relative(deps, package)
             rules.append(_call(module.rule, attributes))
         if package == "tests":
@@ -162,6 +163,14 @@ def build_files(root: pathlib.Path) -> dict[str, str]:
     simclr = _call("alias", {"name": "simclr", "actual": "//simclr_tf:simclr"})
     files["BUILD"] = _file(["py_library"], [simclr, *standins])
     return files
+
+
+def _templates(root: pathlib.Path, module: Module) -> list[str]:
+    """The files of the folder `templates` beside a module that names it."""
+    if "templates" not in (getattr(n, "value", None) for n in ast.walk(module.tree)):
+        return []
+    folder = root / module.package / "templates"
+    return [f"templates/{path.name}" for path in sorted(folder.glob("*.*"))]
 
 
 def _relative(labels: set[str], package: str) -> list[str]:

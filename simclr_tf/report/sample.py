@@ -1,0 +1,235 @@
+"""A sample of a run's images, and what its encoder makes of them."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from simclr_tf.data import (
+    PretrainingData,
+    Source,
+    Subset,
+    data_errors,
+    evaluation_batches,
+    load_for_pretraining,
+    preview,
+)
+from simclr_tf.data.subset import shuffled_places
+from simclr_tf.evaluation import encode
+from simclr_tf.image_size import longer_side
+from simclr_tf.report.thumbnails import thumbnails
+from simclr_tf.training import ResolvedRecipe, RunFolder, build_augmenter
+from simclr_tf.training.image_verdicts import recall_verdicts
+
+# Sides of pictures on the page, in pixels.
+_THUMBNAIL, _VIEW = 64, 112
+_BATCH = 64
+# Images that are shown beside their views, and views of each.
+_SHOWN, _EPOCHS = 8, 2
+
+
+@dataclasses.dataclass(frozen=True)
+class Sample:
+    """Images of a run and their representations.
+
+    Attributes:
+      features: float32 `[N, D]`, finite.
+      labels: int64 `[N]`, -1 where unknown; None where the images have no labels.
+      classes: the classes' names, or their numbers; empty without labels.
+      names: of the images: their files, or their places in the dataset.
+      held_out: bool `[N]`, whether the run did not learn from the image.
+      tiles: uint8 `[N, h, w, 3]`, small pictures.
+      total: how many images the run has.
+      views: uint8 `[n, 1 + V, h, w, 3]`, some images and then their views.
+      channels: of the images.
+      notes: lines for a person.
+    """
+
+    features: np.ndarray
+    labels: np.ndarray | None
+    classes: Sequence[str]
+    names: Sequence[str]
+    held_out: np.ndarray
+    tiles: np.ndarray
+    total: int
+    views: np.ndarray
+    channels: int
+    notes: Sequence[str]
+
+    def __len__(self) -> int:
+        return len(self.features)
+
+    def label(self, place: int) -> str:
+        """The class of an image in words; "" where it is not known."""
+        if self.labels is None or self.labels[place] < 0:
+            return ""
+        return self.classes[self.labels[place]]
+
+
+class _Encoded(NamedTuple):
+    """A part of a sample, see there."""
+
+    features: np.ndarray
+    labels: Any
+    tiles: np.ndarray
+    held_out: np.ndarray
+    names: list[str]
+
+
+def take_sample(
+    run: RunFolder, *, images: int, seconds: float, say: Callable[[str], None]
+) -> Sample:
+    """Encodes a sample of a run's images: two thirds of what it learned from.
+
+    The rest are images it was measured on and did not learn from, where there are such.
+
+    Args:
+      run: the run folder.
+      images: how many at most, 2 or more.
+      seconds: after which no further images are encoded; some are in any case.
+      say: called with a line where a state is damaged and an older one is taken.
+
+    Raises:
+      UserError: where the run has no settings or no state, or its images cannot be
+        read.
+    """
+    recipe = run.recipe()
+    data = _load(recipe)
+    model = run.load_model(say, precision="float32")
+    parts = _parts(data, recipe, images)
+    stop = time.monotonic() + seconds
+    encoded = []
+    for number, (part, held_out) in enumerate(parts):
+        recall_verdicts(part, run.path)
+        left = stop - time.monotonic()
+        until = time.monotonic() + max(left / (len(parts) - number), 0.0)
+        encoded.append(_encode(model, part, recipe, held_out, until))
+    train = data.train
+    features = np.concatenate([each.features for each in encoded])
+    labels = None
+    if all(each.labels is not None for each in encoded):
+        labels = np.concatenate([each.labels for each in encoded])
+    tiles = np.concatenate([each.tiles for each in encoded])
+    held = np.concatenate([each.held_out for each in encoded])
+    names = [name for each in encoded for name in each.names]
+    fine = np.isfinite(features).all(axis=1)
+    notes = []
+    if not fine.all():
+        notes.append(
+            f"{np.sum(~fine):,} of {len(fine):,} images have representations that are "
+            "no numbers, and are left out."
+        )
+    if labels is not None and (labels < 0).all():
+        labels = None
+    return Sample(
+        features=features[fine],
+        labels=None if labels is None else labels[fine],
+        classes=[] if labels is None else _classes(train),
+        names=_shortened([name for name, kept in zip(names, fine) if kept]),
+        held_out=held[fine],
+        tiles=tiles[fine],
+        total=sum(len(s) for s in _sources(data, recipe)),
+        views=_views(train, recipe),
+        channels=train.image_shape[-1],
+        notes=notes,
+    )
+
+
+def _load(recipe: ResolvedRecipe) -> PretrainingData:
+    return load_for_pretraining(
+        recipe.dataset,
+        recipe.test_dataset,
+        recipe.eval_dataset,
+        image_size=longer_side(recipe.image_size),
+        labels=recipe.labels,
+        pretrain_on_all=recipe.pretrain_on_all,
+        form=recipe.form,
+    )
+
+
+def _sources(data: PretrainingData, recipe: ResolvedRecipe) -> list[Source]:
+    """What it learned from, and other images of the same classes."""
+    apart = recipe.eval_dataset is None and not recipe.pretrain_on_all
+    if data.queries is None or not apart:
+        return [data.train]
+    return [data.train, data.queries]
+
+
+def _parts(
+    data: PretrainingData, recipe: ResolvedRecipe, images: int
+) -> list[tuple[Subset, bool]]:
+    """Parts of the sources in an order without meaning, and which are held out."""
+    sources = _sources(data, recipe)
+    counts = [images] if len(sources) == 1 else [images - images // 3, images // 3]
+    return [
+        (Subset(source, shuffled_places(len(source))[:count], source.split), held_out)
+        for source, count, held_out in zip(sources, counts, (False, True))
+        if count
+    ]
+
+
+def _encode(
+    model: tf.keras.Model,
+    part: Subset,
+    recipe: ResolvedRecipe,
+    held_out: bool,
+    until: float,
+) -> _Encoded:
+    """As many images of a part as time allows."""
+    batches = evaluation_batches(part, batch_size=_BATCH, image_size=recipe.image_size)
+    features, labels, tiles = [], [], []
+    with data_errors(part):
+        for batch in batches:
+            h, y = encode(model, tf.data.Dataset.from_tensors(batch))
+            features.append(h)
+            labels.append(y)
+            tiles.append(thumbnails(batch["image"].numpy(), _THUMBNAIL))
+            if time.monotonic() > until:
+                break
+    h, pictures = np.concatenate(features), np.concatenate(tiles)
+    kept = np.setdiff1d(np.arange(len(h)), part.unreadable())
+    known = None if labels[0] is None else np.concatenate(labels)[kept]
+    held = np.full(len(kept), held_out)
+    names = [_name(part, place) for place in kept]
+    return _Encoded(h[kept], known, pictures[kept], held, names)
+
+
+def _views(source: Source, recipe: ResolvedRecipe) -> np.ndarray:
+    """Images, and views as the run's first epochs had them."""
+    images, views = preview(
+        source, build_augmenter(recipe), _SHOWN, seed=recipe.seed, epochs=_EPOCHS
+    )
+    rows = [thumbnails(images.numpy(), _VIEW)[:, None]]
+    rows += [
+        thumbnails(each, _VIEW)[:, None] for each in np.moveaxis(views.numpy(), 1, 0)
+    ]
+    return np.concatenate(rows, axis=1)
+
+
+def _classes(source: Source) -> list[str]:
+    if source.class_names is not None:
+        return [str(name) for name in source.class_names]
+    return [f"class {number}" for number in range(source.num_classes or 0)]
+
+
+def _name(part: Subset, place: int) -> str:
+    if part.paths is not None:
+        return str(part.paths[place])
+    return f"{part.split} image {part.places[place]}"
+
+
+def _shortened(names: list[str]) -> list[str]:
+    """Files without the folder that all of them are in."""
+    if not all("/" in name for name in names):
+        return names
+    same, *others = [name.split("/")[:-1] for name in names]
+    for folders in others:
+        pairs = itertools.takewhile(lambda pair: pair[0] == pair[1], zip(same, folders))
+        same = [folder for folder, _ in pairs]
+    return ["/".join(name.split("/")[len(same) :]) for name in names]
