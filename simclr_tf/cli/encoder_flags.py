@@ -22,7 +22,8 @@ from simclr_tf.data import (
     data_errors,
     evaluation_batches,
 )
-from simclr_tf.evaluation import encode
+from simclr_tf.evaluation.feature_store import gather, without_rows
+from simclr_tf.evaluation.features import encode_batches
 from simclr_tf.export import PRECISIONS, channels_of, image_size_of, value_range_of
 from simclr_tf.image_size import ImageSize, longer_side, parse_image_size
 from simclr_tf.messages import say
@@ -246,7 +247,8 @@ def features(
 ) -> tuple[np.ndarray, np.ndarray | None]:
     """Features and labels of all images of a source, with progress.
 
-    Images that cannot be read are left out; `source.unreadable()` says which.
+    Images that cannot be read are left out; `source.unreadable()` says which. More
+    than 1 GB of features lie in a file that is mapped into memory, see `gather`.
 
     Args:
       loaded: an encoder, and what it sees of images.
@@ -267,10 +269,12 @@ def features(
 
     try:
         with data_errors(source):
-            h, labels = encode(loaded.encoder, batches, progress=advance)
+            encoded = encode_batches(loaded.encoder, batches)
+            h, labels = gather(encoded, len(source), progress=advance)
     finally:
         progress.clear()
     bad = source.unreadable()
     if len(bad) and tell:
         say(f"{len(bad):,} of {len(h):,} images cannot be read, and are left out.")
-    return np.delete(h, bad, 0), None if labels is None else np.delete(labels, bad)
+    labels = None if labels is None else np.delete(labels, bad)
+    return without_rows(h, bad), labels

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections.abc import Sequence
 
 from absl import flags
 
 from simclr_tf.cli import confusion_files, encoder_flags, floors, output
 from simclr_tf.cli.command import UsageError
+from simclr_tf.cli.kept_classifier import keep_classifier
 from simclr_tf.data import (
     NOTATION,
     DataError,
@@ -18,6 +20,7 @@ from simclr_tf.data import (
     load_train_and_test,
 )
 from simclr_tf.data.train_labels import choose_train_labels, require_train_labels
+from simclr_tf.evaluation import EvaluationResult
 from simclr_tf.evaluation.confusion import describe_classes
 from simclr_tf.evaluators.verdict import standard_error
 from simclr_tf.messages import say
@@ -81,7 +84,7 @@ def run(
     if values.output is not None:
         output.require_writable_file(values.output)
     loaded = encoder_flags.load(values)
-    path = _output(values, name)
+    path = result_path(values, name)
     if path is not None:
         output.require_writable_file(path)
     train, test = _images(values, loaded)
@@ -114,6 +117,7 @@ def run(
         output.write(path, (json.dumps(figures, indent=2) + "\n").encode())
         picture = confusion_files.write_confusion(result, names, path)
         say(f"Written to {path}, and which classes are mistaken to {picture}.")
+        _keep_classifier(values, loaded, result, names, path)
 
 
 def _images(
@@ -143,6 +147,21 @@ def _images(
     return _with_train_labels(values, train), labelled_part(test)
 
 
+def _keep_classifier(
+    values: flags.FlagValues,
+    loaded: encoder_flags.Loaded,
+    result: EvaluationResult,
+    names: Sequence[str],
+    path: str,
+) -> None:
+    """Keeps a linear classifier beside its result; one of random features is no use."""
+    if result.classifier is None or values.random:
+        return
+    folder = f"{os.path.splitext(path)[0]}_classifier"
+    if keep_classifier(loaded, result.classifier, names, values, folder):
+        say(f"The classifier is {folder}, a SavedModel.")
+
+
 def _checked_train_labels(said: str) -> str:
     require_train_labels(said)
     return said
@@ -157,7 +176,7 @@ def _with_train_labels(values: flags.FlagValues, train: Source) -> Source:
     return chosen.labelled
 
 
-def _output(values: flags.FlagValues, name: str) -> str | None:
+def result_path(values: flags.FlagValues, name: str) -> str | None:
     """The file for the result, if any."""
     if values.output is not None or not values.run:
         return values.output

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from simclr_tf.errors import UserError
+from simclr_tf.evaluation.blocks import row_blocks
 
 _UNLABELLED = -1
 _NAMED_AT_MOST = 10
@@ -112,9 +113,12 @@ def _labelled(
         features = features.astype(np.float32, copy=False)
     if not known.all():
         features = features[known]
-    finite = np.isfinite(features)
-    if not finite.all():
-        bad, rows = np.sum(~finite), np.sum(~finite.all(axis=1))
+    bad, rows = 0, 0
+    for part in row_blocks(features):
+        finite = np.isfinite(features[part])
+        bad += int(np.sum(~finite))
+        rows += int(np.sum(~finite.all(axis=1)))
+    if bad:
         raise UserError(
             f"{name}_h must be finite, got {bad} NaN or infinite value(s) in {rows} "
             f"of {len(features)} row(s)"

@@ -6,6 +6,8 @@ import dataclasses
 
 import numpy as np
 
+from simclr_tf.evaluation.blocks import row_blocks
+
 
 @dataclasses.dataclass(frozen=True)
 class LinearClassifier:
@@ -44,4 +46,7 @@ class LinearClassifier:
 
     def scores(self, features: np.ndarray) -> np.ndarray:
         """Logits `[N, C]` in float64 of features `[N, D]`."""
-        return features.astype(np.float64) @ self.weights + self.offsets
+        found = np.empty([len(features), len(self.offsets)])
+        for rows in row_blocks(features):
+            found[rows] = features[rows].astype(np.float64) @ self.weights
+        return found + self.offsets

@@ -11,13 +11,16 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from simclr_tf.errors import UserError
+from simclr_tf.evaluation.blocks import row_blocks
+from simclr_tf.evaluation.blockwise_regression import BlockwiseRegression
 from simclr_tf.evaluation.labelled_features import LabelledFeatures, labelled_features
 from simclr_tf.evaluation.linear_classifier import LinearClassifier
 from simclr_tf.evaluation.result import EvaluationResult, result_of_scores
 
+_MOST_IN_MEMORY = 2**26  # numbers: 0.5 GB in float64
+
 # scikit-learn takes half a second to import, which most commands do not need.
 if TYPE_CHECKING:
-    from sklearn.linear_model import LogisticRegression
     from sklearn.preprocessing import StandardScaler
 
 
@@ -31,11 +34,13 @@ def linear_probe(
     validation_share: float = 0.2,
     seed: int = 0,
     max_iter: int = 1000,
+    in_blocks: bool | None = None,
 ) -> EvaluationResult:
     """Linear evaluation: how well a linear classifier reads the features.
 
     Multinomial logistic regression with an L2 penalty (scikit-learn, L-BFGS) on
-    standardised features. The penalty is picked by accuracy on a stratified share
+    standardised features; the result holds the classifier, of features as they are.
+    The penalty is picked by accuracy on a stratified share
     of the training set, the stronger one where two do equally well; then the
     classifier is fitted again on the whole training set. The test set is scored
     once and has no part in any choice. Each fit starts from zero, so that what a
@@ -59,6 +64,10 @@ def linear_probe(
         at least one example of every class with two or more.
       seed: of the split.
       max_iter: iterations of the solver at most, for each fit.
+      in_blocks: read the features block by block, in their own dtype, so that they may
+        be a memory-mapped file (see `BlockwiseRegression`); None for where they are
+        more than 67 million numbers, of which scikit-learn would make copies in
+        float64.
 
     Raises:
       UserError: an argument is outside what is stated here.
@@ -77,19 +86,20 @@ def linear_probe(
     if max_iter < 1:
         raise UserError(f"max_iter must be 1 or more, got {max_iter!r}")
     data = labelled_features(train_h, train_y, test_h, test_y)
+    if in_blocks is None:
+        in_blocks = data.train_h.size > _MOST_IN_MEMORY
+    regression = (BlockwiseRegression if in_blocks else _InMemory)(
+        data.train_h, data.train_y, len(data.classes)
+    )
     best, note = strengths[0], ""
     if len(strengths) > 1:
         held_out = _stratified_share(data.train_y, validation_share, seed)
         if held_out.any():
-            best = _pick(data, held_out, strengths, max_iter)
+            best = _pick(regression, data, held_out, strengths, max_iter)
         else:
             note = "no class has two training examples to pick the penalty with"
-
-    scaler, train = _standardise(data.train_h)
-    probe, converged = _fit(train, data.train_y, best, max_iter)
-    classifier = LinearClassifier.on_standardised(
-        scaler.mean_, scaler.scale_, probe.coef_.T, probe.intercept_
-    )
+    every = np.ones(len(data.train_y), bool)
+    classifier, converged = regression.fit(every, best, max_iter)
     return result_of_scores(
         "linear probe",
         classifier.scores(data.test_h),
@@ -103,43 +113,76 @@ def linear_probe(
 
 
 def _pick(
+    regression: _InMemory | BlockwiseRegression,
     data: LabelledFeatures,
     held_out: np.ndarray,
     strengths: Sequence[float],
     max_iter: int,
 ) -> float:
     """The first of the values of C that is the most accurate on what is held out."""
-    scaler, h = _standardise(data.train_h[~held_out])
-    validation_h = scaler.transform(data.train_h[held_out].astype(np.float64))
-    y, validation_y = data.train_y[~held_out], data.train_y[held_out]
     accuracies = []
     for c in strengths:
-        probe, _ = _fit(h, y, c, max_iter)
-        accuracies.append(probe.score(validation_h, validation_y))
+        classifier, _ = regression.fit(~held_out, c, max_iter)
+        right = 0
+        for rows in row_blocks(data.train_h):
+            some = held_out[rows]
+            scores = classifier.scores(data.train_h[rows][some])
+            right += np.sum(scores.argmax(axis=1) == data.train_y[rows][some])
+        accuracies.append(right)
     return strengths[int(np.argmax(accuracies))]
 
 
-def _standardise(h: np.ndarray) -> tuple[StandardScaler, np.ndarray]:
-    """Features of mean 0 and variance 1 in float64, and what made them so."""
-    from sklearn.preprocessing import StandardScaler
+class _InMemory:
+    """scikit-learn's logistic regression on standardised features.
 
-    h = h.astype(np.float64)  # always a copy, which is then changed in place
-    scaler = StandardScaler(copy=False)
-    return scaler, scaler.fit_transform(h)
+    Args:
+      h: float32 or float64 `[N, D]`.
+      y: integers `[N]` in [0, C).
+      num_classes: C.
+    """
 
+    def __init__(self, h: np.ndarray, y: np.ndarray, num_classes: int) -> None:
+        self._h = h
+        self._y = y
+        self._num_classes = num_classes
+        self._standardised: tuple[np.ndarray, StandardScaler, np.ndarray] | None = None
 
-def _fit(
-    h: np.ndarray, y: np.ndarray, c: float, max_iter: int
-) -> tuple[LogisticRegression, bool]:
-    from sklearn.exceptions import ConvergenceWarning
-    from sklearn.linear_model import LogisticRegression
+    def fit(
+        self, kept: np.ndarray, c: float, max_iter: int
+    ) -> tuple[LinearClassifier, bool]:
+        """The classifier, and whether the solver reached its tolerance.
 
-    probe = LogisticRegression(C=c, max_iter=max_iter)
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", ConvergenceWarning)
-        probe.fit(h, y)
-    stopped = any(issubclass(w.category, ConvergenceWarning) for w in caught)
-    return probe, not stopped
+        Args:
+          kept: bool `[N]`, which rows to learn from; some of every class.
+          c: inverse strength of the penalty.
+          max_iter: steps of the solver at most.
+        """
+        from sklearn.exceptions import ConvergenceWarning
+        from sklearn.linear_model import LogisticRegression
+
+        scaler, h = self._standardise(kept)
+        probe = LogisticRegression(C=c, max_iter=max_iter)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always", ConvergenceWarning)
+            probe.fit(h, self._y[kept])
+        stopped = any(issubclass(w.category, ConvergenceWarning) for w in caught)
+        classifier = LinearClassifier.on_standardised(
+            scaler.mean_, scaler.scale_, probe.coef_.T, probe.intercept_
+        )
+        return classifier, not stopped
+
+    def _standardise(self, kept: np.ndarray) -> tuple[StandardScaler, np.ndarray]:
+        """What makes the rows of mean 0 and variance 1, and these in float64."""
+        from sklearn.preprocessing import StandardScaler
+
+        found = self._standardised
+        if found is None or not np.array_equal(found[0], kept):
+            self._standardised = None  # Memory for one copy at a time.
+            h = self._h[kept].astype(np.float64)
+            scaler = StandardScaler(copy=False)
+            found = kept, scaler, scaler.fit_transform(h)
+            self._standardised = found
+        return found[1:]
 
 
 def _stratified_share(labels: np.ndarray, share: float, seed: int) -> np.ndarray:

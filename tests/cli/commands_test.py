@@ -181,6 +181,53 @@ def test_evaluation_prints_and_writes_accuracies(
     assert trained["top1"] > 0.15
 
 
+def test_linear_eval_keeps_its_classifier(run, dataset):
+    """As a SavedModel that classifies as the result says."""
+    if not (run / "linear_eval_classifier").exists():
+        assert main(["linear_eval", f"--run={run}"]) == 0
+    result = json.loads((run / "linear_eval.json").read_text())
+    classifier = tf.saved_model.load(str(run / "linear_eval_classifier"))
+    with np.load(dataset.removeprefix("npz:")) as arrays:
+        images, labels = arrays["x_test"], arrays["y_test"].ravel()
+        names = list(arrays["classes"])
+    unit = tf.constant(images / 255.0, tf.float32)
+    found = classifier.signatures["classify"](images=unit)
+    guesses = np.argmax(found["probabilities"], axis=1)
+    assert np.mean(guesses == labels) == pytest.approx(result["top1"], abs=0.011)
+    assert [name.decode() for name in found["classes"][0].numpy()] == names
+    assert not (run / "linear_eval_random_classifier").exists()
+
+
+def test_linear_eval_by_sgd(run, capsys):
+    """As published; the same command again finds it done."""
+    command = ["linear_eval", f"--run={run}", "--protocol=sgd", "--epochs=6"]
+    assert main(command) == 0
+    shown = capsys.readouterr().out
+    assert "frozen up to block 4" in shown
+    assert "learning rate 0.1 (linear)" in shown
+    result = json.loads((run / "linear_eval_sgd.json").read_text())
+    assert result["method"] == "linear probe by SGD"
+    assert (result["labels_used"], result["num_test"]) == (400, 100)
+    assert result["top1"] > result["floors"]["largest_class"]
+    assert result["top1"] <= result["top5"]
+    assert (run / "linear_eval_sgd_confusion.png").exists()
+    assert (run / "linear_eval_sgd" / "classifier" / "saved_model.pb").exists()
+    assert main(command) == 0
+    assert json.loads((run / "linear_eval_sgd.json").read_text()) == result
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--epochs=3"], "--epochs is of --protocol=sgd alone"),
+        (["--protocol=sgd", "--random"], "--protocol=sgd needs --run=FOLDER or"),
+    ],
+)
+def test_flags_of_sgd_with_what_they_do_not_fit(run, capsys, arguments, message):
+    assert main(["linear_eval", f"--run={run}", *arguments]) == 2
+    assert message in capsys.readouterr().err
+
+
 def test_evaluation_on_few_labels(run, capsys):
     assert main(["knn", f"--run={run}", "--train_labels=3-per-class", "--seed=1"]) == 0
     shown = capsys.readouterr().out
