@@ -96,7 +96,9 @@ def _renamed(arrays, style):
         }
     prefix = {"solo-learn": "backbone", "solo-learn's first": "encoder"}[style]
     renamed = {f"{prefix}.{name}": value for name, value in encoder.items()}
-    momentum = {f"momentum_{name}": -value for name, value in renamed.items()}
+    momentum = {
+        f"momentum_{name}": np.asarray(-value) for name, value in renamed.items()
+    }
     classifier = {
         "classifier.weight": arrays["fc.weight"],
         "classifier.bias": arrays["fc.bias"],
