@@ -15,6 +15,7 @@ from simclr_tf.cli.command import Command, UsageError
 from simclr_tf.cli.convert import CONVERT
 from simclr_tf.cli.data_service import DATA_SERVICE
 from simclr_tf.cli.defects import RAISED_ANEW, how_to_go_on
+from simclr_tf.cli.distill import DISTILL
 from simclr_tf.cli.embed import EMBED
 from simclr_tf.cli.export import EXPORT
 from simclr_tf.cli.finetune import FINETUNE
@@ -35,7 +36,7 @@ from simclr_tf.version import __version__
 COMMANDS: dict[str, Command] = {
     command.name: command
     for command in (
-        *(PRETRAIN, LINEAR_EVAL, KNN, FINETUNE, EMBED, SEARCH, CONVERT),
+        *(PRETRAIN, LINEAR_EVAL, KNN, FINETUNE, DISTILL, EMBED, SEARCH, CONVERT),
         *(EXPORT, PREVIEW, REPORT),
         *(PREPARE, BENCHMARK, TPU_CHECK, DATA_SERVICE),
     )

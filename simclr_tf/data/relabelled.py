@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 import tensorflow as tf
 
-from simclr_tf.data.source import Make, Source
+from simclr_tf.data.source import DataError, Make, Source
 
 
 class Relabelled(Source):
@@ -69,6 +69,10 @@ class Relabelled(Source):
         """See `Source`."""
         return self._base.groups()
 
+    def indices(self, places: np.ndarray) -> np.ndarray:
+        """See `Source`."""
+        return self._base.indices(places)
+
     def stated_sizes(self, places: np.ndarray) -> np.ndarray | None:
         """See `Source`."""
         return self._base.stated_sizes(places)
@@ -85,3 +89,24 @@ class Relabelled(Source):
         last = len(self._new_labels) - 1
         label = tf.where(batch["label"] < 0, last, tf.cast(batch["label"], tf.int32))
         return {**batch, "label": tf.gather(self._new_labels, label)}
+
+
+def with_class_names(source: Source, names: list[str]) -> Source:
+    """A source whose labels are places in `names`; -1 of classes that are not there.
+
+    Raises:
+      DataError: where it has no labels, or none of these classes.
+    """
+    if source.num_classes is None:
+        raise DataError(f"{source} has no labels, and these are needed.")
+    own = source.class_names or [str(k) for k in range(source.num_classes)]
+    if own == names:
+        return source
+    places = {name: place for place, name in enumerate(names)}
+    labels = np.array([places.get(name, -1) for name in own])
+    if (labels < 0).all():
+        raise DataError(
+            f"{source} has other classes than the classifier: {', '.join(own[:3])} and "
+            f"the like, and {', '.join(names[:3])} and the like."
+        )
+    return Relabelled(source, labels, len(names), names)

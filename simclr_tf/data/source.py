@@ -217,6 +217,10 @@ class Source:
         """
         return None
 
+    def indices(self, places: np.ndarray) -> np.ndarray:
+        """The `"index"` that images at some places have in a batch, int64."""
+        return np.asarray(places, np.int64)
+
     def stated_sizes(self, places: np.ndarray) -> np.ndarray | None:
         """What files say of the size of images, where that takes reading no pixels.
 

@@ -69,6 +69,10 @@ class Subset(Source):
         groups = self._base.groups()
         return None if groups is None else groups[self._places.numpy()]
 
+    def indices(self, places: np.ndarray) -> np.ndarray:
+        """See `Source`: those of the whole."""
+        return self._base.indices(self._places.numpy()[places])
+
     def stated_sizes(self, places: np.ndarray) -> np.ndarray | None:
         """See `Source`."""
         return self._base.stated_sizes(self._places.numpy()[places])

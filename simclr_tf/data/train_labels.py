@@ -21,11 +21,13 @@ class TrainLabels(NamedTuple):
 
     Attributes:
       labelled: images whose labels are used.
+      places: theirs in the dataset, in rising order.
       others: the rest, whose labels are not; None where there are none.
       note: how many of each class, in words.
     """
 
     labelled: Source
+    places: np.ndarray
     others: Source | None
     note: str
 
@@ -61,6 +63,7 @@ def choose_train_labels(source: Source, said: str, seed: int) -> TrainLabels:
     taken = np.bincount(labels[places], minlength=source.num_classes or 0)
     return TrainLabels(
         source if not len(others) else Subset(source, places, source.split),
+        places,
         Subset(source, others, source.split) if len(others) else None,
         _note(source, taken, len(known)),
     )

@@ -139,7 +139,7 @@ class Learner(ViewEncoder, MeasuredModel):
         shape = [size or 32 for size in tf.TensorShape(input_shape).as_list()[1:]]
         images = tf.keras.Input(shape)
         # Inference, because batch norm in training is a collective of all replicas.
-        features = self.call(images, training=False)
+        features = self._for_method(self.call(images, training=False), images)
         self._feature_dim = features.shape[-1]
         several = tf.repeat(features, self.method.num_views, axis=0)
         self.method.project(self.projection_head, several, training=False)

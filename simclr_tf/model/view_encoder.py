@@ -139,7 +139,12 @@ class ViewEncoder(tf.keras.Model):
                 views = self._drawn_views(batch)
                 views = self.method.arrange(views, batch.seeds)
             images = tf.concat(tf.unstack(views, self.method.num_views, axis=1), axis=0)
-            return self(images, training=training)
+            return self._for_method(self(images, training=training), images)
+
+    def _for_method(self, features: tf.Tensor, images: tf.Tensor) -> tf.Tensor:
+        """What the method is given of images: their representations `[n, D]`."""
+        del images  # A subclass may look at them.
+        return features
 
     def _drawn_views(self, batch: Batch) -> tf.Tensor:
         if batch.crops is not None:

@@ -1,6 +1,8 @@
-"""Pretraining and fine-tuning: settings, loop, run folder."""
+"""Pretraining, fine-tuning and distillation: settings, loop, run folder."""
 
 from simclr_tf.training.build import build_augmenter, build_model
+from simclr_tf.training.distill import distill
+from simclr_tf.training.distillation import Distillation
 from simclr_tf.training.fine_tuning import FineTuning
 from simclr_tf.training.finetune import finetune
 from simclr_tf.training.finite_check import Diverged
@@ -10,6 +12,7 @@ from simclr_tf.training.run_folder import RunFolder, RunFolderError
 from simclr_tf.training.stopped import Stopped
 
 __all__ = [
+    "Distillation",
     "Diverged",
     "FineTuning",
     "Recipe",
@@ -19,6 +22,7 @@ __all__ = [
     "Stopped",
     "build_augmenter",
     "build_model",
+    "distill",
     "finetune",
     "pretrain",
 ]

@@ -84,13 +84,19 @@ class Classes:
             ) from None
 
 
-def build_classifier(settings: Any, classes: Classes, method: Method) -> Learner:
+def build_classifier(
+    settings: Any,
+    classes: Classes,
+    method: Method,
+    make: Callable[..., Learner] = Learner,
+) -> Learner:
     """A model with new weights, its variables made, its first parts frozen.
 
     Args:
       settings: a `ResolvedFineTuning`, or others with the same fields.
       classes: what it tells apart.
       method: what its logits are trained by.
+      make: called with what `Learner` is called with.
 
     Raises:
       UserError: where a setting is out of its range, or the encoder's parts that
@@ -105,7 +111,7 @@ def build_classifier(settings: Any, classes: Classes, method: Method) -> Learner
             rematerialize=settings.rematerialize,
         )
         kept = classes.kept and ProjectionHead(**classes.kept, name="kept")
-        model = Learner(
+        model = make(
             encoder,
             ClassifierHead(len(classes.names), kept=kept or None),
             method,

@@ -53,7 +53,7 @@ class ClassifierAccuracy:
     """
 
     def __init__(self, model: Learner, test: Source, image_size: ImageSize) -> None:
-        self._logits = _Logits(model)
+        self._logits = Logits(model)
         self._model = model
         self._test = test
         self._image_size = image_size
@@ -108,7 +108,7 @@ def accuracies_of(scores: np.ndarray, labels: np.ndarray) -> Accuracies:
     )
 
 
-class _Logits(tf.keras.Model):
+class Logits(tf.keras.Model):
     """A `Learner`'s logits, for `encode`."""
 
     def __init__(self, learner: Learner) -> None:
