@@ -80,12 +80,13 @@ def teacher(dataset, tmp_path_factory):
 def settings(teacher):
     return Distillation(
         teacher=str(teacher),
+        temperature=1.0,
         label_weight=0.25,
         batch_size=8,
-        epochs=4,
+        epochs=15,
         learning_rate=4.0,
         weight_decay=0.0,
-        eval_every=2,
+        eval_every=5,
         views="crop(0.9)|flip",
     )
 
@@ -147,7 +148,7 @@ def test_the_student_learns_what_the_teacher_knows(whole, teacher):
     )
     assert result["top1"] > 0.9
     assert {"top5", "mean_per_class", "standard_error", "confusion"} <= set(result)
-    assert "temperature 0.1, weight of labels 0.25" in said
+    assert "temperature 1, weight of labels 0.25" in said
     assert "12 of 24, 6 of each class" in said
     loaded = tf.saved_model.load(str(run / "classifier"))
     images, labels = _images(16, 1)
@@ -158,7 +159,7 @@ def test_the_student_learns_what_the_teacher_knows(whole, teacher):
 
 def test_stopped_by_a_signal_it_ends_as_if_it_never_had_been(whole, settings, tmp_path):
     run = tmp_path / "run"
-    with _signal_after(5), pytest.raises(Stopped, match="after step 5 of 12"):
+    with _signal_after(5), pytest.raises(Stopped, match="after step 5 of 45"):
         _train(settings, run)
     result, said = _train(settings, run)
     assert "Resuming after step 5." in said
@@ -170,9 +171,10 @@ def test_stopped_by_a_signal_it_ends_as_if_it_never_had_been(whole, settings, tm
     assert result["top1"] == whole[1]["top1"]
     again, said = _train(settings, run)
     assert again == result
-    assert "All 12 steps were taken before" in said
+    assert "All 45 steps were taken before" in said
 
 
+@pytest.mark.exhaustive
 def test_a_student_teaches_on_images_without_labels(whole, tmp_path):
     """Of another size, on one device's micro-batches, and of no label."""
     images, _ = _images(16, 2)
@@ -213,3 +215,10 @@ def test_mistakes_are_told_before_a_run_begins(settings, tmp_path, changes, mess
 def test_the_weight_of_labels_is_below_one():
     with pytest.raises(UserError, match="label_weight must be 0 or more and below 1"):
         Distillation(label_weight=1.0)
+
+
+def test_the_temperature_is_lower_where_a_student_is_like_its_teacher():
+    said = Distillation(teacher="a", dataset="shapes", image_size=32, encoder=tiny.NAME)
+    said = dataclasses.replace(said, train_labels="all")
+    assert said.resolve(100, of_itself=True).temperature == 0.1
+    assert said.resolve(100).temperature == 1.0
