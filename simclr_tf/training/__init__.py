@@ -1,8 +1,8 @@
 """Pretraining, fine-tuning and distillation: settings, loop, run folder."""
 
 from simclr_tf.training.build import build_augmenter, build_model
-from simclr_tf.training.distillation_run import distill
 from simclr_tf.training.distillation import Distillation
+from simclr_tf.training.distillation_run import distill
 from simclr_tf.training.fine_tuning import FineTuning
 from simclr_tf.training.finetune import finetune
 from simclr_tf.training.finite_check import Diverged
