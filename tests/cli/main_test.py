@@ -64,7 +64,7 @@ def test_the_commands_are_those_asked_for():
     assert set(COMMANDS) == {
         *("pretrain", "linear_eval", "knn", "embed", "export", "preview"),
         *("tpu_check", "data_service", "benchmark", "prepare", "finetune"),
-        *("search", "convert", "report"),
+        *("search", "convert", "report", "distill"),
     }
 
 
