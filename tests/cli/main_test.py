@@ -177,7 +177,7 @@ def test_an_empty_folder_is_an_error_that_says_which_files_are_wanted(capsys, tm
         (["knn", "--run=a", "--saved_model=b"], "Name one encoder: --run=FOLDER"),
         (["embed", "--random"], "Name one encoder: --run=FOLDER"),
         (["export", "--saved_model=b"], "--saved_model is exported already"),
-        (["linear_eval", "--published=a"], "--published needs --encoder=NAME"),
+        (["linear_eval", "--published=a"], "a is no checkpoint of the published code"),
         (["knn", "--run=nowhere"], "nowhere holds no run"),
         (["embed", "--saved_model=nowhere"], "nowhere is no SavedModel"),
     ],
