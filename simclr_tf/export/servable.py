@@ -57,6 +57,21 @@ def servable(
     return root, _signatures(graphs)
 
 
+def _of_any_number(
+    represent: Callable[[tf.Tensor], tf.Tensor], views: tf.Tensor
+) -> tf.Tensor:
+    """Rows of any number of views, none included.
+
+    On processors with AVX-512 TensorFlow's fused convolutions fail on an empty batch:
+    a black view takes its place, and its row is left out.
+    """
+    sizes = tf.shape(views)
+    missing = tf.cast(tf.equal(sizes[0], 0), tf.int32)
+    sides = [side or sizes[1 + axis] for axis, side in enumerate(views.shape[1:])]
+    black = tf.zeros([missing, *sides], views.dtype)
+    return represent(tf.concat([views, black], axis=0))[: sizes[0]]
+
+
 def _classify(model: Learner, views: tf.Tensor, training: bool) -> tf.Tensor:
     """Probabilities `[B, K]` in float32 at least."""
     logits = model.projection_head(model(views, training=training), training=training)
@@ -89,7 +104,9 @@ class _Graphs:
         served = model if classes is None else functools.partial(_classify, model)
         self.represent = {
             training: tf.function(
-                lambda views, training=training: served(views, training=training),
+                lambda views, training=training: _of_any_number(
+                    functools.partial(served, training=training), views
+                ),
                 input_signature=[self.views],
             )
             for training in (False, True)
