@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import tensorflow as tf
 
@@ -101,7 +102,9 @@ class _Graphs:
             autograph=False,
         )
         self.classes = None if classes is None else tf.constant(list(classes))
-        served = model if classes is None else functools.partial(_classify, model)
+        served: Any = model
+        if classes is not None:
+            served = functools.partial(_classify, model)
         self.represent = {
             training: tf.function(
                 lambda views, training=training: _of_any_number(
