@@ -129,8 +129,14 @@ def settings_of(flags: str) -> dict[str, str]:
 
 
 def names_apart(paths: Sequence[str]) -> list[str]:
-    """A short name for each run folder, no two the same."""
-    short = [os.path.basename(os.path.abspath(path)) or path for path in paths]
-    return [
-        name if short.count(name) == 1 else path for name, path in zip(short, paths)
-    ]
+    """For each run folder as many last parts of its path as tell it from the others."""
+    parts = [os.path.abspath(path).split(os.sep) for path in paths]
+
+    def name(own: list[str]) -> str:
+        for count in range(1, len(own)):
+            last = own[-count:]
+            if sum(each[-count:] == last for each in parts) == 1:
+                return os.sep.join(last)
+        return os.sep.join(own)
+
+    return [name(own) or path for own, path in zip(parts, paths)]

@@ -48,3 +48,6 @@ def test_settings_of_a_newer_version_are_read_too():
 
 def test_runs_of_one_name_are_told_apart():
     assert names_apart(["a/run", "b/run", "c/other/"]) == ["a/run", "b/run", "other"]
+    deep = ["/runs/cifar10/simclr/seed0", "/runs/cifar10/supcon/seed0"]
+    assert names_apart(deep) == ["simclr/seed0", "supcon/seed0"]
+    assert names_apart(["/a/run"]) == ["run"]

@@ -99,7 +99,8 @@ function place(tip, plot, x, y) {
 
 // Draws at once, and anew where the width has changed.
 function whenResized(element, draw) {
-  let width = -1;
+  let width = element.clientWidth;
+  if (width) draw();
   new ResizeObserver(() => requestAnimationFrame(() => {
     if (element.clientWidth !== width) { width = element.clientWidth; draw(); }
   })).observe(element);
