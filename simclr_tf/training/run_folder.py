@@ -12,6 +12,7 @@ lock.json       which process trains, while one does
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 from collections.abc import Callable
@@ -219,10 +220,11 @@ class RunFolder:
     def converted_from(self) -> str | None:
         """Where the weights of a run come from that `convert` wrote; None of others.
 
-        Raises:
-          RunFolderError: where result.json is damaged.
+        A damaged result.json is no such run's: a training writes it anew.
         """
-        return (self.read_result() or {}).get("converted_from")
+        with contextlib.suppress(RunFolderError):
+            return (self.read_result() or {}).get("converted_from")
+        return None
 
     def write_result(self, result: dict) -> None:
         """Writes result.json."""
