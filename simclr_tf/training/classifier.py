@@ -16,11 +16,11 @@ from simclr_tf.encoder.freezing import freeze_up_to
 from simclr_tf.errors import UserError
 from simclr_tf.head import ClassifierHead, ProjectionHead
 from simclr_tf.image_size import height_and_width
-from simclr_tf.methods import Method
+from simclr_tf.methods import Method, method_class
 from simclr_tf.model import Learner
 from simclr_tf.training import run_files
 from simclr_tf.training.build import build_augmenter
-from simclr_tf.training.checkpoints import newest_state, restore
+from simclr_tf.training.checkpoints import restore
 from simclr_tf.training.precision import policy
 from simclr_tf.training.recipe import ResolvedRecipe
 from simclr_tf.training.run_folder import RunFolder, RunFolderError
@@ -158,9 +158,9 @@ def require_layers_to_keep(recipe: ResolvedRecipe | None, layers: int) -> None:
             "head_layers_kept must be 0 where --init is no run folder of pretrain: "
             "what it names has no projection head."
         )
-    if recipe.method not in ("simclr", "dcl", "supcon") or recipe.head_layers < layers:
+    if not method_class(recipe.method).projects or recipe.head_layers < layers:
         raise UserError(
-            f"head_layers_kept must be at most the layers of the projection head of "
+            "head_layers_kept must be at most the layers of the projection head of "
             f"--init, whose method is {recipe.method} and which has "
             f"{recipe.head_layers}, got {layers}."
         )
@@ -187,11 +187,7 @@ def load_classifier(
     settings = run.settings()
     if precision is not None:
         settings = dataclasses.replace(settings, precision=precision)
-    newest = newest_state(run.checkpoints, say)
-    if newest is None:
-        raise RunFolderError(
-            f"{run.path} has no checkpoint yet: let it train an epoch first."
-        )
+    newest = run.require_state(say)
     classes = Classes.read(run)
     model = build_classifier(settings, classes, method)
     restore(tf.train.Checkpoint(model=model), run.checkpoints, newest)

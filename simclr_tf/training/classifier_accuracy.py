@@ -12,6 +12,7 @@ import tensorflow as tf
 from simclr_tf.data import Source, evaluation_batches
 from simclr_tf.evaluation import encode
 from simclr_tf.evaluation.accuracy import confusion_of, mean_per_class, top1_and_top5
+from simclr_tf.evaluators.verdict import standard_error
 from simclr_tf.image_size import ImageSize
 from simclr_tf.model import Learner
 
@@ -101,7 +102,7 @@ def accuracies_of(scores: np.ndarray, labels: np.ndarray) -> Accuracies:
         top1,
         top5,
         mean_per_class(confusion),
-        math.sqrt(top1 * (1.0 - top1) / len(labels)),
+        standard_error(top1, len(labels)),
         len(labels),
         confusion.tolist() if num_classes <= _MOST_CLASSES else None,
         float(confusion.sum(axis=1).max() / len(labels)),

@@ -19,6 +19,7 @@ from simclr_tf.data import (
     steps_per_epoch,
 )
 from simclr_tf.distribution.crew import Crew
+from simclr_tf.evaluators.verdict import standard_error
 from simclr_tf.export import export_classifier
 from simclr_tf.image_size import height_and_width, image_size_text
 from simclr_tf.methods.supervised import SupervisedMethod
@@ -280,7 +281,7 @@ def _figures(task: ClassifierTask, loop: RunLoop, found: Accuracies) -> dict:
 def _told(found: Accuracies, classes: int, labels: int) -> str:
     """The accuracies beside those of what has learned nothing."""
     floor = max(1.0 / classes, found.largest_class)
-    error = math.sqrt(floor * (1.0 - floor) / found.images)
+    error = standard_error(floor, found.images)
     top5 = "" if found.top5 is None else f", top-5 {found.top5:.4f}"
     told = (
         f"Test accuracy of {found.images:,} images, from {labels:,} labels: top-1 "

@@ -170,14 +170,26 @@ class RunFolder:
         recipe = self.recipe()
         if precision is not None:
             recipe = dataclasses.replace(recipe, precision=precision)
+        newest = self.require_state(say)
+        model = build_model(recipe)
+        restore(tf.train.Checkpoint(model=model), self.checkpoints, newest)
+        return model
+
+    def require_state(self, say: Callable[[str], None] = messages.say) -> int:
+        """The steps done in the newest state that can be read.
+
+        Args:
+          say: called with a line on newer states that are damaged.
+
+        Raises:
+          RunFolderError: where no state was saved, or none can be read.
+        """
         newest = newest_state(self.checkpoints, say)
         if newest is None:
             raise RunFolderError(
                 f"{self.path} has no checkpoint yet: let it train an epoch first."
             )
-        model = build_model(recipe)
-        restore(tf.train.Checkpoint(model=model), self.checkpoints, newest)
-        return model
+        return newest
 
     def append_metrics(self, row: dict[str, float]) -> None:
         """Adds a line to metrics.jsonl."""

@@ -1,26 +1,22 @@
 """A distillation from a teacher's run to a student's, and what ends it on the way."""
 
-import contextlib
 import dataclasses
 import json
-import signal
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from simclr_tf.checkpoints.files import checkpoint_steps, prefix_of, readable
 from simclr_tf.errors import UserError
-from simclr_tf.progress import Progress
 from simclr_tf.training import (
     Distillation,
     FineTuning,
-    RunFolder,
     Stopped,
     distill,
     finetune,
 )
 from tests import tiny
+from tests.training.ended_runs import after, assert_same_state, rows_of, send_sigterm
 
 pytestmark = pytest.mark.slow
 
@@ -97,38 +93,6 @@ def _train(settings, run, **options):
     return result, "\n".join(lines)
 
 
-def _rows(run):
-    rows = RunFolder(str(run)).read_metrics()
-    return [{k: v for k, v in row.items() if k != "images_per_second"} for row in rows]
-
-
-def _state(run):
-    folder = str(run / "checkpoints")
-    with readable(prefix_of(folder, checkpoint_steps(folder)[-1])) as path:
-        reader = tf.train.load_checkpoint(path)
-        return {
-            name: reader.get_tensor(name)
-            for name in reader.get_variable_to_shape_map()
-            if not name.startswith(("seconds", "_CHECKPOINTABLE"))
-            and "_random_generator" not in name
-        }
-
-
-@contextlib.contextmanager
-def _signal_after(steps):
-    """SIGTERM after some steps of the next run."""
-    left = iter(range(steps - 1, -1, -1))
-
-    def due(self):
-        if next(left, None) == 0:
-            signal.raise_signal(signal.SIGTERM)
-        return False
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Progress, "due", due)
-        yield
-
-
 @pytest.fixture(scope="module")
 def whole(settings, tmp_path_factory):
     """A run that nothing ended, its result, and what it said."""
@@ -159,15 +123,12 @@ def test_the_student_learns_what_the_teacher_knows(whole, teacher):
 
 def test_stopped_by_a_signal_it_ends_as_if_it_never_had_been(whole, settings, tmp_path):
     run = tmp_path / "run"
-    with _signal_after(5), pytest.raises(Stopped, match="after step 5 of 45"):
+    with after(5, send_sigterm), pytest.raises(Stopped, match="after step 5 of 45"):
         _train(settings, run)
     result, said = _train(settings, run)
     assert "Resuming after step 5." in said
-    assert _rows(run) == _rows(whole[0])
-    state, expected = _state(run), _state(whole[0])
-    assert state.keys() == expected.keys()
-    for name, value in expected.items():
-        np.testing.assert_array_equal(state[name], value, err_msg=name)
+    assert rows_of(run) == rows_of(whole[0])
+    assert_same_state(run, whole[0])
     assert result["top1"] == whole[1]["top1"]
     again, said = _train(settings, run)
     assert again == result

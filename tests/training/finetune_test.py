@@ -1,9 +1,7 @@
 """Fine-tuning: from a run to a classifier, resumed to the bit, alike on replicas."""
 
-import contextlib
 import dataclasses
 import json
-import signal
 import subprocess
 import sys
 
@@ -11,14 +9,19 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from simclr_tf.checkpoints.files import checkpoint_steps, prefix_of, readable
+from simclr_tf.checkpoints.files import prefix_of
 from simclr_tf.cli.main import main
 from simclr_tf.data import load
 from simclr_tf.errors import UserError
-from simclr_tf.progress import Progress
 from simclr_tf.training import FineTuning, Recipe, Stopped, finetune, pretrain
 from simclr_tf.training.run_folder import RunFolder
 from tests import tiny
+from tests.training.ended_runs import (
+    after,
+    assert_same_state,
+    send_sigterm,
+    state_of,
+)
 
 
 def _images(count, classes, seed):
@@ -137,44 +140,15 @@ def test_a_finished_run_takes_no_more_steps(whole, said):
     assert again["confusion"] == result["confusion"]
 
 
-def _state(run):
-    folder = str(run / "checkpoints")
-    with readable(prefix_of(folder, checkpoint_steps(folder)[-1])) as path:
-        reader = tf.train.load_checkpoint(path)
-        return {
-            name: reader.get_tensor(name)
-            for name in reader.get_variable_to_shape_map()
-            if not name.startswith(("seconds", "_CHECKPOINTABLE"))
-            and "_random_generator" not in name
-        }
-
-
-@contextlib.contextmanager
-def _signal_after(steps):
-    left = iter(range(steps - 1, -1, -1))
-
-    def due(self):
-        if next(left, None) == 0:
-            signal.raise_signal(signal.SIGTERM)
-        return False
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Progress, "due", due)
-        yield
-
-
 def test_stopped_in_the_middle_it_ends_as_if_it_had_not(whole, said, tmp_path):
     run, result, _ = whole
     stopped = tmp_path / "run"
-    with _signal_after(8), pytest.raises(Stopped, match="after step 8 of 30"):
+    with after(8, send_sigterm), pytest.raises(Stopped, match="after step 8 of 30"):
         _finetune(said, stopped)
     again, told = _finetune(said, stopped)
     assert "Resuming after step 8." in told
     assert "starts from" not in told
-    expected, found = _state(run), _state(stopped)
-    assert expected.keys() == found.keys()
-    for name, value in expected.items():
-        np.testing.assert_array_equal(found[name], value, err_msg=name)
+    assert_same_state(stopped, run)
     for name in ("top1", "confusion", "labels_used", "steps"):
         assert again[name] == result[name]
 
@@ -218,7 +192,7 @@ def test_a_frozen_encoder_is_that_of_the_run(pretrained, said, tmp_path):
     _, told = _finetune(frozen, tmp_path / "run")
     assert "frozen up to block 4" in told
     weights = RunFolder(str(pretrained)).load_model(lambda line: None).encoder.variables
-    state = _state(tmp_path / "run")
+    state = state_of(tmp_path / "run")
     kept = [v for name, v in state.items() if name.startswith("model/encoder/")]
     for weight in weights:
         assert any(np.array_equal(weight, each) for each in kept), weight.name

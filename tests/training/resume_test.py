@@ -3,13 +3,12 @@
 import contextlib
 import dataclasses
 import json
-import signal
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from simclr_tf.checkpoints.files import checkpoint_steps, prefix_of, readable
+from simclr_tf.checkpoints.files import checkpoint_steps
 from simclr_tf.errors import UserError
 from simclr_tf.progress import Progress
 from simclr_tf.training import (
@@ -25,6 +24,7 @@ from simclr_tf.training.checkpoints import Checkpoints
 from simclr_tf.training.journal import Journal
 from simclr_tf.training.run_lock import RunLock
 from tests import tiny
+from tests.training.ended_runs import after, assert_same_state, rows_of, send_sigterm
 
 pytestmark = pytest.mark.slow
 
@@ -74,62 +74,22 @@ def _train(recipe, run, **options):
     return "\n".join(lines)
 
 
-def _rows(run):
-    rows = RunFolder(str(run)).read_metrics()
-    return [{k: v for k, v in row.items() if k != "images_per_second"} for row in rows]
-
-
-def _state(run):
-    folder = str(run / "checkpoints")
-    with readable(prefix_of(folder, checkpoint_steps(folder)[-1])) as path:
-        reader = tf.train.load_checkpoint(path)
-        return {
-            name: reader.get_tensor(name)
-            for name in reader.get_variable_to_shape_map()
-            if not name.startswith(("seconds", "_CHECKPOINTABLE"))
-            # keras-cv's own generator, which nothing draws from.
-            and "_random_generator" not in name
-        }
-
-
 def _assert_same(run, whole):
-    assert _rows(run) == _rows(whole)
-    state, expected = _state(run), _state(whole)
-    assert state.keys() == expected.keys()
-    for name, value in expected.items():
-        np.testing.assert_array_equal(value, state[name], err_msg=name)
-
-
-@contextlib.contextmanager
-def _after(steps, event):
-    """Calls `event` after some steps of the next run."""
-    left = iter(range(steps - 1, -1, -1))
-
-    def due(self):
-        if next(left, None) == 0:
-            event()
-        return False
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Progress, "due", due)
-        yield
+    assert rows_of(run) == rows_of(whole)
+    assert_same_state(run, whole)
 
 
 def _kill():
     raise Killed
 
 
-def _signal():
-    signal.raise_signal(signal.SIGTERM)
-
-
 @pytest.fixture(scope="module")
 def whole(recipe, tmp_path_factory):
     """A run that nothing ended, but for a signal in its last step: all is done."""
     run = tmp_path_factory.mktemp("whole") / "run"
-    with _after(2 * STEPS, _signal):
+    with after(2 * STEPS, send_sigterm):
         _train(recipe, run)
-    assert [row["step"] for row in _rows(run)] == [STEPS, 2 * STEPS]
+    assert [row["step"] for row in rows_of(run)] == [STEPS, 2 * STEPS]
     return run
 
 
@@ -157,13 +117,13 @@ def test_crashed_and_stopped_in_a_folder_named_like_a_pattern(
             _train(recipe, run, checkpoint_minutes=0, **log)
     # Nothing is saved on the way out; the row of step 2 is already written.
     assert checkpoint_steps(str(run / "checkpoints")) == [1]
-    assert [row["step"] for row in _rows(run)] == [1, 2]
-    with _after(2, _signal), pytest.raises(Stopped, match="after step 3 of 6"):
+    assert [row["step"] for row in rows_of(run)] == [1, 2]
+    with after(2, send_sigterm), pytest.raises(Stopped, match="after step 3 of 6"):
         _train(recipe, run, **log)
     said = _train(recipe, run, **log)
     assert "Resuming after step 3." in said
     _assert_same(run, whole)
-    rows = _rows(run)
+    rows = rows_of(run)
     assert [row["epoch"] for row in rows] == [1 / 3, 2 / 3, 1, 4 / 3, 5 / 3, 2]
     assert ["knn_accuracy" in row for row in rows] == [False, True] * 3
     result = RunFolder(str(run)).read_result()
@@ -203,7 +163,7 @@ def test_every_method_goes_on_as_if_never_stopped(recipe, tmp_path, method):
     settings = {"jigsaw": ", permutations 64", "rotation": "", "supervised": ""}
     assert f"Method: {method}{settings.get(method, ', temperature 0.2')}" in said
     assert ", ;" not in said
-    with _after(4, _signal), pytest.raises(Stopped, match="after step 4 of 6"):
+    with after(4, send_sigterm), pytest.raises(Stopped, match="after step 4 of 6"):
         _train(recipe, run)
     _train(recipe, run)
     _assert_same(run, whole)
@@ -241,7 +201,7 @@ def _crash_from(first):
 @pytest.mark.exhaustive
 def test_a_damaged_newest_state_costs_its_steps_alone(recipe, whole, tmp_path):
     run = tmp_path / "run"
-    with _after(5, _kill):
+    with after(5, _kill):
         _train(recipe, run, checkpoint_minutes=0)
     assert checkpoint_steps(str(run / "checkpoints")) == [3, 4]
     index = run / "checkpoints" / "ckpt-4.index"
@@ -302,16 +262,16 @@ def test_weights_that_are_no_numbers_are_never_saved(
 ):
     run = tmp_path / "run"
     _poison(monkeypatch, 2 if ended_by != "epoch" else 3)
-    event = _signal if ended_by == "signal" else lambda: None
+    event = send_sigterm if ended_by == "signal" else lambda: None
     minutes = 0 if ended_by == "minutes" else 5
     told = r"(became infinite or nan|loss became nan) in epoch 1: lower --learning_rate"
-    with _after(2, event), pytest.raises(Diverged, match=told) as diverged:
+    with after(2, event), pytest.raises(Diverged, match=told) as diverged:
         _train(recipe, run, checkpoint_minutes=minutes)
     kept = checkpoint_steps(str(run / "checkpoints"))
     assert kept == ([1] if ended_by == "minutes" else [])
     last = "last good state, after step 1, is in" if kept else "No state was saved"
     assert last in str(diverged.value)
-    assert _rows(run) == []
+    assert rows_of(run) == []
     assert not (run / "result.json").exists()
 
 
@@ -323,7 +283,7 @@ def test_an_epoch_of_one_step_whose_loss_was_that_of_the_first_weights(
     )
     with pytest.raises(Diverged, match="in epoch 1: lower --learning_rate"):
         _train(recipe, tmp_path / "run")
-    assert _rows(tmp_path / "run") == []
+    assert rows_of(tmp_path / "run") == []
     assert checkpoint_steps(str(tmp_path / "run" / "checkpoints")) == []
     assert not (tmp_path / "run" / "result.json").exists()
     lower = dataclasses.replace(recipe, learning_rate=0.1)
@@ -354,9 +314,9 @@ def test_changed_data_is_refused_or_begins_an_epoch_anew(
     run, path = tmp_path / "run", tmp_path / "images.npz"
     _write_images(path, 8 * STEPS)
     recipe = dataclasses.replace(recipe, dataset=f"npz:{path}")
-    with _after(4, _signal), pytest.raises(Stopped):
+    with after(4, send_sigterm), pytest.raises(Stopped):
         _train(recipe, run)
-    before = _rows(run)
+    before = rows_of(run)
     _write_images(path, count)
     told = rf"images were 24 and are {count}.*--accept_changed_data: epoch 2 then"
     with pytest.raises(RunFolderError, match=told):
@@ -368,7 +328,7 @@ def test_changed_data_is_refused_or_begins_an_epoch_anew(
     assert "Epoch 2 begins anew with the data as it is now" in said
     said = _train(recipe, run)  # Accepted once is accepted.
     assert "Resuming after step 4." in said
-    rows = _rows(run)
+    rows = rows_of(run)
     assert rows[:1] == before
     end = 4 + count // 8
     assert [(row["step"], row["epoch"]) for row in rows] == [(3, 1), (end, 2)]
