@@ -24,31 +24,6 @@ def top1_and_top5(scores: np.ndarray, labels: np.ndarray) -> tuple[float, float 
     return top1, top5
 
 
-def confusion_of(
-    guesses: np.ndarray, labels: np.ndarray, num_classes: int
-) -> np.ndarray:
-    """How often each class was taken for which, int64 `[C, C]`.
-
-    Args:
-      guesses: int `[N]` in [0, C).
-      labels: int `[N]` in [0, C), the true classes: the rows.
-      num_classes: C.
-    """
-    counts = np.bincount(labels * num_classes + guesses, minlength=num_classes**2)
-    return counts.reshape(num_classes, num_classes)
-
-
-def mean_per_class(confusion: np.ndarray) -> float:
-    """The mean of the shares of each class that are right, of classes with examples.
-
-    Args:
-      confusion: see `confusion_of`.
-    """
-    examples = confusion.sum(axis=1)
-    there = examples > 0
-    return float(np.mean(np.diag(confusion)[there] / examples[there]))
-
-
 def ranks(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """How many classes rank before each example's own, int `[N]`.
 

@@ -9,11 +9,25 @@ import numpy as np
 _NAMED_AT_MOST = 3
 
 
+def confusion_of(
+    guesses: np.ndarray, labels: np.ndarray, num_classes: int
+) -> np.ndarray:
+    """How often each class was taken for which, int64 `[C, C]`.
+
+    Args:
+      guesses: int `[N]` in [0, C).
+      labels: int `[N]` in [0, C), the true classes: the rows.
+      num_classes: C.
+    """
+    counts = np.bincount(labels * num_classes + guesses, minlength=num_classes**2)
+    return counts.reshape(num_classes, num_classes)
+
+
 def class_accuracies(confusion: np.ndarray) -> np.ndarray:
     """The share of each class that is right, `[C]`; NaN of a class without examples.
 
     Args:
-      confusion: counts `[C, C]`, see `accuracy.confusion_of`.
+      confusion: counts `[C, C]`, see `confusion_of`.
     """
     examples = confusion.sum(axis=1)
     return np.divide(
@@ -24,11 +38,20 @@ def class_accuracies(confusion: np.ndarray) -> np.ndarray:
     )
 
 
+def mean_per_class(confusion: np.ndarray) -> float:
+    """The mean of the shares of each class that are right, of classes with examples.
+
+    Args:
+      confusion: see `confusion_of`.
+    """
+    return float(np.nanmean(class_accuracies(confusion)))
+
+
 def describe_classes(confusion: np.ndarray, names: Sequence[str]) -> str:
     """The classes that are recognised least and best, in a line for a person.
 
     Args:
-      confusion: counts `[C, C]`, see `accuracy.confusion_of`.
+      confusion: counts `[C, C]`, see `confusion_of`.
       names: of the C classes.
 
     Returns:

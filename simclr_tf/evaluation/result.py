@@ -9,12 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from simclr_tf.evaluation.accuracy import (
-    confusion_of,
-    mean_per_class,
-    ranks,
-    top1_and_top5,
-)
+from simclr_tf.evaluation.accuracy import ranks, top1_and_top5
+from simclr_tf.evaluation.confusion import confusion_of, mean_per_class
 from simclr_tf.evaluation.labelled_features import LabelledFeatures
 from simclr_tf.evaluation.linear_classifier import LinearClassifier
 

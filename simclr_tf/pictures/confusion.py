@@ -24,7 +24,7 @@ def draw_confusion(confusion: np.ndarray, names: Sequence[str], title: str) -> F
     rows and columns, and beyond that every so many of them.
 
     Args:
-      confusion: counts `[C, C]`, see `evaluation.accuracy.confusion_of`.
+      confusion: counts `[C, C]`, see `evaluation.confusion.confusion_of`.
       names: of the C classes.
       title: over the picture.
     """

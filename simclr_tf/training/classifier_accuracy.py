@@ -11,7 +11,8 @@ import tensorflow as tf
 
 from simclr_tf.data import Source, evaluation_batches
 from simclr_tf.evaluation import encode
-from simclr_tf.evaluation.accuracy import confusion_of, mean_per_class, top1_and_top5
+from simclr_tf.evaluation.accuracy import top1_and_top5
+from simclr_tf.evaluation.confusion import confusion_of, mean_per_class
 from simclr_tf.evaluators.verdict import standard_error
 from simclr_tf.image_size import ImageSize
 from simclr_tf.model import Learner

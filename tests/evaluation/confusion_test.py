@@ -4,8 +4,12 @@ import numpy as np
 import pytest
 
 from simclr_tf.evaluation import knn, linear_probe, ridge_probe
-from simclr_tf.evaluation.accuracy import confusion_of, mean_per_class
-from simclr_tf.evaluation.confusion import class_accuracies, describe_classes
+from simclr_tf.evaluation.confusion import (
+    class_accuracies,
+    confusion_of,
+    describe_classes,
+    mean_per_class,
+)
 
 _NAMES = ["ant", "bee", "cat", "dog", "eel"]
 # Nothing shows an eel.
