@@ -14,6 +14,7 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 
 PROGRAM = (sys.executable, "-m", "simclr_tf")
+RESULT = "result.json"  # of a run
 
 Launch = Callable[[Sequence[str], pathlib.Path, Sequence[int]], int]
 
@@ -88,7 +89,7 @@ class Commands:
 
 def result_of(run: pathlib.Path) -> dict:
     """What a finished run says of itself; nothing of one that has not finished."""
-    path = run / "result.json"
+    path = run / RESULT
     return json.loads(path.read_text()) if path.exists() else {}
 
 

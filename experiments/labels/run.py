@@ -22,6 +22,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path.append(str(HERE.parents[1]))  # Where this is run as a script.
 
 from experiments.commands import (  # noqa: E402
+    RESULT,
     Commands,
     Launch,
     launch,
@@ -32,6 +33,31 @@ from experiments.commands import (  # noqa: E402
 
 # Shares of the training labels, and "all".
 LABELS = ("0.01", "0.1", "all")
+# What a student is shown, in passes over all images. Alone it is shown as many.
+STUDENT_EPOCHS = 30
+
+
+class Place(NamedTuple):
+    """Where a seed's runs of some labels lie.
+
+    Attributes:
+      folder: of the dataset.
+      labels: of `simclr finetune --train_labels=`.
+      seed: of all of them.
+    """
+
+    folder: pathlib.Path
+    labels: str
+    seed: int
+
+    @property
+    def pretrained(self) -> pathlib.Path:
+        """The run of `simclr pretrain`."""
+        return self.folder / f"pretrained-seed{self.seed}"
+
+    def of(self, name: str) -> pathlib.Path:
+        """The folder of what `name` says is done with the labels."""
+        return self.folder / f"{name}-{self.labels}-seed{self.seed}"
 
 
 class Row(NamedTuple):
@@ -39,42 +65,70 @@ class Row(NamedTuple):
 
     Attributes:
       name: in the table.
-      folder: of its results, within a seed's; `{}` stands for the labels.
-      command: that makes them, given the pretrained run, the labels and the folder.
+      folder: of its results, see `Place.of`.
+      command: that makes them, given the place and the student's architecture.
+      labels: whether it is done with such labels.
+      student: whether it trains a student, and is left out where none is named.
     """
 
     name: str
     folder: str
-    command: Callable[[str, str, str], list[str]]
+    command: Callable[[Place, str], list[str]]
+    labels: Callable[[str], bool] = lambda labels: True
+    student: bool = False
 
 
-def _linear(run: str, labels: str, folder: str) -> list[str]:
-    output = os.path.join(folder, "result.json")
-    return [
-        *("linear_eval", f"--run={run}", f"--train_labels={labels}"),
-        f"--output={output}",
-    ]
+def _linear(place: Place, student: str) -> list[str]:
+    run = f"--run={place.pretrained}"
+    return ["linear_eval", run, f"--train_labels={place.labels}"]
 
 
-def _finetune(*flags: str) -> Callable[[str, str, str], list[str]]:
-    def command(run: str, labels: str, folder: str) -> list[str]:
-        return [
-            *("finetune", f"--init={run}", f"--train_labels={labels}", *flags),
-            f"--run={folder}",
-        ]
+def _linear_sgd(place: Place, student: str) -> list[str]:
+    return [*_linear(place, student), "--protocol=sgd"]
+
+
+def _finetune(*flags: str) -> Callable[[Place, str], list[str]]:
+    def command(place: Place, student: str) -> list[str]:
+        start = f"--init={place.pretrained}"
+        return ["finetune", start, f"--train_labels={place.labels}", *flags]
 
     return command
 
 
+def _distill(place: Place, student: str) -> list[str]:
+    teacher = f"--teacher={place.of('finetuned')}"
+    return ["distill", teacher, f"--encoder={student}", f"--epochs={STUDENT_EPOCHS}"]
+
+
+def _student_alone(place: Place, student: str) -> list[str]:
+    epochs = f"--epochs={round(STUDENT_EPOCHS / float(place.labels))}"
+    command = _finetune("--from_scratch", f"--encoder={student}", epochs)
+    return command(place, student)
+
+
+def _some(labels: str) -> bool:
+    return labels != "all"
+
+
 ROWS = (
-    Row("linear", "linear-{}", _linear),
-    Row("fine-tuned", "finetuned-{}", _finetune()),
+    Row("linear", "linear", _linear),
+    Row("linear, by SGD as published", "linear-sgd", _linear_sgd),
+    Row("fine-tuned", "finetuned", _finetune()),
     Row(
         "fine-tuned from the head's first layer",
-        "finetuned-head-{}",
+        "finetuned-head",
         _finetune("--head_layers_kept=1"),
+        _some,
     ),
-    Row("from scratch", "scratch-{}", _finetune("--from_scratch")),
+    Row(
+        "fine-tuned, and on one round of its own guesses",
+        "pseudo-labels",
+        _finetune("--pseudo_label_rounds=1"),
+        _some,
+    ),
+    Row("from scratch", "scratch", _finetune("--from_scratch")),
+    Row("student of the fine-tuned", "student", _distill, _some, True),
+    Row("student from scratch", "student-alone", _student_alone, _some, True),
 )
 
 
@@ -102,52 +156,57 @@ class Comparison:
             raise SystemExit(f"{name}=: there is no flag file {flag_file}")
         self.name = name
         self._folder = folder / name
-        self._seeds: Sequence[int] = options.seeds
-        self._labels: Sequence[str] = options.labels
+        self._options = options
+        self._rows = [row for row in ROWS if options.student or not row.student]
         self._given = [f"--flagfile={flag_file}", f"--dataset={dataset}", *flags]
 
     def train(self, seed: int) -> tuple[pathlib.Path, list[list[str]]]:
         """The commands of a seed that are not done."""
-        run = self._folder / f"pretrained-seed{seed}"
-        commands = []
-        if not result_of(run):
-            commands.append(
-                ["pretrain", *self._given, f"--seed={seed}", f"--run={run}"]
-            )
-        for row in ROWS:
-            for labels in self._labels:
-                folder = self._result(row, labels, seed)
-                folder.mkdir(parents=True, exist_ok=True)
-                if not result_of(folder):
-                    command = row.command(str(run), labels, str(folder))
-                    commands.append([*command, f"--seed={seed}"])
+        places = [Place(self._folder, each, seed) for each in self._options.labels]
+        run = places[0].pretrained
+        commands = [] if result_of(run) else [self._pretrain(places[0])]
+        for place in places:
+            for row in self._rows:
+                if row.labels(place.labels) and not result_of(place.of(row.folder)):
+                    place.of(row.folder).mkdir(parents=True, exist_ok=True)
+                    commands.append(self._command(row, place))
         return run.with_suffix(".log"), commands
 
     def print_table(self) -> None:
         """Prints means and ranges of top-1, and each row's command."""
+        seeds, labels = self._options.seeds, self._options.labels
         print(f"\n## {self.name}\n")
-        seeds = "1 seed" if len(self._seeds) == 1 else f"{len(self._seeds)} seeds"
-        print(f"| {seeds} | {' | '.join(map(_told, self._labels))} |")
-        print(f"|---|{'---|' * len(self._labels)}")
-        for row in ROWS:
-            cells = [self._cell(row, labels) for labels in self._labels]
+        told = "1 seed" if len(seeds) == 1 else f"{len(seeds)} seeds"
+        print(f"| {told} | {' | '.join(map(_told, labels))} |")
+        print(f"|---|{'---|' * len(labels)}")
+        for row in self._rows:
+            cells = [self._cell(row, each) for each in labels]
             print(f"| {row.name} | {' | '.join(cells)} |")
-        seed, labels = self._seeds[0], self._labels[0]
-        run = self._folder / f"pretrained-seed{seed}"
+        place = Place(self._folder, labels[0], seeds[0])
+        commands = [self._command(row, place) for row in self._rows]
         print("\n```sh")
-        print(shlex.join(["simclr", "pretrain", *self._given, f"--seed={seed}"]))
-        for row in ROWS:
-            folder = str(self._result(row, labels, seed))
-            command = row.command(str(run), labels, folder)
-            print(shlex.join(["simclr", *command, f"--seed={seed}"]))
+        for each in [self._pretrain(place), *commands]:
+            print(shlex.join(["simclr", *each]))
         print("```", flush=True)
 
-    def _result(self, row: Row, labels: str, seed: int) -> pathlib.Path:
-        return self._folder / f"{row.folder.format(labels)}-seed{seed}"
+    def _pretrain(self, place: Place) -> list[str]:
+        run = f"--run={place.pretrained}"
+        return ["pretrain", *self._given, f"--seed={place.seed}", run]
+
+    def _command(self, row: Row, place: Place) -> list[str]:
+        command, folder = (
+            row.command(place, self._options.student),
+            place.of(row.folder),
+        )
+        evaluation = command[0] == "linear_eval"
+        result = f"--output={folder / RESULT}" if evaluation else f"--run={folder}"
+        return [*command, f"--seed={place.seed}", result]
 
     def _cell(self, row: Row, labels: str) -> str:
-        results = [result_of(self._result(row, labels, s)) for s in self._seeds]
-        values = [result["top1"] for result in results]
+        if not row.labels(labels):
+            return ""
+        places = [Place(self._folder, labels, each) for each in self._options.seeds]
+        values = [result_of(place.of(row.folder))["top1"] for place in places]
         mean = sum(values) / len(values)
         return f"{mean:.3f} ({min(values):.3f} to {max(values):.3f})"
 
@@ -184,6 +243,11 @@ def _parse(arguments: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
         type=lambda text: tuple(text.split(",")),
         default=LABELS,
         help="with commas",
+    )
+    parser.add_argument(
+        "--student",
+        default="",
+        help="architecture of a student, such as half the width; none by default",
     )
     parser.add_argument("--seeds", type=numbers, default=(0, 1, 2), help="with commas")
     options, flags = parser.parse_known_args(arguments)

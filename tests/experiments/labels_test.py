@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.exhaustive]
 
 def _in_this_process(arguments, log, cores):
     with open(log, "a") as output, contextlib.redirect_stdout(output):
-        if arguments[0] == "finetune":
+        if arguments[0] in ("finetune", "distill") or "--protocol=sgd" in arguments:
             arguments = [*arguments, "--epochs=1"]
         return cli.main(arguments)
 
@@ -32,17 +32,21 @@ def test_each_row_is_made_once_and_shown(tmp_path):
     arguments = [
         str(tmp_path / "runs"),
         f"cifar10=npz:{tmp_path / 'images.npz'}",
-        *("--jobs=1", "--seeds=0", "--labels=0.5,all"),
+        *("--jobs=1", "--seeds=0", "--labels=0.5,all", f"--student={tiny.NAME}"),
         *("--image_size=16", f"--encoder={tiny.NAME}", "--batch_size=16"),
         *("--precision=float32", "--epochs=1"),
     ]
     with contextlib.redirect_stdout(io.StringIO()) as output:
         run.main(arguments, _in_this_process)
     ran = re.findall(r"^simclr (\w+) ", output.getvalue().split("\n## ")[0], re.M)
-    assert ran == ["pretrain"] + ["linear_eval"] * 2 + ["finetune"] * 6
+    linear = ["linear_eval"] * 2
+    half = [*linear, *["finetune"] * 4, "distill", "finetune"]
+    assert ran == ["pretrain", *half, *linear, "finetune", "finetune"]
     rows = re.findall(r"^\| (.*) \|$", output.getvalue(), re.M)
     assert rows[0] == "1 seed | 50% of the labels | all labels"
-    assert [row.split(" | ")[0] for row in rows[1:]] == [row.name for row in run.ROWS]
+    cells = [row.split(" | ") for row in rows[1:]]
+    assert [row[0] for row in cells] == [row.name for row in run.ROWS]
+    assert [bool(row[2]) for row in cells] == [row.labels("all") for row in run.ROWS]
     with contextlib.redirect_stdout(io.StringIO()) as again:
         run.main(arguments, _refuse)
     assert again.getvalue() == "\n## " + output.getvalue().split("\n## ")[1]
