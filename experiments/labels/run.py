@@ -34,7 +34,9 @@ from experiments.commands import (  # noqa: E402
 # Shares of the training labels, and "all".
 LABELS = ("0.01", "0.1", "all")
 # What a student is shown, in passes over all images. Alone it is shown as many.
-STUDENT_EPOCHS = 30
+STUDENT_EPOCHS = 20
+# Measured on the test images in the end alone, which saves a third of the time.
+_AT_THE_END = "--eval_every=100000"
 
 
 class Place(NamedTuple):
@@ -90,14 +92,16 @@ def _linear_sgd(place: Place, student: str) -> list[str]:
 def _finetune(*flags: str) -> Callable[[Place, str], list[str]]:
     def command(place: Place, student: str) -> list[str]:
         start = f"--init={place.pretrained}"
-        return ["finetune", start, f"--train_labels={place.labels}", *flags]
+        labels = f"--train_labels={place.labels}"
+        return ["finetune", start, labels, _AT_THE_END, *flags]
 
     return command
 
 
 def _distill(place: Place, student: str) -> list[str]:
     teacher = f"--teacher={place.of('finetuned')}"
-    return ["distill", teacher, f"--encoder={student}", f"--epochs={STUDENT_EPOCHS}"]
+    epochs = f"--epochs={STUDENT_EPOCHS}"
+    return ["distill", teacher, f"--encoder={student}", epochs, _AT_THE_END]
 
 
 def _student_alone(place: Place, student: str) -> list[str]:

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from simclr_tf.evaluation.blocks import row_blocks
 from simclr_tf.evaluation.linear_classifier import LinearClassifier
+from simclr_tf.evaluation.standardisation import mean_and_scale
 
 _TOLERANCE = 1e-4  # scikit-learn's, of the largest entry of the gradient
 
@@ -56,7 +57,7 @@ class BlockwiseRegression:
         # A tenth of a second, which most commands do not need.
         from scipy.optimize import minimize
 
-        mean, scale = self._mean_and_scale(kept)
+        mean, scale = mean_and_scale(self._h, kept)
         width, columns = self._h.shape[1], self._columns
         penalty = 1.0 / (c * kept.sum())
 
@@ -79,22 +80,6 @@ class BlockwiseRegression:
             mean, scale, weights, found.x[width * columns :]
         )
         return classifier, bool(found.success)
-
-    def _mean_and_scale(self, kept: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Of each feature; a constant one, whose deviation is 0, has scale 1."""
-        count = kept.sum()
-        mean = sum(
-            self._h[rows][kept[rows]].sum(axis=0, dtype=np.float64)
-            for rows in row_blocks(self._h)
-        )
-        mean = mean / count
-        squares = np.zeros(len(mean))
-        for rows in row_blocks(self._h):
-            squares += np.sum((self._h[rows][kept[rows]] - mean) ** 2, axis=0)
-        scale = np.sqrt(squares / count)
-        # What is left of a constant by rounding is no deviation.
-        scale[scale <= 10 * np.finfo(self._h.dtype).eps * np.abs(mean)] = 1.0
-        return mean, scale
 
     def _loss(
         self,

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from simclr_tf.errors import UserError
-from simclr_tf.evaluation.labelled_features import labelled_features
+from simclr_tf.evaluation.blocks import row_blocks
+from simclr_tf.evaluation.labelled_features import LabelledFeatures, labelled_features
+from simclr_tf.evaluation.linear_classifier import LinearClassifier
 from simclr_tf.evaluation.result import EvaluationResult, result_of_scores
+from simclr_tf.evaluation.standardisation import mean_and_scale
 
 
 def ridge_probe(
@@ -24,7 +27,8 @@ def ridge_probe(
     """A linear classifier in closed form, for looks at an encoder while it trains.
 
     Least squares with an L2 penalty from standardised features to classes as +1 and
-    -1. One decomposition of the features serves all penalties; taken is the one with
+    -1, in float64, which reads the features block by block: they may be a memory-mapped
+    file. One decomposition of the features serves all penalties; taken is the one with
     the least squared error of examples left out one by one, which the decomposition
     gives as well. The test set has no part in it. This is scikit-learn's
     `RidgeClassifierCV`, whose decomposition of `[N, D]` instead of `[D, D]` takes more
@@ -40,9 +44,6 @@ def ridge_probe(
     Raises:
       UserError: an argument is outside what is stated here.
     """
-    # Half a second, which most commands do not need.
-    from sklearn.preprocessing import StandardScaler
-
     started = time.perf_counter()
     strengths = sorted(float(each) for each in penalties)
     if not strengths or not all(0 < each < np.inf for each in strengths):
@@ -50,30 +51,45 @@ def ridge_probe(
             f"penalties must be one or more finite numbers above 0, got {penalties!r}"
         )
     data = labelled_features(train_h, train_y, test_h, test_y)
-    scaler = StandardScaler()
-    train = scaler.fit_transform(data.train_h.astype(np.float64))
-    penalty, weights, offsets = _fit(train, data.train_y, strengths)
-    scores = scaler.transform(data.test_h.astype(np.float64)) @ weights + offsets
+    penalty, classifier = _fit(data, strengths)
+    scores = classifier.scores(data.test_h)
     return result_of_scores("ridge probe", scores, data, started, {"penalty": penalty})
 
 
 def _fit(
-    h: np.ndarray, y: np.ndarray, strengths: Sequence[float]
-) -> tuple[float, np.ndarray, np.ndarray]:
-    """The penalty chosen, weights `[D, C]` and offsets `[C]`; the mean of `h` is 0."""
-    targets = np.where(y[:, None] == np.arange(y.max() + 1), 1.0, -1.0)
-    offsets = targets.mean(axis=0)
-    targets -= offsets
-    values, directions = np.linalg.eigh(h.T @ h)
-    along = h @ directions
-    products, squares = along.T @ targets, along**2
-    best = (np.inf, 0.0, np.empty(0))
-    for strength in strengths:
-        inverse = 1.0 / (np.maximum(values, 0.0) + strength)
-        weights = inverse[:, None] * products
-        # What an example's own target has of its fitted value, the mean included.
-        own = squares @ inverse + 1.0 / len(h)
-        left_out = (targets - along @ weights) / np.maximum(1.0 - own, 1e-9)[:, None]
-        best = min(best, (np.mean(left_out**2), strength, weights), key=lambda x: x[0])
-    _, strength, weights = best
-    return strength, directions @ weights, offsets
+    data: LabelledFeatures, strengths: Sequence[float]
+) -> tuple[float, LinearClassifier]:
+    """The penalty chosen and the classifier; features are read three times."""
+    mean, scale = mean_and_scale(data.train_h)
+    count, num_classes = len(data.train_y), len(data.classes)
+    offsets = 2.0 * np.bincount(data.train_y, minlength=num_classes) / count - 1.0
+
+    def blocks() -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Standardised features, and targets less their mean."""
+        for rows in row_blocks(data.train_h):
+            hits = data.train_y[rows, None] == np.arange(num_classes)
+            yield (data.train_h[rows] - mean) / scale, np.where(hits, 1, -1) - offsets
+
+    products = np.zeros([len(mean), len(mean)])
+    along_targets = np.zeros([len(mean), num_classes])
+    for h, targets in blocks():
+        products += h.T @ h
+        along_targets += h.T @ targets
+    values, directions = np.linalg.eigh(products)
+    along_targets = directions.T @ along_targets
+    inverses = [1.0 / (np.maximum(values, 0.0) + each) for each in strengths]
+    weights = [each[:, None] * along_targets for each in inverses]
+    errors = np.zeros(len(strengths))
+    for h, targets in blocks():
+        along = h @ directions
+        squares = along**2
+        for place in range(len(strengths)):
+            # What an example's own target has of its fitted value, the mean included.
+            own = squares @ inverses[place] + 1.0 / count
+            left_out = targets - along @ weights[place]
+            left_out /= np.maximum(1.0 - own, 1e-9)[:, None]
+            errors[place] += np.sum(left_out**2)
+    best = int(np.argmin(errors))
+    return strengths[best], LinearClassifier.on_standardised(
+        mean, scale, directions @ weights[best], offsets
+    )

@@ -1,12 +1,14 @@
 """The ridge probe is as good as logistic regression, within what its page says."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from sklearn.linear_model import RidgeClassifierCV
 from sklearn.preprocessing import StandardScaler
 
 from simclr_tf.errors import UserError
-from simclr_tf.evaluation import linear_probe, ridge_probe
+from simclr_tf.evaluation import blocks, linear_probe, ridge_probe
 
 
 def _features(count, width=64, classes=10, seed=0):
@@ -58,3 +60,20 @@ def test_penalties_out_of_range_are_refused(penalties):
     data = _features(20)
     with pytest.raises(UserError, match="finite numbers above 0"):
         ridge_probe(*data, *data, penalties=penalties)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_block_by_block_it_is_the_same_and_makes_no_copy(monkeypatch, dtype):
+    """The last block is smaller than the others; one feature is constant."""
+    (h, y), test = _features(10_007), _features(50, seed=1)
+    h[:, 3] = 0.7
+    h = h.astype(dtype)
+    whole = ridge_probe(h, y, *test)
+    monkeypatch.setattr(blocks, "_ELEMENTS", 2**14)
+    tracemalloc.start()
+    found = ridge_probe(h, y, *test)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < h.nbytes / 2
+    assert found.hyperparameters == whole.hyperparameters
+    np.testing.assert_array_equal(found.hits, whole.hits)
