@@ -29,7 +29,7 @@ def mean_and_scale(
     for rows in row_blocks(h):
         squares += np.sum((h[rows][kept[rows]] - mean) ** 2, axis=0)
     scale = np.sqrt(squares / count)
-    # What is left of a constant by rounding, its own and that of a sum, is no deviation.
+    # What rounding leaves of a constant, its own and that of a sum, is no deviation.
     rounding = max(10 * np.finfo(h.dtype).eps, count * np.finfo(np.float64).eps)
     scale[scale <= rounding * np.abs(mean)] = 1.0
     return mean, scale
