@@ -11,8 +11,9 @@ from simclr_tf.data.batches import (
 from simclr_tf.data.failures import data_errors
 from simclr_tf.data.few_images import preview, unaugmented
 from simclr_tf.data.file_views import cuts_files
+from simclr_tf.data.given import from_dataset, given_spec, spec_of_given
 from simclr_tf.data.image_form import AS_IT_IS, ImageForm
-from simclr_tf.data.kinds import NOTATION, load
+from simclr_tf.data.kinds import NOTATION, in_form, load
 from simclr_tf.data.prepared import write_prepared
 from simclr_tf.data.source import DataError, MissingSplit, Source
 from simclr_tf.data.splits import (
@@ -38,6 +39,9 @@ __all__ = [
     "cuts_files",
     "data_errors",
     "evaluation_batches",
+    "from_dataset",
+    "given_spec",
+    "in_form",
     "labelled_part",
     "load",
     "load_for_pretraining",
@@ -48,6 +52,7 @@ __all__ = [
     "require_divisible",
     "sample",
     "sample_sizes",
+    "spec_of_given",
     "steps_per_epoch",
     "unaugmented",
     "write_prepared",

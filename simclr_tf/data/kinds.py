@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 
 from simclr_tf.data.folder import load_folder, load_list, load_pages
+from simclr_tf.data.given import is_given
 from simclr_tf.data.image_form import AS_IT_IS, ImageForm
 from simclr_tf.data.npz import load_npz
 from simclr_tf.data.shapes import load_shapes
@@ -80,7 +81,13 @@ def load(
     if kind not in KINDS and own:
         argument = own["argument"] or ""
         source = _load_own(spec, own["function"], argument, split, image_size, labels)
-        return _in_form(source, form)
+        return in_form(source, form)
+    if is_given(spec):
+        raise DataError(
+            f"The images that a run calls {spec} were handed to it in Python, and "
+            "cannot be read by that name: give --dataset, or the images again in "
+            "Python."
+        )
     if kind not in KINDS:
         raise DataError(f"Dataset {spec!r} is of no known kind. Use {NOTATION}.")
     if kind != "shapes" and not argument:
@@ -89,12 +96,12 @@ def load(
         )
     if kind in TAKING_FORMS:
         source = TAKING_FORMS[kind](argument, split, image_size, labels, form)
-        return _in_form(source, form._replace(value_range=None))
+        return in_form(source, form._replace(value_range=None))
     source = KINDS[kind](argument, split, image_size, labels)
-    return _in_form(source, form)
+    return in_form(source, form)
 
 
-def _in_form(source: Source, form: ImageForm) -> Source:
+def in_form(source: Source, form: ImageForm) -> Source:
     """A source that has one form of its images; DataError where another was said."""
     own = source.image_shape[-1]
     if form.channels not in (None, own):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -13,7 +14,7 @@ from simclr_tf import messages
 from simclr_tf.augmentation.value_range import scale_to_unit_range
 from simclr_tf.data.image_form import AS_IT_IS, ImageForm
 from simclr_tf.data.labels import as_labels
-from simclr_tf.data.npz_file import Header, NpzFile
+from simclr_tf.data.npz_file import NpzFile
 from simclr_tf.data.source import DataError, MissingSplit, Source
 
 # Names that files in the wild use, for images and for labels, by split.
@@ -205,13 +206,35 @@ def _find_labels(file: NpzFile, image_name: str, split: str) -> str | None:
 def _read_images(file: NpzFile, name: str, form: ImageForm) -> np.ndarray:
     """`[N, H, W, C]`, the only copy that is ever whole."""
     header, where = file.header(name), file.where(name)
-    shape = _image_shape(header, where, form)
-    is_float = header.dtype.kind == "f"
-    dtype = _held_dtype(header.dtype, where, form)
-    images = _aligned(shape, dtype)
+    shape = image_shape(header.shape, where, form)
+    images = aligned(shape, held_dtype(header.dtype, where, form))
     given = images.reshape(header.shape)  # where a last axis of 1 may be lacking
+    fill(given, file.blocks(name), header.dtype, where, form)
+    return images
+
+
+def fill(
+    images: np.ndarray,
+    blocks: Iterable[tuple[Any, np.ndarray]],
+    stored: np.dtype,
+    where: str,
+    form: ImageForm,
+) -> None:
+    """Fills an array with images, in the form in which they are held.
+
+    Args:
+      images: `[N, H, W, C]` of `held_dtype`, or without a last axis of 1.
+      blocks: parts of the images as they are stored, and their places in `images`.
+      stored: dtype that they are stored in.
+      where: what they are stored in, for messages.
+      form: see `load_npz`.
+
+    Raises:
+      DataError: where their values are out of range.
+    """
+    dtype, is_float = images.dtype, stored.kind == "f"
     low, high = np.inf, -np.inf
-    for index, block in file.blocks(name):
+    for index, block in blocks:
         if is_float and block.dtype != np.float64:
             block = block.astype(np.float32)
         # NaN stays the least and the greatest once it was found.
@@ -223,19 +246,22 @@ def _read_images(file: NpzFile, name: str, form: ImageForm) -> np.ndarray:
             if not (low >= 0.0 and high <= 1.0):
                 continue
             block = np.round(block * 255)
-        given[index] = block
+        images[index] = block
     if is_float and form.value_range is None and not (low >= 0.0 and high <= 1.0):
         raise DataError(
             f"{where}: floating-point images must lie in [0, 1], got {low:g} to "
             f"{high:g}. Divide by 255, store uint8, or state the values of black and "
             "white: --value_range=0,255."
         )
-    form.require_values(header.dtype.newbyteorder("="), float(low), float(high), where)
-    return images
+    form.require_values(stored.newbyteorder("="), float(low), float(high), where)
 
 
-def _held_dtype(stored: np.dtype, where: str, form: ImageForm) -> np.dtype:
-    """The dtype that images are held in; floating point is in [0, 1] then."""
+def held_dtype(stored: np.dtype, where: str, form: ImageForm) -> np.dtype:
+    """The dtype that images are held in; floating point is in [0, 1] then.
+
+    Raises:
+      DataError: where images may not be stored so.
+    """
     if form.value_range is None:
         if stored.newbyteorder("=") in (np.uint8, np.uint16):
             return stored.newbyteorder("=")
@@ -252,20 +278,27 @@ def _held_dtype(stored: np.dtype, where: str, form: ImageForm) -> np.dtype:
     return stored.newbyteorder("=") if small else np.dtype(np.float32)
 
 
-def _image_shape(header: Header, where: str, form: ImageForm) -> tuple[int, ...]:
-    shape = header.shape if len(header.shape) != 3 else (*header.shape, 1)
+def image_shape(
+    stored: tuple[int, ...], where: str, form: ImageForm
+) -> tuple[int, ...]:
+    """The shape `[N, H, W, C]` of images that are stored in a shape.
+
+    Raises:
+      DataError: where it is none of images, or not of the channels of `form`.
+    """
+    shape = stored if len(stored) != 3 else (*stored, 1)
     if len(shape) != 4 or 0 in shape:
         raise DataError(
             f"{where}: images must be [N, H, W, C] or [N, H, W] with N, H, W and C "
-            f"above 0, got shape {header.shape}."
+            f"above 0, got shape {stored}."
         )
     given = form.shape_of(shape, where)
-    if len(header.shape) == 3:
+    if len(stored) == 3:
         seen = (
             "RGB; --channels=1 keeps one channel" if given[-1] == 3 else "[N, H, W, 1]"
         )
         messages.say(
-            f"{where}: grey images {list(header.shape)}, given as {seen}.", sys.stderr
+            f"{where}: grey images {list(stored)}, given as {seen}.", sys.stderr
         )
     return shape
 
@@ -290,7 +323,7 @@ def _read_class_names(file: NpzFile, num_classes: int) -> list[str] | None:
     return list(map(str, values.tolist()))
 
 
-def _aligned(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+def aligned(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
     """An empty array that TensorFlow can take without a copy."""
     size = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
     memory = np.empty(size + _ALIGNMENT, np.uint8)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -37,7 +37,7 @@ class PretrainingData(NamedTuple):
 
 
 def load_for_pretraining(
-    dataset: str,
+    dataset: str | Source,
     test_dataset: str | None = None,
     eval_dataset: str | None = None,
     *,
@@ -52,7 +52,7 @@ def load_for_pretraining(
     holds out is not among the images to learn from. Each split is loaded once.
 
     Args:
-      dataset: see `load`.
+      dataset: see `load`; or a source, which has no test split.
       test_dataset: where the test images are, if not in `dataset`'s test split.
       eval_dataset: another dataset to measure on, by its own labels; nothing of
         `dataset` is then held out.
@@ -66,7 +66,9 @@ def load_for_pretraining(
       DataError: see `load_train_and_test`.
     """
 
-    def load_split(spec: str, split: str) -> Source:
+    def load_split(spec: str | Source, split: str) -> Source:
+        if isinstance(spec, Source):
+            return _handed_over(spec, split)
         return load(spec, split, image_size=image_size, labels=labels, form=form)
 
     whole = load_split(dataset, "train")
@@ -112,6 +114,13 @@ def load_for_pretraining(
             "learned from; --pretrain_on_all learns from all."
         )
     return PretrainingData(train, bank, queries, _lines(*notes))
+
+
+def _handed_over(source: Source, split: str) -> Source:
+    """A source that was not loaded here, which is of training images alone."""
+    if split != "train":
+        raise MissingSplit(f"{source} was handed over without test images.")
+    return source
 
 
 def labelled_part(source: Source) -> Source:
@@ -192,9 +201,9 @@ def load_splits(
 
 def _load_test(
     train: Source,
-    dataset: str,
+    dataset: str | Source,
     test_dataset: str | None,
-    load_split: Callable[[str, str], Source],
+    load_split: Callable[[Any, str], Source],
 ) -> Source | None:
     """The images to measure on, or None where some must be held out for that."""
     if test_dataset is not None:

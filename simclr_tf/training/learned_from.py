@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from simclr_tf.data import HELD_OUT, Source
+from simclr_tf.data import HELD_OUT, Source, spec_of_given
 from simclr_tf.training.recipe import ResolvedRecipe
 
 
@@ -13,7 +13,7 @@ def was_learned_from(recipe: ResolvedRecipe | None, test: Source) -> bool:
       recipe: the run's; None where there is none, of which nothing is known.
       test: the images to measure on.
     """
-    if recipe is None or test.spec != recipe.dataset:
+    if recipe is None or test.spec != spec_of_given(recipe.dataset):
         return False
     if test.split != HELD_OUT:
         return test.split == "train"

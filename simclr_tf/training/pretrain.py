@@ -35,6 +35,7 @@ def pretrain(
     recipe: Recipe,
     run_path: str,
     *,
+    source: Source | tf.data.Dataset | None = None,
     strategy: tf.distribute.Strategy | None = None,
     minutes: float | None = None,
     data_service: str | None = None,
@@ -58,6 +59,14 @@ def pretrain(
     Args:
       recipe: the settings; those left None take their defaults.
       run_path: the run folder, see `RunFolder`.
+      source: images to learn from, in place of `recipe.dataset`: a `Source`, or a
+        finite `tf.data.Dataset` of images, or of images and labels, which is read once
+        and held in memory, see `data.from_dataset`. Where it has labels, a fifth of
+        it is held out to measure on, unless the recipe names other images for that.
+        The run's flags call it `given:…`: commands that need its images again are
+        given them by `--dataset`, and a run is resumed with the same images in the
+        same order. A `tf.data.Dataset` that shuffles or augments at random is other
+        images each time, and such a run is not resumed.
       strategy: the devices, see `make_strategy`; TensorFlow's current one where None.
       minutes: that the run may take: it measures its speed first, and chooses what the
         recipe leaves open of encoder, view sizes and epochs so that it ends then, see
@@ -92,7 +101,7 @@ def pretrain(
     budget = _budget(minutes, crew, data_service)
     fast = has_fast_bfloat16(strategy)
     recipe, data, settings = load_and_resolve(
-        recipe, run, strategy, crew, budget, fast_bfloat16=fast, say=say
+        recipe, run, strategy, crew, budget, source, fast_bfloat16=fast, say=say
     )
     model = _make_model(settings, run, data.train, strategy, say)
 

@@ -21,17 +21,18 @@ _SAMPLE = 64
 
 
 class RunImages:
-    """Images that a recipe names.
+    """Images that a recipe names, or that were handed over.
 
     Args:
       recipe: settings as the user says them.
+      given: images to learn from instead of those that `recipe.dataset` names.
 
     Raises:
       DataError: see `load_for_pretraining`.
     """
 
-    def __init__(self, recipe: Recipe) -> None:
-        self._recipe = recipe
+    def __init__(self, recipe: Recipe, given: Source | None = None) -> None:
+        self._recipe, self._given = recipe, given
         size = recipe.loaded_size
         self._loaded = {size: self._load(size)}
         self._first = self._loaded[size]
@@ -43,6 +44,8 @@ class RunImages:
         each: crops of files' own pixels need none.
         """
         source, size = self._first.train, longer_side(recipe.image_size)
+        if self._given is not None:  # A canvas is as large as it was loaded.
+            return self._first
         if not has_many_sizes(source) or cuts_files(source, build_augmenter(recipe)):
             return self._first
         if size not in self._loaded:
@@ -67,7 +70,7 @@ class RunImages:
     def _load(self, image_size: int | None) -> PretrainingData:
         recipe = self._recipe
         return load_for_pretraining(
-            recipe.dataset,
+            recipe.dataset if self._given is None else self._given,
             recipe.test_dataset,
             recipe.eval_dataset,
             image_size=image_size,

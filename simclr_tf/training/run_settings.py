@@ -7,7 +7,13 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from simclr_tf.data import PretrainingData
+from simclr_tf.data import (
+    PretrainingData,
+    Source,
+    from_dataset,
+    given_spec,
+    in_form,
+)
 from simclr_tf.distribution.crew import Crew
 from simclr_tf.errors import UserError
 from simclr_tf.methods import method_class
@@ -25,6 +31,7 @@ def load_and_resolve(
     strategy: tf.distribute.Strategy,
     crew: Crew,
     budget: Budget | None = None,
+    source: Source | tf.data.Dataset | None = None,
     *,
     fast_bfloat16: bool,
     say: Callable[[str], None],
@@ -39,6 +46,7 @@ def load_and_resolve(
       strategy: the devices.
       crew: the workers.
       budget: time that a run that begins may take; None for what its epochs take.
+      source: images in place of those that the recipe names, see `pretrain`.
       fast_bfloat16: whether this machine is fast in it.
       say: called with a line on settings that were chosen, or are the run's.
 
@@ -63,7 +71,10 @@ def load_and_resolve(
     if not run.is_run() and settings.init is not None:
         size, channels = settings.image_size, settings.channels
         require_weights(settings.init, settings.encoder, size, channels)
-    images = RunImages(recipe)
+    given = None
+    if source is not None:
+        recipe, given = _handed_over(recipe, source)
+    images = RunImages(recipe, given)
     native = images.native_side
 
     def resolve(recipe: Recipe) -> ResolvedRecipe:
@@ -94,6 +105,32 @@ def load_and_resolve(
             f"--method={settings.method} learns from labels, and {data.train} has none."
         )
     return recipe, data, settings
+
+
+def _handed_over(
+    recipe: Recipe, source: Source | tf.data.Dataset
+) -> tuple[Recipe, Source]:
+    """The recipe that says so, and the source."""
+    if recipe.dataset != Recipe.dataset:
+        raise UserError(
+            f"source is given, and dataset={recipe.dataset!r} in the recipe: leave one "
+            "of them out."
+        )
+    if isinstance(source, tf.data.Dataset):
+        source = from_dataset(source, labels=recipe.labels, form=recipe.form)
+    elif not isinstance(source, Source):
+        raise UserError(
+            "source must be a simclr_tf.data.Source or a tf.data.Dataset, got a "
+            f"{type(source).__name__}."
+        )
+    elif source.num_classes is not None and not recipe.labels:
+        raise UserError(
+            f"labels=False, and {source} has labels: make it without, as "
+            "data.load(…, labels=False) does."
+        )
+    else:
+        in_form(source, recipe.form)
+    return dataclasses.replace(recipe, dataset=given_spec(source)), source
 
 
 def require_trained_here(run: RunFolder) -> None:
