@@ -66,6 +66,15 @@ class StatelessAugmentation(keras_cv.layers.VectorizedBaseImageAugmentationLayer
 
     A subclass is written with TensorFlow's operations: AutoGraph does not convert it.
 
+    Examples:
+      >>> class Darken(simclr_tf.augmentation.StatelessAugmentation):
+      ...     def sample(self, seeds, sizes):
+      ...         return {"factor": simclr_tf.randomness.uniform(seeds, self.stream, 1)}
+      ...     def augment_images(self, images, transformations, **_):
+      ...         return images * transformations["factor"][:, :, None, None]
+      >>> float(tf.reduce_max(Darken(seed=0)(tf.ones([4, 8, 8, 3])))) < 1
+      True
+
     Args:
       seed: an integer that makes the draws of calls without `"seeds"`
         repeatable from one process to the next, or None.

@@ -37,6 +37,12 @@ class OwnViews(tf.keras.layers.Layer):
     - The input pipeline cannot make them; map your layer over your own dataset and
       give `{"views": …}` for that.
 
+    Examples:
+      >>> flip = tf.keras.layers.RandomFlip("horizontal")
+      >>> views = simclr_tf.augmentation.OwnViews(flip)
+      >>> views.two_views(tf.random.uniform([4, 8, 8, 3])).shape
+      TensorShape([4, 2, 8, 8, 3])
+
     Args:
       augment: a layer, or a function of images `[B, H, W, C]` made of TensorFlow's
         operations. Saved with the model: a function must be importable by its name or

@@ -42,6 +42,11 @@ class RandomColorJitter(StatelessAugmentation):
     the first channel's being that which an RGB image would have. So an image of one
     channel is jittered as a grey RGB image is.
 
+    Examples:
+      >>> jitter = simclr_tf.augmentation.RandomColorJitter(0.5)
+      >>> jitter(tf.random.uniform([4, 8, 8, 3])).shape
+      TensorShape([4, 8, 8, 3])
+
     Args:
       strength: s above, finite and >= 0.
       probability: share of images jittered, in [0, 1].

@@ -52,7 +52,13 @@ class RandomFlip(StatelessAugmentation, abstract=True):
 
 @tf.keras.utils.register_keras_serializable(package="simclr_tf")
 class RandomHorizontalFlip(RandomFlip):
-    """Mirrors each image left to right with a given probability; see `RandomFlip`."""
+    """Mirrors each image left to right with a given probability; see `RandomFlip`.
+
+    Examples:
+      >>> flip = simclr_tf.augmentation.RandomHorizontalFlip(1.0)
+      >>> flip(tf.constant([[[[0.0], [0.5], [1.0]]]]))[0, 0, :, 0].numpy().tolist()
+      [1.0, 0.5, 0.0]
+    """
 
     stream = 1
     axis = 2
@@ -63,6 +69,11 @@ class RandomVerticalFlip(RandomFlip):
     """Mirrors each image top to bottom with a given probability; see `RandomFlip`.
 
     For images without an up and down, such as those of microscopes and satellites.
+
+    Examples:
+      >>> flip = simclr_tf.augmentation.RandomVerticalFlip(1.0)
+      >>> flip(tf.constant([[[[0.0]], [[0.5]], [[1.0]]]]))[0, :, 0, 0].numpy().tolist()
+      [1.0, 0.5, 0.0]
     """
 
     axis = 1

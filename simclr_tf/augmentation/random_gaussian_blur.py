@@ -28,6 +28,12 @@ class RandomGaussianBlur(StatelessAugmentation):
     and beyond the image's edge there is black, both as published. We differ in
     drawing a sigma per image; the published code draws one for the whole batch.
 
+    Examples:
+      >>> blur = simclr_tf.augmentation.RandomGaussianBlur(5, probability=1.0)
+      >>> noise = tf.random.uniform([4, 32, 32, 3])
+      >>> bool(tf.math.reduce_std(blur(noise)) < tf.math.reduce_std(noise))
+      True
+
     Args:
       kernel_size: taps of the kernel, in pixels; an even number gets one more.
         A tenth of the image's height by default.

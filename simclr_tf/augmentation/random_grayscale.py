@@ -23,6 +23,12 @@ class RandomGrayscale(StatelessAugmentation):
     Images of one channel are grey as they are. Those of two, or of four and more, have
     no grey version, and are refused.
 
+    Examples:
+      >>> gray = simclr_tf.augmentation.RandomGrayscale(1.0)
+      >>> red, green, blue = tf.unstack(gray(tf.random.uniform([4, 8, 8, 3])), axis=-1)
+      >>> bool(tf.reduce_all((red == green) & (green == blue)))
+      True
+
     Args:
       probability: share of images made grey, in [0, 1].
       seed: see `StatelessAugmentation`.

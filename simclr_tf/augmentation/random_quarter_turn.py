@@ -21,6 +21,12 @@ class RandomQuarterTurn(StatelessAugmentation):
 
     For images without an up and down, such as those of microscopes and satellites.
 
+    Examples:
+      >>> turn = simclr_tf.augmentation.RandomQuarterTurn(1.0)
+      >>> image = tf.reshape([0.0, 0.2, 0.4, 0.6], [1, 2, 2, 1])
+      >>> bool(tf.reduce_all(turn(image) == image))
+      False
+
     Args:
       probability: share of images turned, in [0, 1]; 0.75 makes all four turns
         equally frequent.

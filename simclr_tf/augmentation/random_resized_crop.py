@@ -31,6 +31,11 @@ class RandomResizedCrop(StatelessAugmentation):
     uniform; boxes out of bounds, or that cover less than `min_covered` of the image,
     drawn again; the whole image where a hundred draws fail.
 
+    Examples:
+      >>> crop = simclr_tf.augmentation.RandomResizedCrop(24, area=(0.2, 1.0))
+      >>> crop(tf.random.uniform([4, 40, 32, 3])).shape
+      TensorShape([4, 24, 24, 3])
+
     Args:
       height: rows of the result, in pixels.
       width: columns of the result, in pixels; `height` by default.

@@ -18,6 +18,11 @@ from simclr_tf.augmentation.base import (
 class RandomSolarize(StatelessAugmentation):
     """Inverts bright pixels with a given probability (BYOL, Grill et al. 2020).
 
+    Examples:
+      >>> solarize = simclr_tf.augmentation.RandomSolarize(1.0, threshold=0.5)
+      >>> solarize(tf.constant([[[[0.25], [0.75]]]])).numpy().ravel().tolist()
+      [0.25, 0.25]
+
     Args:
       probability: share of images solarized, in [0, 1].
       threshold: values from it on are inverted, in [0, 1].

@@ -50,6 +50,16 @@ class SimCLRAugmenter(StatelessAugmentation):
     brightness and contrast of each channel and leaves greyscale out, see
     `RandomColorJitter`.
 
+    Examples:
+      >>> augmenter = simclr_tf.augmentation.SimCLRAugmenter(24, blur=False)
+      >>> images = tf.random.uniform([4, 32, 32, 3])
+      >>> seeds = tf.constant([[0, 0], [0, 1], [0, 2], [0, 3]])
+      >>> views = augmenter.two_views(images, seeds=seeds)
+      >>> views.shape
+      TensorShape([4, 2, 24, 24, 3])
+      >>> np.array_equal(views, augmenter.two_views(images, seeds=seeds))
+      True
+
     Args:
       image_size: side of the views in pixels; or height and width.
       layers: the layers in their order, of which the first is a `RandomResizedCrop` to

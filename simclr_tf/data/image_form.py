@@ -19,6 +19,13 @@ from simclr_tf.errors import UserError
 class ImageForm(NamedTuple):
     """What a user says of images; None is what the data itself says.
 
+    Examples:
+      >>> form = simclr_tf.data.ImageForm(channels=1, value_range=(0, 4095))
+      >>> planes = np.full([4, 8, 8, 1], 4095, np.int32)
+      >>> dataset = tf.data.Dataset.from_tensor_slices(planes)
+      >>> simclr_tf.data.from_dataset(dataset, form=form).image_shape
+      (8, 8, 1)
+
     Attributes:
       channels: of the images. Grey ones become RGB unless it is 1.
       value_range: the values of black and white, where the dtype does not say them.

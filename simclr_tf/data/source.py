@@ -83,6 +83,14 @@ class Source:
     overrides `read_files` and sets `holds_files`: crops are then cut from each file's
     own pixels.
 
+    Examples:
+      >>> source = simclr_tf.data.load("shapes:40", image_size=16)
+      >>> len(source), source.image_shape, source.num_classes
+      (40, (16, 16, 3), 10)
+      >>> batch = next(iter(source.read(tf.data.Dataset.range(40).batch(8))))
+      >>> batch["image"].shape, batch["label"].shape
+      (TensorShape([8, 16, 16, 3]), TensorShape([8]))
+
     Attributes:
       class_note: which classes there are and where they come from, in words; "" where
         that needs no saying.

@@ -14,6 +14,11 @@ from simclr_tf.data.source import Asked, Make, Source
 class Subset(Source):
     """Some images of a source.
 
+    Examples:
+      >>> source = simclr_tf.data.load("shapes:40", image_size=16)
+      >>> len(simclr_tf.data.Subset(source, [3, 1, 4], "a part"))
+      3
+
     Attributes:
       places: int64 `[N]`, the indices of the images in the source.
 

@@ -44,6 +44,11 @@ class ResNet(tf.keras.Model):
     convolution, a projection shortcut in every group's first block, the last
     scale of each branch zero at first, batch norm over the global batch.
 
+    Examples:
+      >>> encoder = simclr_tf.ResNet(18, width_multiplier=0.25, cifar_stem=True)
+      >>> encoder(tf.random.uniform([2, 32, 32, 3])).shape
+      TensorShape([2, 128])
+
     Args:
       depth: 18, 34, 50, 101, 152 or 200.
       width_multiplier: factor of all channel counts, > 0.

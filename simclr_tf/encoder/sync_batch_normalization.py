@@ -48,6 +48,12 @@ class CrossReplicaBatchNormalization(tf.keras.layers.BatchNormalization):
     float32 at least. Under a mask they are those of the values that are not masked,
     whatever the rank of the inputs.
 
+    Examples:
+      >>> norm = simclr_tf.SyncBatchNormalization(momentum=0.9)
+      >>> normalised = norm(tf.random.uniform([64, 4]), training=True)
+      >>> bool(tf.reduce_max(tf.abs(tf.reduce_mean(normalised, axis=0))) < 1e-3)
+      True
+
     Raises:
       UserError: if given batch renormalisation, virtual batches or several axes.
       InvalidArgumentError: while training, if replicas hold different numbers of

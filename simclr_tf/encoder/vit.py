@@ -33,6 +33,11 @@ class VisionTransformer(tf.keras.Model):
     images fix the size of those that follow. Softmax and layer norm are computed in
     float32 at least.
 
+    Examples:
+      >>> encoder = simclr_tf.encoder.VisionTransformer(8, width=64, depth=2, heads=2)
+      >>> encoder(tf.random.uniform([2, 32, 32, 3])).shape
+      TensorShape([2, 64])
+
     Args:
       patch_size: side of a patch in pixels; it must divide the side of the images.
       width: channels of a token, a multiple of `heads`.

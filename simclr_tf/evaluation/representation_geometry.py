@@ -19,6 +19,13 @@ _LEAST_RANK = 0.02
 class Geometry:
     """What `geometry` finds.
 
+    Examples:
+      >>> found = simclr_tf.evaluation.geometry(np.eye(8))
+      >>> f"{found.effective_rank:.1f} of {found.width}", found.collapse
+      ('8.0 of 8', '')
+      >>> simclr_tf.evaluation.geometry(np.ones([8, 8])).collapse[:47]
+      'The representations of all images are nearly th'
+
     Attributes:
       uniformity: log of the mean Gaussian potential of pairs of unit representations
         (Wang & Isola 2020, equation 2 with t 2), -8 to 0; the lower, the more evenly

@@ -22,6 +22,12 @@ _ARRAYS = ("hits", "confusion", "classes", "classifier")
 class EvaluationResult:
     """Accuracies of a classifier on frozen features, with its settings.
 
+    Examples:
+      >>> h, y = np.eye(6), [0, 0, 0, 1, 1, 1]
+      >>> result = simclr_tf.evaluation.knn(h, y, h, y, k=1)
+      >>> result.top1, result.num_test
+      (1.0, 6)
+
     Attributes:
       method: `"linear probe"`, `"ridge probe"` or `"knn"`.
       top1: share of test examples whose class has the highest score, 0 to 1.

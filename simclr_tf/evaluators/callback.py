@@ -14,6 +14,17 @@ class EvaluateEncoder(tf.keras.callbacks.Callback):
 
     Callbacks behind it in the list of `fit` see the values, TensorBoard among them.
 
+    Examples:
+      >>> images = simclr_tf.data.load("shapes:40", image_size=16)
+      >>> monitor = simclr_tf.evaluators.Monitor(
+      ...     simclr_tf.evaluators.make_evaluators("knn"),
+      ...     bank=images,
+      ...     queries=simclr_tf.data.load("shapes", "test", image_size=16),
+      ...     image_size=16,
+      ...     augmenter=simclr_tf.augmentation.SimCLRAugmenter(16),
+      ... )
+      >>> callbacks = [simclr_tf.evaluators.EvaluateEncoder(monitor, every=5)]
+
     Args:
       monitor: what is measured.
       every: epochs from one evaluation to the next, 1 or more.

@@ -36,6 +36,12 @@ class Encoded:
 class Evaluator:
     """Measures representations; made once, and asked again and again.
 
+    Examples:
+      >>> class Sparsity(simclr_tf.evaluators.Evaluator):
+      ...     measures = ("sparsity",)
+      ...     def measure(self, encoded):
+      ...         return {"sparsity": float(np.mean(encoded.query_h == 0))}, ""
+
     Attributes:
       measures: names of the values, for metrics.jsonl and TensorBoard.
       shown: short names, for a line of progress, of some of them.

@@ -22,6 +22,11 @@ class ProjectionHead(tf.keras.layers.Layer):
     published, each layer is a linear map and batch norm, with a ReLU between
     layers; the last one has no offset.
 
+    Examples:
+      >>> head = simclr_tf.ProjectionHead(num_layers=2, out_dim=64)
+      >>> head(tf.random.uniform([4, 512])).shape
+      TensorShape([4, 64])
+
     Args:
       num_layers: 0 to 3.
       hidden_dim: width of the layers before the last; that of `h` by default.

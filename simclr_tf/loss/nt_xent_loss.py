@@ -43,6 +43,11 @@ def nt_xent(
     bits unless `tf.config.experimental.enable_tensor_float_32_execution(False)`
     was called, as `make_strategy` does.
 
+    Examples:
+      >>> z = tf.eye(4)
+      >>> f"{simclr_tf.nt_xent(z, z, temperature=1.0).numpy():.4f}"  # log(e + 6) - 1
+      '1.1654'
+
     Args:
       z_a: projections of the first views, floating point `[n, d]`.
       z_b: projections of the second views, `[n, d]`; row i is the positive of
@@ -99,6 +104,12 @@ class NTXent(tf.keras.losses.Loss):
     An example's loss is the mean of its two terms, as anchor in either view; their mean
     is `nt_xent`. `reduction="none"` returns them, `[n]`, and `sample_weight` `[n]`
     weighs them. An example of weight 0 stays a negative of the others.
+
+    Examples:
+      >>> loss = simclr_tf.NTXent(temperature=0.2)
+      >>> z = tf.eye(4)
+      >>> bool(loss(z, z) < loss(z, tf.roll(z, 1, axis=0)))
+      True
 
     Args:
       temperature: what similarities are divided by, > 0 and finite.

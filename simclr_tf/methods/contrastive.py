@@ -18,6 +18,11 @@ class Contrastive(Method):
 
     A subclass writes `compare`.
 
+    Examples:
+      >>> method = simclr_tf.methods.method_class("dcl")(temperature=0.2)
+      >>> isinstance(method, simclr_tf.methods.Contrastive)
+      True
+
     Args:
       temperature: what similarities are divided by, > 0.
       loss_scale: what the loss is multiplied by before it is differentiated.

@@ -16,6 +16,10 @@ class Method:
     in `get_config`. Replicas, micro-batches, the probe, resuming and the TPU program
     are the `Learner`'s.
 
+    Examples:
+      >>> simclr_tf.methods.method_class("rotation").learns_from_labels
+      False
+
     Attributes:
       drawn: augmented views drawn of each image.
       num_views: views V that the encoder sees of each image, see `arrange`.

@@ -10,7 +10,13 @@ from simclr_tf.methods.contrastive import Contrastive
 
 @tf.keras.utils.register_keras_serializable(package="simclr_tf")
 class NTXentMethod(Contrastive):
-    """SimCLR's NT-Xent (Chen et al. 2020, equation 1)."""
+    """SimCLR's NT-Xent (Chen et al. 2020, equation 1).
+
+    Examples:
+      >>> method = simclr_tf.methods.NTXentMethod(temperature=0.2)
+      >>> method.make_head(layers=2, hidden_dim=None, out_dim=64).out_dim
+      64
+    """
 
     def compare(
         self, z_a: tf.Tensor, z_b: tf.Tensor, labels: tf.Tensor | None

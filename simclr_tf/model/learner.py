@@ -59,6 +59,16 @@ class Learner(ViewEncoder, MeasuredModel):
     alone. In `evaluate` the views of an image depend on its place in the data, whatever
     the batch size.
 
+    Examples:
+      >>> method = simclr_tf.methods.method_class("rotation")()
+      >>> model = simclr_tf.Learner(
+      ...     simclr_tf.ResNet(18, width_multiplier=0.25, cifar_stem=True),
+      ...     method.make_head(layers=2, hidden_dim=None, out_dim=128),
+      ...     method,
+      ... )
+      >>> model(tf.random.uniform([2, 32, 32, 3])).shape
+      TensorShape([2, 128])
+
     Args:
       encoder: a Keras model from images, floating point in [0, 1], to `[B, D]`
         or `[B, h, w, D]`; the latter is averaged over h and w.

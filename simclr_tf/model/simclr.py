@@ -34,6 +34,16 @@ class SimCLR(Learner):
     alone. In `evaluate` the views of an image depend on its place in the data, whatever
     the batch size.
 
+    Examples:
+      >>> model = simclr_tf.SimCLR(
+      ...     simclr_tf.ResNet(18, width_multiplier=0.25, cifar_stem=True),
+      ...     simclr_tf.ProjectionHead(num_layers=2),
+      ...     augmenter=simclr_tf.augmentation.SimCLRAugmenter(24, blur=False),
+      ... )
+      >>> model.compile(simclr_tf.LARS(0.3))  # model.fit(images, batch_size=64) learns
+      >>> model(tf.random.uniform([2, 32, 32, 3])).shape
+      TensorShape([2, 128])
+
     Args:
       encoder: a Keras model from images, floating point in [0, 1], to `[B, D]`
         or `[B, h, w, D]`; the latter is averaged over h and w.

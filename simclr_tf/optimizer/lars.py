@@ -23,6 +23,14 @@ class LARS(tf.keras.optimizers.Optimizer):
     gradient g is scaled by `eta * |w| / |g|`, or by 1 where either norm is 0.
     Agrees with the published SimCLR code's optimizer step for step.
 
+    Examples:
+      >>> optimizer = simclr_tf.LARS(0.3, weight_decay=1e-6)
+      >>> weights = tf.Variable(tf.ones([4, 4]))
+      >>> optimizer.build([weights])
+      >>> _ = optimizer.apply_gradients([(tf.ones([4, 4]), weights)])
+      >>> bool(tf.reduce_all(weights < 1.0))
+      True
+
     Args:
       learning_rate: a finite float >= 0 or a `LearningRateSchedule`.
       momentum: in [0, 1).

@@ -15,6 +15,10 @@ def scaled_learning_rate(
 ) -> float:
     """The peak learning rate for a batch size (SimCLR, section 2.3 and B.1).
 
+    Examples:
+      >>> simclr_tf.scaled_learning_rate(0.3, 4096)
+      4.8
+
     Args:
       base: the learning rate before scaling, > 0.
       global_batch: images a step over all replicas, before the two views.
@@ -44,6 +48,11 @@ class WarmupCosineDecay(tf.keras.optimizers.schedules.LearningRateSchedule):
 
     The published schedule runs one step more than its epochs hold; here
     `total_steps` is exactly the number asked for.
+
+    Examples:
+      >>> schedule = simclr_tf.WarmupCosineDecay(0.3, total_steps=100, warmup_steps=10)
+      >>> [f"{schedule(step).numpy():.2f}" for step in (0, 5, 10, 55, 100)]
+      ['0.00', '0.15', '0.30', '0.15', '0.00']
 
     Args:
       peak_learning_rate: what the warm-up ends at, finite and >= 0.

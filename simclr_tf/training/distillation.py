@@ -20,7 +20,13 @@ _OF_ITSELF, _OF_ANOTHER = 0.1, 1.0
 # Optional[...], not "|": see `Recipe`.
 @dataclasses.dataclass(frozen=True)
 class Distillation(ClassifierTraining):
-    """What the user says of a distillation; None stands for a default of `resolve`."""
+    """What the user says of a distillation; None stands for a default of `resolve`.
+
+    Examples:
+      >>> settings = simclr_tf.training.Distillation(
+      ...     teacher="runs/photos_labels", encoder="resnet18x0.25"
+      ... )
+    """
 
     teacher: Optional[str] = setting(
         None,

@@ -16,7 +16,13 @@ from simclr_tf.training.setting import setting
 
 @dataclasses.dataclass(frozen=True)
 class FineTuning(ClassifierTraining):
-    """What the user says of a fine-tuning; None stands for a default of `resolve`."""
+    """What the user says of a fine-tuning; None stands for a default of `resolve`.
+
+    Examples:
+      >>> settings = simclr_tf.training.FineTuning(
+      ...     init="runs/photos", train_labels="0.1"
+      ... )
+    """
 
     from_scratch: bool = setting(
         False,

@@ -39,6 +39,12 @@ class Recipe:
     Each field's metadata holds its help text, which the command line shows, its
     choices, and whether it changes the training: a run may be resumed with other values
     of settings that do not.
+
+    Examples:
+      >>> recipe = simclr_tf.training.Recipe(dataset="folder:photos", batch_size=64)
+      >>> settings = recipe.resolve(native_size=96, images=2000)
+      >>> settings.encoder, settings.image_size, settings.epochs
+      ('resnet18x0.5', 96, 100)
     """
 
     dataset: str = setting(

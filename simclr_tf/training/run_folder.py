@@ -40,6 +40,10 @@ from simclr_tf.training.run_files import RunFolderError
 class RunFolder:
     """Paths and files of one run.
 
+    Examples:
+      >>> simclr_tf.training.RunFolder("no/such/folder").is_run()
+      False
+
     Args:
       path: the folder, local or any that `tf.io.gfile` reaches, such as gs://.
       kind: which command's runs it holds.
