@@ -2,7 +2,6 @@
 
 import csv
 import math
-import pathlib
 import re
 import shlex
 import sys
@@ -15,27 +14,9 @@ import tensorflow as tf
 from simclr_tf.cli.main import COMMANDS, main
 from simclr_tf.embeddings import FORMATS
 from tests import sample_images, tiny
+from tests.documents import DOCUMENTS, ROOT, command_lines, name
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-DOCUMENTS = sorted(
-    path
-    for path in [*ROOT.glob("*.md"), *ROOT.glob("experiments/**/*.md")]
-    if not any(part.startswith(".venv") for part in path.parts)
-)
 SCRIPTS = sorted(ROOT.glob("experiments/**/*.sh"))
-
-
-def name(path):
-    return str(path.relative_to(ROOT))
-
-
-def command_lines(text):
-    """Every call of the command line, without what a shell fills in."""
-    joined = text.replace("\\\n", " ")
-    for line in joined.splitlines():
-        found = re.search(r'^\s*(?:\S*bin/)?"?(?:\$bin/)?simclr"?\s+([a-z_]+ .*)', line)
-        if found and "…" not in line:
-            yield shlex.split(found[1].partition(" > ")[0], comments=True)
 
 
 def test_documents_are_found():
@@ -124,7 +105,7 @@ def test_what_embed_writes_is_read_as_stated(tmp_path, monkeypatch, images_npz):
     """Each paragraph of the snippet reads its file, and all give the same."""
     snippet = re.search(
         r"runs this on what embed wrote. -->\n```python\n(.*?)```",
-        (ROOT / "README.md").read_text(),
+        (ROOT / "docs" / "own_images.md").read_text(),
         re.DOTALL,
     )[1]
     monkeypatch.chdir(tmp_path)
@@ -144,8 +125,8 @@ def test_what_embed_writes_is_read_as_stated(tmp_path, monkeypatch, images_npz):
 
 @pytest.mark.slow
 def test_the_users_own_parts_are_found(tmp_path, monkeypatch):
-    """As the README names them, on small images."""
-    text = (ROOT / "README.md").read_text()
+    """As the page names them, on small images."""
+    text = (ROOT / "docs" / "architectures.md").read_text()
     code, command = re.search(
         r"runs this as my_parts.py. -->\n```python\n(.*?)```\n\n```sh\n(.*?)\n```",
         text,
