@@ -83,7 +83,8 @@ class ClassifierTraining:
     optimizer: str = setting("sgd", "optimizer", CHOICES["optimizer"])
     learning_rate: Optional[float] = setting(
         None,
-        "learning rate before scaling; 0.1, and 0.4 for a start from random weights",
+        "learning rate before scaling; 0.05 as published, and 0.4 for a start from "
+        "random weights",
     )
     learning_rate_scaling: str = setting(
         "linear",
@@ -201,7 +202,7 @@ class ClassifierTraining:
             epochs *= SCRATCH_TIMES if anew else 1
         values: dict[str, Any] = {
             "views": "crop(0.2)|flip" if small else "crop(0.08)|flip",
-            "learning_rate": 0.4 if anew else 0.1,
+            "learning_rate": 0.4 if anew else 0.05,
             "weight_decay": 5e-4 if anew else 0.0,
             "channels": 3,
             "warmup_epochs": epochs / 20,
