@@ -19,6 +19,7 @@ from simclr_tf.augmentation.random_solarize import RandomSolarize
 from simclr_tf.dotted_names import import_class, is_dotted
 from simclr_tf.errors import UserError
 from simclr_tf.image_size import ImageSize, height_and_width, image_size_text
+from simclr_tf.suggestions import did_you_mean
 
 
 def _crop(size: ImageSize, least: float = 0.08, most: float = 1.0) -> RandomResizedCrop:
@@ -100,7 +101,7 @@ def _layer(part: str, image_size: ImageSize) -> StatelessAugmentation:
         raise UserError(
             f"views must be layers of {', '.join(_LAYERS)}, or package.module:Class of "
             'your own, with | between them, such as "crop(0.08)|flip|jitter(0.5)", got '
-            f"{part!r}."
+            f"{part!r}.{_meant(part)}"
         )
     make = _own_layer(found[1]) if is_dotted(found[1]) else _LAYERS[found[1]]
     numbers = found[2].split(",") if found[2] else []
@@ -112,6 +113,15 @@ def _layer(part: str, image_size: ImageSize) -> StatelessAugmentation:
         raise UserError(
             f"views: {part!r} must hold numbers, and as many as {found[1]} takes."
         ) from None
+
+
+def _meant(part: str) -> str:
+    """What an unknown layer may have been meant to be."""
+    parts = re.split(r"[,;+\s]+(?![^(]*\))", part)
+    if len(parts) > 1:
+        return f' Did you mean "{"|".join(parts)}"?'
+    name, bracket, numbers = part.partition("(")
+    return did_you_mean(name, _LAYERS, form="{}" + bracket + numbers)
 
 
 def _own_layer(name: str) -> Callable[..., StatelessAugmentation]:

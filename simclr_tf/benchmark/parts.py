@@ -21,6 +21,7 @@ from simclr_tf.benchmark.pretraining import measure_pretraining
 from simclr_tf.benchmark.timing import Measured
 from simclr_tf.data import Source, load
 from simclr_tf.errors import UserError
+from simclr_tf.suggestions import did_you_mean
 from simclr_tf.training.precision import has_fast_bfloat16
 from simclr_tf.version import __version__
 
@@ -71,8 +72,10 @@ def benchmark(
     """
     unknown = set(parts) - set(measures)
     if unknown:
+        name = min(unknown)
         raise UserError(
-            f"There is no part {min(unknown)!r}: choose from {tuple(measures)}."
+            f"There is no part {name!r}: choose from {', '.join(measures)}."
+            f"{did_you_mean(name, measures)}"
         )
     if not parts:
         raise UserError(f"Name at least one part of {tuple(measures)}.")

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 
 from absl import flags
 
+from simclr_tf.cli.flag_errors import no_flag, what_is_wrong
 from simclr_tf.errors import UserError
 
 
@@ -53,15 +54,14 @@ class Command:
         try:
             rest = values([f"simclr {self.name}", *arguments])[1:]
         except (flags.Error, OSError, UnicodeDecodeError) as error:
-            raise UsageError(f"{error} See simclr {self.name} --help.") from error
+            wrong = what_is_wrong(error, values, arguments, self.name)
+            raise UsageError(f"{wrong} See simclr {self.name} --help.") from error
         if self.positional:
             flag = values[self.positional]
             flag.value = [*(flag.value or []), *rest]
         elif rest:
-            raise UsageError(
-                f"{' '.join(rest)!r} is no flag: flags are --name=value. See simclr "
-                f"{self.name} --help."
-            )
+            wrong = no_flag(rest, values)
+            raise UsageError(f"{wrong} See simclr {self.name} --help.")
         for name in values:
             _require_number(name, values[name].value)
         return values

@@ -55,7 +55,8 @@ def define(values: flags.FlagValues) -> None:
     flags.DEFINE_integer(
         "seed",
         0,
-        "seed of which labels those are",
+        "seed of which labels those are, and of the fifth of them on which linear_eval "
+        "chooses its penalty",
         lower_bound=0,
         flag_values=values,
     )
@@ -160,6 +161,11 @@ def _keep_classifier(
     folder = f"{os.path.splitext(path)[0]}_classifier"
     if keep_classifier(loaded, result.classifier, names, values, folder):
         say(f"The classifier is {folder}, a SavedModel.")
+    else:
+        say(
+            "No classifier is kept: that needs the encoder of --run or --published, "
+            "not of --saved_model."
+        )
 
 
 def _checked_train_labels(said: str) -> str:

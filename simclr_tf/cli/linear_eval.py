@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 from absl import flags
 
 from simclr_tf.cli import evaluate, linear_sgd
@@ -30,7 +32,8 @@ def _run(values: flags.FlagValues) -> None:
         return
     linear_sgd.require_unused(values)
     # To choose a penalty for 768 pixels would take minutes, and gain nothing.
-    evaluate.run(values, "linear_eval", linear_probe, pixel_judge=ridge_probe)
+    judge = functools.partial(linear_probe, seed=values.seed)
+    evaluate.run(values, "linear_eval", judge, pixel_judge=ridge_probe)
 
 
 LINEAR_EVAL = Command(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import tensorflow as tf
 
@@ -39,6 +39,12 @@ def require_writable_file(path: str) -> None:
     if path.endswith("/") or tf.io.gfile.isdir(path):
         raise UsageError(f"--output={path} is a folder; name a file in it.")
     require_writable(path)
+
+
+def require_ending(path: str, endings: Sequence[str]) -> None:
+    """Raises UsageError where what --output names does not end as its kind does."""
+    if not path.lower().endswith(tuple(endings)):
+        raise UsageError(f"--output={path} must end in {' or '.join(endings)}.")
 
 
 @contextlib.contextmanager

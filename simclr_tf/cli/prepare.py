@@ -8,7 +8,8 @@ from simclr_tf.augmentation.value_range import parse_value_range
 from simclr_tf.cli import encoder_flags, output
 from simclr_tf.cli.command import Command, UsageError
 from simclr_tf.data import NOTATION, ImageForm, load_splits, write_prepared
-from simclr_tf.export.replacement import replacing
+from simclr_tf.data.prepared import MANIFEST
+from simclr_tf.export.replacement import replacing, require_replaceable
 from simclr_tf.messages import say
 
 
@@ -54,6 +55,7 @@ def _run(values: flags.FlagValues) -> None:
         raise UsageError(f"{values.dataset} is TFRecord already.")
     if values.shard_megabytes < 1:
         raise UsageError("--shard_megabytes must be 1 or more.")
+    require_replaceable(values.output, MANIFEST)
     output.require_writable(values.output)
     form = ImageForm(value_range=values.value_range)
     sources = load_splits(values.dataset, labels=values.labels, form=form)

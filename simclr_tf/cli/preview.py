@@ -48,6 +48,7 @@ def _define(values: flags.FlagValues) -> None:
 
 def _run(values: flags.FlagValues) -> None:
     output.require_writable_file(values.output)
+    output.require_ending(values.output, [".png"])
     said = recipe_flags.recipe(values, only=_DESCRIBING)
     source = load(
         said.dataset, "train", image_size=said.loaded_size, labels=False, form=said.form

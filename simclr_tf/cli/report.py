@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+import tensorflow as tf
 from absl import flags
 
 from simclr_tf import whole_files
@@ -57,7 +58,10 @@ def _run(values: flags.FlagValues) -> None:
     path = values.output
     if path is None:
         path = FILE_NAME if len(runs) > 1 else os.path.join(runs[0], FILE_NAME)
+        if not tf.io.gfile.isdir(os.path.dirname(path) or "."):
+            raise UsageError(f"{runs[0]} is no folder: name that of a run.")
     output.require_writable_file(path)
+    output.require_ending(path, [".html", ".htm"])
     page = make_report(runs, images=values.images, seconds=values.seconds)
     output.write(path, encoded(page))
     say(f"The report is {path}.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
 
@@ -15,6 +16,7 @@ from simclr_tf.data.tfds import load_tfds
 from simclr_tf.data.tfrecord import load_tfrecord
 from simclr_tf.dotted_names import import_dotted
 from simclr_tf.errors import UserError
+from simclr_tf.suggestions import nearest
 
 # A new kind of source is a file with such a function and a line here. Each takes
 # (argument, split, image_size, labels), the argument being what follows the colon.
@@ -41,6 +43,21 @@ NOTATION = (
     "of their own), list:FILE, tfrecord:GLOB, tfds:NAME or "
     "package.module:function:ARGUMENT of your own"
 )
+# What other programs call them.
+_OTHER_NAMES = {
+    "dir": "folder",
+    "directory": "folder",
+    "path": "folder",
+    "images": "folder",
+    "imagefolder": "folder",
+    "file": "list",
+    "csv": "list",
+    "txt": "list",
+    "npy": "npz",
+    "numpy": "npz",
+    "tfr": "tfrecord",
+}
+_BY_ENDING = {".npz": "npz", ".tfrecord": "tfrecord", ".tfrecords": "tfrecord"}
 _OWN = re.compile(r"(?P<function>[^\W\d][\w.]*:[^\W\d]\w*)(?::(?P<argument>.*))?")
 
 
@@ -89,7 +106,9 @@ def load(
             "Python."
         )
     if kind not in KINDS:
-        raise DataError(f"Dataset {spec!r} is of no known kind. Use {NOTATION}.")
+        raise DataError(
+            f"Dataset {spec!r} is of no known kind.{_meant(spec)} Use {NOTATION}."
+        )
     if kind != "shapes" and not argument:
         raise DataError(
             f"Dataset {spec!r} names nothing after {kind}:. Use {NOTATION}."
@@ -99,6 +118,33 @@ def load(
         return in_form(source, form._replace(value_range=None))
     source = KINDS[kind](argument, split, image_size, labels)
     return in_form(source, form)
+
+
+def _meant(spec: str) -> str:
+    """The sentence on what a notation of no known kind may stand for, or ""."""
+    kind, _, argument = spec.partition(":")
+    if kind in ("http", "https"):
+        return " Download it first, and name the file or the folder."
+    found = _kind_of_path(spec)
+    if found:
+        return f" Did you mean {found}:{spec}?"
+    near = nearest(kind, [*KINDS, *_OTHER_NAMES])
+    if near and (argument or near[0] == "shapes"):
+        near[0] = _OTHER_NAMES.get(near[0], near[0])
+        return f" Did you mean {near[0]}:{argument}?".replace(":?", "?")
+    if re.fullmatch(r"\w+", spec):
+        return f" Did you mean folder:{spec}, or tfds:{spec} of TensorFlow Datasets?"
+    return ""
+
+
+def _kind_of_path(path: str) -> str | None:
+    """The kind of what lies at a path, as far as that is seen at once."""
+    ending = os.path.splitext(path)[1].lower()
+    if ending in _BY_ENDING:
+        return _BY_ENDING[ending] if "://" in path or os.path.exists(path) else None
+    if os.path.isdir(path):
+        return "folder"
+    return "list" if ending == ".txt" and os.path.isfile(path) else None
 
 
 def in_form(source: Source, form: ImageForm) -> Source:
@@ -130,7 +176,7 @@ def _load_own(
     try:
         function = import_dotted("dataset", name)
     except UserError as error:
-        raise DataError(f"{error} Or use {NOTATION}.") from error
+        raise DataError(f"{error}{_meant(spec)} Or use {NOTATION}.") from error
     source = function(argument, split, image_size, labels)
     if not isinstance(source, Source):
         raise DataError(

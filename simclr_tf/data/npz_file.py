@@ -60,7 +60,7 @@ class NpzFile:
         except _DAMAGE as error:
             self._file.close()
             raise DataError(
-                f"{path} is not a readable .npz file: {reason(error)}"
+                f"{path} is not a readable .npz file: {_why_no_zip(error)}"
             ) from error
         self._members = {
             info.filename[: -len(".npy")]
@@ -204,6 +204,13 @@ class NpzFile:
 
     def _damaged(self, name: str, error: Exception) -> DataError:
         return DataError(f"{self.where(name)}: cannot be read: {reason(error)}")
+
+
+def _why_no_zip(error: Exception) -> str:
+    # What Python says of short files and of long ones.
+    if "negative" in str(error) or "not a zip file" in str(error):
+        return "it does not end as one, so it is of another kind or was cut short."
+    return reason(error)
 
 
 def _open(path: str) -> tf.io.gfile.GFile:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
-from simclr_tf.data.source import DataError, Source
+from simclr_tf.data.source import DataError, Source, reason
 from simclr_tf.data.subset import Subset
 
 _NAMED_AT_MOST = 3
@@ -137,7 +138,7 @@ def _named_in(path: str, source: Source, labels: np.ndarray) -> np.ndarray:
     except (OSError, UnicodeDecodeError, tf.errors.OpError) as error:
         raise DataError(
             f"train_labels: {path} cannot be read as a list of images: "
-            f"{getattr(error, 'message', error)}"
+            f"{reason(error).rpartition('; ')[2]}."
         ) from error
     names = [name for name in names if name]
     if not names:
@@ -151,8 +152,7 @@ def _named_in(path: str, source: Source, labels: np.ndarray) -> np.ndarray:
             "are no files: give their places in the dataset, from 0, a line each."
         )
     else:
-        found = {os.path.basename(each): k for k, each in enumerate(source.paths)}
-        places = np.array([found.get(os.path.basename(name), -1) for name in names])
+        places = _places_of_files(path, names, source.paths)
         missing = [name for name, place in zip(names, places) if place < 0]
     if missing:
         more = len(missing) - _NAMED_AT_MOST
@@ -169,6 +169,35 @@ def _named_in(path: str, source: Source, labels: np.ndarray) -> np.ndarray:
             "label."
         )
     return places
+
+
+def _places_of_files(
+    path: str, names: Sequence[str], files: Sequence[str]
+) -> np.ndarray:
+    """Which file each name stands for, -1 where none.
+
+    A name is the end of a file's path: its own name, and as many folders above it as
+    are said.
+
+    Raises:
+      DataError: where a name stands for several files.
+    """
+    by_name: dict[str, list[int]] = {}
+    for place, file in enumerate(files):
+        by_name.setdefault(os.path.basename(file), []).append(place)
+    places = []
+    for name in names:
+        alike = by_name.get(os.path.basename(name), [])
+        ends = "/" + name.lstrip("./")
+        found = [k for k in alike if len(alike) == 1 or f"/{files[k]}".endswith(ends)]
+        if len(alike) > 1 and len(found) != 1:
+            raise DataError(
+                f"train_labels: {path} names {name}, which is the name of "
+                f"{len(alike):,} images, such as {files[alike[0]]} and "
+                f"{files[alike[1]]}: name them with their folders."
+            )
+        places.append(found[0] if found else -1)
+    return np.array(places)
 
 
 def _note(source: Source, taken: np.ndarray, known: int) -> str:

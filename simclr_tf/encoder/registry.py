@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from typing import Any
 
 import tensorflow as tf
@@ -14,6 +13,7 @@ from simclr_tf.encoder.resnet import RESNET
 from simclr_tf.encoder.vit import VIT
 from simclr_tf.errors import UserError
 from simclr_tf.image_size import ImageSize, parse_image_size
+from simclr_tf.suggestions import did_you_mean
 
 
 def make_encoder(
@@ -95,12 +95,10 @@ def _find(name: str) -> NamedEncoder:
         if named is not None:
             return named
     known = [each for kind in _KINDS for each in kind.names()]
-    close = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
-    hint = f" Did you mean {' or '.join(close)}?" if close else ""
     notations = [kind.notation for kind in _KINDS]
     raise UserError(
         f"encoder {name!r} is unknown. Use {'; '.join(notations[:-1])}; or "
-        f"{notations[-1]}.{hint}"
+        f"{notations[-1]}.{did_you_mean(name, known, count=3)}"
     )
 
 

@@ -11,6 +11,7 @@ from simclr_tf.evaluators.classifiers import KnnEvaluator, RidgeEvaluator
 from simclr_tf.evaluators.contrastive import ContrastiveEvaluator
 from simclr_tf.evaluators.evaluator import Evaluator
 from simclr_tf.evaluators.geometry import GeometryEvaluator
+from simclr_tf.suggestions import did_you_mean
 
 _EVALUATORS: dict[str, Callable[[], Evaluator]] = {
     "knn": KnnEvaluator,
@@ -39,7 +40,7 @@ def make_evaluators(names: str) -> list[Evaluator]:
             raise UserError(
                 f"eval must be names of {', '.join(EVALUATORS)}, or "
                 "package.module:Class of your own, with commas between them, got "
-                f"{part!r}."
+                f"{part!r}.{did_you_mean(part, EVALUATORS)}"
             )
     if len(set(parts)) < len(parts):
         raise UserError(f"eval must name each evaluator once, got {names!r}.")

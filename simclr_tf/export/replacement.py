@@ -55,6 +55,27 @@ def replacing(path: str) -> Iterator[str]:
         ) from error
 
 
+def require_replaceable(path: str, mark: str) -> None:
+    """Raises UserError where a folder to write holds what nobody wants to lose.
+
+    Args:
+      path: that `replacing` will replace; absent, empty or an earlier result.
+      mark: the name of a file that earlier results hold.
+    """
+    if not tf.io.gfile.exists(path):
+        return
+    if not tf.io.gfile.isdir(path):
+        raise UserError(f"{path} is a file, and a folder is written: choose another.")
+    # A killed process leaves its unfinished folder.
+    names = sorted(name for name in _entries(path) if name != NEW)
+    if names and mark not in names:
+        more = f" and {len(names) - 1:,} more" if len(names) > 1 else ""
+        raise UserError(
+            f"{path} holds {names[0]}{more}, and would be replaced: choose a folder "
+            f"that is absent, empty or an earlier result (which has {mark})."
+        )
+
+
 def _can_be_renamed(path: str) -> bool:
     if "://" in path:
         return False

@@ -11,6 +11,7 @@ from simclr_tf.methods.rotation import RotationMethod
 from simclr_tf.methods.simclr import NTXentMethod
 from simclr_tf.methods.supcon import SupConMethod
 from simclr_tf.methods.supervised import SupervisedMethod
+from simclr_tf.suggestions import did_you_mean
 
 _METHODS: dict[str, type[Method]] = {
     "simclr": NTXentMethod,
@@ -37,7 +38,7 @@ def method_class(name: str) -> type[Method]:
         return import_class("method", name, Method)
     if name not in _METHODS:
         raise UserError(
-            f"method must be one of {METHODS}, or package.module:Class of your own, "
-            f"got {name!r}."
+            f"method must be one of {', '.join(METHODS)}, or package.module:Class of "
+            f"your own, got {name!r}.{did_you_mean(name, METHODS)}"
         )
     return _METHODS[name]

@@ -80,6 +80,8 @@ def distill(
     """
     on = Conditions.of(strategy, say, **options)
     run = RunFolder(run_path, DISTILLATION)
+    if on.crew.is_chief:
+        run.require_usable()
     if run.is_run():
         settings = settings.completed_by(run.settings())
     if settings.teacher is None:

@@ -16,6 +16,7 @@ from simclr_tf.data import (
     Source,
     Subset,
     labelled_part,
+    load,
     load_train_and_test,
 )
 from simclr_tf.data.few_labels import FewLabels
@@ -25,6 +26,7 @@ from simclr_tf.errors import UserError
 from simclr_tf.export import channels_of, image_size_of
 from simclr_tf.methods.supervised import SupervisedMethod
 from simclr_tf.model import Learner
+from simclr_tf.training import defaults
 from simclr_tf.training.classifier import (
     Classes,
     build_classifier,
@@ -42,7 +44,11 @@ from simclr_tf.training.learned_from import was_learned_from
 from simclr_tf.training.pseudo_labels import PseudoLabels, pseudo_labels
 from simclr_tf.training.recipe import ResolvedRecipe
 from simclr_tf.training.run_folder import RunFolder
-from simclr_tf.training.starting_weights import encoder_of
+from simclr_tf.training.run_images import native_side
+from simclr_tf.training.starting_weights import (
+    encoder_of,
+    require_place_of_weights,
+)
 
 _SIZE = 224  # of what does not say it
 # Short names of figures, for a line of progress.
@@ -87,6 +93,9 @@ def finetune(
     """
     on = Conditions.of(strategy, say, **options)
     path = run_path.rstrip("/")
+    if on.crew.is_chief:
+        RunFolder(path, FINETUNING).require_usable()
+    settings = _with_size_of_images(settings, RunFolder(path, FINETUNING))
     images = _load(_with_start(settings, RunFolder(path, FINETUNING))[0])
     if settings.pseudo_label_rounds and images.chosen.others is None:
         raise UserError(
@@ -169,6 +178,16 @@ def _with_guesses(images: _Images, guesses: PseudoLabels) -> Source:
     return Subset(few, every, images.train.split)
 
 
+def _with_size_of_images(settings: FineTuning, run: RunFolder) -> FineTuning:
+    """The settings with a size of views, where nothing but the images tells it."""
+    told = settings.init is not None or settings.image_size is not None
+    if told or settings.dataset is None or run.is_run():
+        return settings
+    source = load(settings.dataset, labels=False, form=settings.form)
+    size = defaults.image_size(len(source), native_side(source))
+    return dataclasses.replace(settings, image_size=size)
+
+
 def _with_start(
     settings: FineTuning, run: RunFolder
 ) -> tuple[FineTuning, ResolvedRecipe | None]:
@@ -191,6 +210,7 @@ def _with_start(
                 names.append("test_dataset")
         found = {name: getattr(recipe, name) for name in names}
     elif settings.init is not None:
+        require_place_of_weights(settings.init)
         found = {"encoder": settings.encoder or encoder_of(settings.init)}
         if _is_saved_model(settings.init):
             found["image_size"] = image_size_of(settings.init) or _SIZE
@@ -201,7 +221,8 @@ def _with_start(
     settings = dataclasses.replace(settings, **missing)
     for name, what in (("encoder", "architecture"), ("dataset", "labelled images")):
         if getattr(settings, name) is None:
-            raise UserError(f"Say the {what} with --{name}: --init does not tell.")
+            why = f": {settings.init} does not tell it" if settings.init else ""
+            raise UserError(f"Say the {what} with --{name}{why}.")
     require_layers_to_keep(recipe, settings.head_layers_kept)
     return settings, recipe
 

@@ -7,6 +7,7 @@ form its settings are. Files of versions before that have no such line.
 from __future__ import annotations
 
 import dataclasses
+import os
 import re
 import typing
 from typing import Any
@@ -85,10 +86,7 @@ def from_flagfile(text: str, path: str, kind: SettingsKind = PRETRAINING) -> Any
     _require_known_form(text, path)
     command = command_of(text)
     if command != kind.command:
-        raise RunFolderError(
-            f"{path} is of a run of simclr {command}, where one of simclr "
-            f"{kind.command} is needed."
-        )
+        raise RunFolderError(_of_another_command(text, path, command, kind.command))
     types = typing.get_type_hints(kind.said)
     values: dict[str, Any] = {}
     for line in text.splitlines():
@@ -106,10 +104,31 @@ def from_flagfile(text: str, path: str, kind: SettingsKind = PRETRAINING) -> Any
             values[name] = _parse(value, setting_kind(types[name]))
         except (KeyError, ValueError):
             raise RunFolderError(f"{path}: cannot read the line {line!r}.") from None
+    if len(values) < len(types) // 4:
+        raise RunFolderError(
+            f"{path} holds {len(values)} settings, and a run has more than "
+            f"{len(types) // 2}: it was cut short, or is no run's. Restore it from a "
+            "copy, or choose another folder with --run."
+        )
     try:
         return kind.resolved.of(kind.said(**values))
     except UserError as error:
         raise RunFolderError(f"{path}: {error}") from None
+
+
+def _of_another_command(text: str, path: str, command: str, needed: str) -> str:
+    """What is said of a run that another command made."""
+    folder = os.path.dirname(path)
+    began = re.search(r"^--(?:init|teacher)=(.+)$", text, re.MULTILINE)
+    if needed == PRETRAINING.command:
+        such = f" ({folder} began from {began[1]})" if began else ""
+    else:
+        flag = {"finetune": "init", "distill": "teacher"}.get(needed, "init")
+        such = f' ("simclr {needed} --{flag}={folder} --run=FOLDER" makes one)'
+    return (
+        f"{folder} holds a run of simclr {command}, where one of simclr {needed} is "
+        f"needed: name such a run{such}, or a folder for a new one."
+    )
 
 
 def _require_known_form(text: str, path: str) -> None:

@@ -98,6 +98,8 @@ def pretrain(
     crew = Crew(strategy)
     say = say if crew.is_chief else _silent
     run = RunFolder(run_path)
+    if crew.is_chief:
+        run.require_usable()
     budget = _budget(minutes, crew, data_service)
     fast = has_fast_bfloat16(strategy)
     recipe, data, settings = load_and_resolve(

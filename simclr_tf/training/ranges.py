@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from simclr_tf.errors import UserError
 from simclr_tf.optimizer import OPTIMIZERS
+from simclr_tf.suggestions import did_you_mean
 
 PRECISIONS = ("float32", "bfloat16", "float16")
 PLACES = ("host", "device")
@@ -76,7 +77,10 @@ def require_allowed(name: str, value: Any) -> None:
     if name in RANGES:
         _require_in_range(name, value, RANGES[name])
     if name in CHOICES and value not in CHOICES[name]:
-        raise UserError(f"{name} must be one of {CHOICES[name]}, got {value!r}.")
+        hint = did_you_mean(str(value), CHOICES[name])
+        raise UserError(
+            f"{name} must be one of {', '.join(CHOICES[name])}, got {value!r}.{hint}"
+        )
 
 
 def _require_in_range(name: str, value: float, allowed: Range) -> None:

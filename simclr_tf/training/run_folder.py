@@ -77,11 +77,19 @@ class RunFolder:
         Raises:
           RunFolderError: where it holds other files than a run's, or cannot be made.
         """
+        self.require_usable()
         with run_files.file_errors("use", self.path):
             tf.io.gfile.makedirs(self.path)
-            names = tf.io.gfile.listdir(self.path)
+
+    def require_usable(self) -> None:
+        """Raises RunFolderError where the folder holds other files than a run's."""
+        if not self.path:
+            raise RunFolderError("--run= names no folder: say one, as in --run=runs/1.")
         if self.is_run():
             return
+        with run_files.file_errors("use", self.path):
+            absent = not tf.io.gfile.exists(self.path)
+            names = [] if absent else tf.io.gfile.listdir(self.path)
         # A process that died at its very start leaves no more than these.
         lock = os.path.basename(self.lock)
         if [name for name in names if name != lock and not name.startswith(".")]:

@@ -25,7 +25,7 @@ from simclr_tf.training.checkpoints import newest_state
 from simclr_tf.training.run_folder import RunFolder
 
 IMAGENET = "imagenet"  # Weights of tf.keras.applications.
-_NAMED_AT_MOST = 5
+_NAMED_AT_MOST = 2
 
 
 class _Weights(NamedTuple):
@@ -68,8 +68,9 @@ def load_encoder(path: str, model: Learner, say: Callable[[str], None]) -> None:
     if problems:
         more = len(problems) - _NAMED_AT_MOST
         raise UserError(
-            f"init: the encoder in {path} is another one than --encoder says: "
-            f"{'; '.join(problems[:_NAMED_AT_MOST])}"
+            f"init: the encoder in {path} is another one than --encoder says. Leave "
+            "out --encoder, where what lies there tells it, or say the one that was "
+            f"trained: {'; '.join(problems[:_NAMED_AT_MOST])}"
             f"{f'; and {more:,} more' if more > 0 else ''}."
         )
     for our, their in zip(ours, theirs):
@@ -92,7 +93,7 @@ def require_weights(
       UserError: where there are none, or they cannot be downloaded.
     """
     if path != IMAGENET:
-        _find(path)
+        require_place_of_weights(path)
         return
     if encoder not in applications():
         raise UserError(
@@ -100,6 +101,11 @@ def require_weights(
             f"such as --encoder=ResNet50V2, and the encoder is {encoder}."
         )
     make_application(encoder, image_size, channels, weights=IMAGENET)
+
+
+def require_place_of_weights(path: str) -> None:
+    """Raises UserError where a path is none that `load_encoder` takes."""
+    _find(path)
 
 
 def encoder_of(path: str) -> str | None:

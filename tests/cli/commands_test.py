@@ -198,6 +198,26 @@ def test_linear_eval_keeps_its_classifier(run, dataset):
     assert not (run / "linear_eval_random_classifier").exists()
 
 
+def test_linear_eval_of_a_saved_model_keeps_no_classifier(
+    run, dataset, tmp_path, capsys, monkeypatch
+):
+    """And says so. What it is asked for reaches the classifier."""
+    seeds = []
+
+    def spied(*features, seed):
+        seeds.append(seed)
+        return linear_probe(*features, seed=seed)
+
+    monkeypatch.setattr("simclr_tf.cli.linear_eval.linear_probe", spied)
+    encoder, output = tmp_path / "encoder", tmp_path / "out.json"
+    assert main(["export", f"--run={run}", f"--output={encoder}"]) == 0
+    command = ["linear_eval", f"--saved_model={encoder}", f"--dataset={dataset}"]
+    assert main([*command, f"--output={output}", "--seed=7"]) == 0
+    assert "No classifier is kept: that needs" in capsys.readouterr().out
+    assert not (tmp_path / "out_classifier").exists()
+    assert seeds == [7]
+
+
 def test_linear_eval_by_sgd(run, capsys):
     """As published; the same command again finds it done."""
     command = ["linear_eval", f"--run={run}", "--protocol=sgd", "--epochs=6"]

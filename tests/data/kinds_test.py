@@ -13,12 +13,38 @@ _NOTATION = (
 
 
 @pytest.mark.parametrize(
-    "spec", ["", ":", "Shapes", "zip:images.zip", "/data/photos", "C:\\photos"]
+    "spec", ["", ":", "zip:images.zip", "/data/photos", "C:\\photos"]
 )
 def test_an_unknown_kind_is_answered_with_the_kinds(spec):
     with pytest.raises(DataError) as caught:
         load(spec)
     assert str(caught.value) == f"Dataset {spec!r} is of no known kind. {_NOTATION}"
+
+
+@pytest.mark.parametrize(
+    ("spec", "meant"),
+    [
+        ("Shapes", "Did you mean shapes?"),
+        ("nzp:a.npz", "Did you mean npz:a.npz?"),
+        ("Folder:photos", "Did you mean folder:photos?"),
+        ("dir:photos", "Did you mean folder:photos?"),
+        ("photos", "Did you mean folder:photos?"),
+        ("./photos", "Did you mean folder:./photos?"),
+        ("a.npz", "Did you mean npz:a.npz?"),
+        ("gs://bucket/a.npz", "Did you mean npz:gs://bucket/a.npz?"),
+        ("names.txt", "Did you mean list:names.txt?"),
+        ("cifar10", "Did you mean folder:cifar10, or tfds:cifar10 of TensorFlow"),
+        ("https://example.org/a.npz", "Download it first"),
+    ],
+)
+def test_what_it_was_meant_to_be(spec, meant, tmp_path, monkeypatch):
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "a.npz").touch()
+    (tmp_path / "names.txt").touch()
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(DataError) as caught:
+        load(spec)
+    assert meant in str(caught.value)
 
 
 @pytest.mark.parametrize("kind", sorted(set(KINDS) - {"shapes"}))

@@ -119,3 +119,15 @@ def test_mistakes_are_told(tmp_path, capsys):
     assert main(["prepare", "--dataset=shapes"]) == 2
     assert main(["prepare", "--dataset=tfrecord:x", "--output=y"]) == 2
     assert "is TFRecord already" in capsys.readouterr().err
+
+
+def test_no_folder_of_others_is_replaced(scans, prepared, tmp_path, capsys):
+    """Not that of the images themselves either."""
+    (tmp_path / "file").write_text("mine")
+    for output, said in ((scans, "would be replaced"), (tmp_path / "file", "a file")):
+        before = sorted(tmp_path.rglob("*"))
+        command = ["prepare", f"--dataset=folder:{scans}", f"--output={output}"]
+        assert main(command) == 2
+        assert f"{output} " in (told := capsys.readouterr().err)
+        assert said in told
+        assert sorted(tmp_path.rglob("*")) == before

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+from PIL import Image
 
 from simclr_tf.data import DataError, load
 from simclr_tf.data.train_labels import choose_train_labels, require_train_labels
@@ -103,6 +104,24 @@ def test_a_list_of_places(source, tmp_path):
         choose_train_labels(source, f"file:{listed}", seed=0)
     with pytest.raises(DataError, match="cannot be read as a list"):
         choose_train_labels(source, f"file:{tmp_path}/nothing.txt", seed=0)
+
+
+def test_files_of_one_name_are_told_apart_by_their_folders(tmp_path):
+    for place in range(6):
+        path = tmp_path / "photos" / ("cat", "dog")[place % 2] / f"{place // 2}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", [4, 4]).save(path)
+    source = load(f"folder:{tmp_path / 'photos'}", "train")
+    listed = tmp_path / "names.txt"
+    listed.write_text("cat/1.png\ndog/2.png\n")
+    found = choose_train_labels(source, f"file:{listed}", seed=0)
+    assert _counts(found.labelled)[:2] == [1, 1]
+    listed.write_text("1.png\n")
+    with pytest.raises(DataError, match=r"1\.png, which is the name of 2 images, such"):
+        choose_train_labels(source, f"file:{listed}", seed=0)
+    listed.write_text("bird/1.png\n")
+    with pytest.raises(DataError, match=r"name them with their folders"):
+        choose_train_labels(source, f"file:{listed}", seed=0)
 
 
 @pytest.mark.parametrize("said", ["0", "-0.1", "1.5", "nan", "many", "0-per-class"])

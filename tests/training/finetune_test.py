@@ -208,12 +208,31 @@ def test_from_scratch_nothing_of_the_run_is_taken(said, tmp_path):
     assert result["labels_used"] == 120
 
 
+def test_from_scratch_views_are_of_the_size_of_the_images(said, tmp_path, monkeypatch):
+    """Where no run says another one."""
+
+    def stop(task, run, on):
+        raise Stopped(str(task.settings.image_size))
+
+    monkeypatch.setattr(finetuning, "train_classifier", stop)
+    alone = dataclasses.replace(
+        said,
+        init=None,
+        encoder=tiny.NAME,
+        image_size=None,
+        from_scratch=True,
+        head_layers_kept=0,
+    )
+    with pytest.raises(Stopped, match="^16$"):
+        finetune(alone, str(tmp_path / "run"), say=lambda line: None)
+
+
 @pytest.mark.parametrize(
     ("settings", "told"),
     [
         ({"init": None}, "Say what is fine-tuned with --init=PATH"),
         ({"init": None, "from_scratch": True, "head_layers_kept": 0}, "--encoder"),
-        ({"init": "nowhere"}, "Say the architecture with --encoder"),
+        ({"init": "nowhere"}, "nowhere is neither a run folder"),
         ({"head_layers_kept": 3}, "at most the layers of the projection head"),
         ({"dataset": "npz:nowhere.npz"}, "nowhere.npz"),
         ({"train_labels": "500-per-class"}, "no class of .* has more than 40"),
