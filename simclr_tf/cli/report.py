@@ -59,7 +59,7 @@ def _run(values: flags.FlagValues) -> None:
     if path is None:
         path = FILE_NAME if len(runs) > 1 else os.path.join(runs[0], FILE_NAME)
         if not tf.io.gfile.isdir(os.path.dirname(path) or "."):
-            raise UsageError(f"{runs[0]} is no folder: name that of a run.")
+            raise UsageError(f"{runs[0]} holds no run: it is no folder.")
     output.require_writable_file(path)
     output.require_ending(path, [".html", ".htm"])
     page = make_report(runs, images=values.images, seconds=values.seconds)

@@ -119,7 +119,7 @@ _MISTAKES = [
     ("finetune --init=pre --run=pre", "simclr finetune --init=pre --run=FOLDER"),
     ("distill --teacher=pre", '"simclr finetune --init=pre --run=FOLDER" makes one'),
     ("distill --teacher=fine --run=fine", '"simclr distill --teacher=fine --run'),
-    ("report nowhere", "nowhere is no folder: name that of a run"),
+    ("report nowhere", "nowhere holds no run: it is no folder."),
     ("report photos", "photos holds no run"),
     ("convert --run=c", "convert needs --published"),
     # Output.

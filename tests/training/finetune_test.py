@@ -1,6 +1,7 @@
 """Fine-tuning: from a run to a classifier, resumed to the bit, alike on replicas."""
 
 import dataclasses
+import importlib
 import json
 import subprocess
 import sys
@@ -208,22 +209,26 @@ def test_from_scratch_nothing_of_the_run_is_taken(said, tmp_path):
     assert result["labels_used"] == 120
 
 
-def test_from_scratch_views_are_of_the_size_of_the_images(said, tmp_path, monkeypatch):
+def test_from_scratch_views_are_of_the_size_of_the_images(
+    said, data, tmp_path, monkeypatch
+):
     """Where no run says another one."""
 
     def stop(task, run, on):
         raise Stopped(str(task.settings.image_size))
 
+    finetuning = importlib.import_module("simclr_tf.training.finetune")
     monkeypatch.setattr(finetuning, "train_classifier", stop)
     alone = dataclasses.replace(
         said,
         init=None,
+        dataset=data,
         encoder=tiny.NAME,
         image_size=None,
         from_scratch=True,
         head_layers_kept=0,
     )
-    with pytest.raises(Stopped, match="^16$"):
+    with pytest.raises(Stopped, match=r"^16$"):
         finetune(alone, str(tmp_path / "run"), say=lambda line: None)
 
 
