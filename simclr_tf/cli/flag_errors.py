@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from absl import flags
 
 from simclr_tf.suggestions import did_you_mean, nearest
-from simclr_tf.training.flagfile import command_of
 
 # What other programs, the published code among them, call our flags.
 _OTHER_NAMES = {
@@ -114,6 +113,9 @@ def _unknown(name: str, values: flags.FlagValues) -> str:
 
 def _flagfile_of_another(arguments: Sequence[str], command: str) -> str:
     """The sentence on a file of flags that is another command's, or ""."""
+    # It takes TensorFlow, which commands are found without.
+    from simclr_tf.training.flagfile import command_of
+
     for argument in arguments:
         name, _, path = argument.lstrip("-").partition("=")
         if name != "flagfile":
