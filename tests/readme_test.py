@@ -14,7 +14,7 @@ import tensorflow as tf
 from simclr_tf.cli.main import COMMANDS, main
 from simclr_tf.embeddings import FORMATS
 from tests import sample_images, tiny
-from tests.documents import DOCUMENTS, ROOT, command_lines, name
+from tests.documents import DOCUMENTS, PAGES, ROOT, command_lines, name
 
 SCRIPTS = sorted(ROOT.glob("experiments/**/*.sh"))
 
@@ -30,6 +30,25 @@ def test_command_lines_parse(path, monkeypatch):
     for command, *flags in command_lines(path.read_text()):
         given = [f for f in flags if "$" not in f and "=runs/" not in f]
         COMMANDS[command].parse(given)
+
+
+def _known_flags():
+    known = set()
+    for command in COMMANDS.values():
+        values = command.parse([])
+        known |= set(values)
+        known |= {f"no{each}" for each in values if values[each].boolean}
+    return known
+
+
+@pytest.mark.parametrize("path", [*PAGES, ROOT / "README.md"], ids=name)
+def test_flags_that_are_named_exist(path):
+    """Those in the text too, where no whole command stands."""
+    text = re.sub(
+        r"^.*(pip|mkdocs|grep|tensorboard) .*$", "", path.read_text(), flags=re.M
+    )
+    named = set(re.findall(r"(?<![\w-])--([a-z_]+)", text))
+    assert named <= _known_flags()
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=name)

@@ -3,6 +3,7 @@
 import ast
 import importlib.util
 import json
+import os
 import re
 
 import pytest
@@ -81,14 +82,16 @@ def test_its_cells_run(notebook, tmp_path, monkeypatch):
 @pytest.mark.exhaustive
 @pytest.mark.skipif(
     not all(map(importlib.util.find_spec, ("nbclient", "ipykernel"))),
-    reason="needs nbclient and ipykernel, see requirements-docs.txt",
+    reason="needs nbclient and ipykernel: requirements-notebook.txt has them",
 )
 def test_it_runs_in_a_kernel(notebook, tmp_path, monkeypatch):
     """As a reader runs it."""
     import nbformat
     from nbclient import NotebookClient
 
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    others = os.environ.get("PYTHONPATH")
+    path = str(ROOT) if others is None else f"{ROOT}{os.pathsep}{others}"
+    monkeypatch.setenv("PYTHONPATH", path)
     held = nbformat.from_dict(notebook)
     NotebookClient(
         held, timeout=1800, resources={"metadata": {"path": tmp_path}}
