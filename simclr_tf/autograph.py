@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import tensorflow as tf
-
 
 def spare_the_package() -> None:
     """Lets AutoGraph call the package's functions as they are written.
@@ -30,6 +28,8 @@ def converted(function: Callable[..., Any]) -> Callable[..., Any]:
 
     Without a graph there is nothing to convert.
     """
+    import tensorflow as tf
+
     if tf.executing_eagerly():
         return function
     autograph = tf.__internal__.autograph

@@ -1,4 +1,4 @@
-"""Mistakes of the user's, which the command line answers with one line."""
+"""What the command line answers with one line: mistakes of the user's, and signals."""
 
 from __future__ import annotations
 
@@ -19,3 +19,7 @@ class UserError(ValueError):
     # arguments of each layer's call.
     ag_pass_through = True
     _keras_call_info_injected = True
+
+
+class Stopped(Exception):
+    """A signal ended the run; the same command resumes it."""

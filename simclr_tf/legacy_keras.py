@@ -4,33 +4,37 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import pathlib
-import sys
 
-from simclr_tf import native_noise
+from simclr_tf.errors import UserError
+
+
+class KerasMissing(UserError, ImportError):
+    """There is no TensorFlow with Keras 2; the message says how to get it."""
+
+
+def ask_for_it() -> None:
+    """Asks TensorFlow for Keras 2, in the process of a command, before its import.
+
+    In a user's process that choice is the user's: it changes `tf.keras` for everything
+    else there.
+    """
+    if importlib.util.find_spec("tf_keras"):
+        os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
 
 
 def require() -> None:
     """Makes sure that `tf.keras` is Keras 2.
 
-    The `simclr` command and `python -m simclr_tf` ask TensorFlow for it here, and for
-    short reads from gs://, since Python imports the package before any of their own
-    code runs. In a user's process that choice is the user's: it changes `tf.keras` for
-    everything else there.
-
     Raises:
-        ImportError: `tf.keras` is Keras 3, or cannot be imported; one line that says
-            how to get Keras 2.
+        KerasMissing: `tf.keras` is Keras 3, or cannot be imported, or there is no
+            TensorFlow; one line that says how to get Keras 2.
     """
-    if _is_command():
-        # TensorFlow's account of the machine would hide what the command says.
-        native_noise.start()
-        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-        # Records are read one by one; the default fetches 64 MiB for each of them.
-        os.environ.setdefault("GCS_READAHEAD_BUFFER_SIZE_BYTES", str(256 * 1024))
-        if importlib.util.find_spec("tf_keras"):
-            os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
-
+    if not importlib.util.find_spec("tensorflow"):
+        raise KerasMissing(
+            "simclr_tf needs TensorFlow, which this Python does not have: pip install "
+            "tensorflow~=2.15.1 (Python 3.9 to 3.11), or tensorflow~=2.21.0 and "
+            "tf-keras~=2.21.0"
+        )
     import tensorflow as tf
 
     try:
@@ -42,14 +46,8 @@ def require() -> None:
             return
         found = f"Keras {version}"
     minor = ".".join(tf.__version__.split(".")[:2])
-    raise ImportError(
+    raise KerasMissing(
         f"simclr_tf needs Keras 2, but tf.keras of TensorFlow {tf.__version__} is "
         f"{found}: pip install tf-keras~={minor}.0 and set TF_USE_LEGACY_KERAS=1 in "
         "the environment before tensorflow is imported"
     )
-
-
-def _is_command() -> bool:
-    # While `python -m` looks for a package's __main__, "-m" stands in argv[0].
-    program = sys.argv[0] if sys.argv else ""
-    return program == "-m" or pathlib.Path(program).stem == "simclr"

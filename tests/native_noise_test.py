@@ -57,13 +57,10 @@ def test_any_other_line_comes_through_byte_by_byte(line):
 
 def process(body):
     """A command that has started the filter and does `body`, and its stderr."""
-    script = "import os, sys, signal, subprocess\nfrom simclr_tf import native_noise\n"
-    # The package's __init__ brings TensorFlow, which is not needed here.
     script = (
-        "import sys, types\n"
-        "package = types.ModuleType('simclr_tf')\n"
-        f"package.__path__ = [{os.path.dirname(native_noise.__file__)!r}]\n"
-        "sys.modules['simclr_tf'] = package\n" + script + "native_noise.start()\n"
+        "import os, sys, signal, subprocess\n"
+        "from simclr_tf import native_noise\n"
+        "native_noise.start()\n"
     )
     environment = {k: v for k, v in os.environ.items() if not k.startswith("TF_")}
     return subprocess.run(
@@ -117,10 +114,7 @@ def test_a_terminal_stays_one_for_python(tmp_path):
     answer = tmp_path / "answer"
     master, terminal = os.openpty()
     code = (
-        "import sys, types, os\n"
-        "package = types.ModuleType('simclr_tf')\n"
-        f"package.__path__ = [{os.path.dirname(native_noise.__file__)!r}]\n"
-        "sys.modules['simclr_tf'] = package\n"
+        "import sys, os\n"
         "from simclr_tf import native_noise\n"
         "native_noise.start()\n"
         f"open({str(answer)!r}, 'w').write(f'{{sys.stderr.isatty()}} {{os.isatty(2)}}')"

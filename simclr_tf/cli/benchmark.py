@@ -6,7 +6,7 @@ from absl import flags
 
 from simclr_tf.benchmark import PARTS, benchmark
 from simclr_tf.cli import output
-from simclr_tf.cli.command import Command
+from simclr_tf.cli.command import Work
 from simclr_tf.data import NOTATION
 from simclr_tf.messages import say
 
@@ -53,9 +53,7 @@ def _run(values: flags.FlagValues) -> None:
     say(f"\nWritten to {values.output}.")
 
 
-BENCHMARK = Command(
-    name="benchmark",
-    summary="measures this machine's speed, beside stock keras-cv layers",
+WORK = Work(
     define=_define,
     run=_run,
     example="simclr benchmark --parts=views,loss",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
+import importlib
 import math
 from collections.abc import Callable, Sequence
 
@@ -17,12 +19,10 @@ class UsageError(UserError):
 
 
 @dataclasses.dataclass(frozen=True)
-class Command:
-    """A command of the command line.
+class Work:
+    """What a command's module gives by the name WORK: its flags, and what it does.
 
     Args:
-      name: as it is typed.
-      summary: one line on what it does.
       define: adds the command's flags to a `FlagValues`.
       run: does the work, given the parsed flags.
       example: a command line worth copying.
@@ -30,12 +30,34 @@ class Command:
         where there may be none.
     """
 
-    name: str
-    summary: str
     define: Callable[[flags.FlagValues], None]
     run: Callable[[flags.FlagValues], None]
     example: str
     positional: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Command:
+    """A command of the command line, whose module is imported when it is asked for.
+
+    Args:
+      name: as it is typed.
+      summary: one line on what it does.
+      module: the full name of the module that has its `Work`.
+    """
+
+    name: str
+    summary: str
+    module: str
+
+    @functools.cached_property
+    def work(self) -> Work:
+        """Its flags, and what it does; the first use imports TensorFlow."""
+        return importlib.import_module(self.module).WORK
+
+    def run(self, values: flags.FlagValues) -> None:
+        """Does the work, given the parsed flags."""
+        self.work.run(values)
 
     def parse(self, arguments: Sequence[str]) -> flags.FlagValues:
         """The command's flags from what follows its name.
@@ -44,20 +66,20 @@ class Command:
           UsageError: where a flag is unknown or its value is not of its kind.
         """
         values = flags.FlagValues()
-        self.define(values)
+        self.work.define(values)
         flags.DEFINE_string(
             "flagfile", "", "file with more flags, one a line", flag_values=values
         )
         flags.DEFINE_string("undefok", "", "flags to ignore", flag_values=values)
         flags.DEFINE_boolean("help", False, "show this", flag_values=values)
-        values.set_gnu_getopt(bool(self.positional))
+        values.set_gnu_getopt(bool(self.work.positional))
         try:
             rest = values([f"simclr {self.name}", *arguments])[1:]
         except (flags.Error, OSError, UnicodeDecodeError) as error:
             wrong = what_is_wrong(error, values, arguments, self.name)
             raise UsageError(f"{wrong} See simclr {self.name} --help.") from error
-        if self.positional:
-            flag = values[self.positional]
+        if self.work.positional:
+            flag = values[self.work.positional]
             flag.value = [*(flag.value or []), *rest]
         elif rest:
             wrong = no_flag(rest, values)
@@ -69,8 +91,8 @@ class Command:
     def help(self) -> str:
         """What the command does, its flags and their defaults."""
         values = flags.FlagValues()
-        self.define(values)
-        lines = [self.summary, "", f"  {self.example}", "", "Flags:"]
+        self.work.define(values)
+        lines = [self.summary, "", f"  {self.work.example}", "", "Flags:"]
         for name in values:
             lines += _flag_help(values[name])
         lines.append("  --flagfile=FILE")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from absl import flags
 
-from simclr_tf.cli.command import Command, UsageError
+from simclr_tf.cli.command import UsageError, Work
 from simclr_tf.cli.encoder_flags import PUBLISHED, Parsed
 from simclr_tf.image_size import parse_image_size
 from simclr_tf.training.convert import convert
@@ -54,9 +54,7 @@ def _run(values: flags.FlagValues) -> None:
     )
 
 
-CONVERT = Command(
-    name="convert",
-    summary="published weights, of SimCLR or of PyTorch, as a run folder",
+WORK = Work(
     define=_define,
     run=_run,
     example="simclr convert --published=r50_1x_sk0 --encoder=resnet50 --run=runs/r50",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from absl import flags
 
-from simclr_tf.cli.command import Command
+from simclr_tf.cli.command import Work
 from simclr_tf.distribution.data_service import ROLES, serve
 
 
@@ -54,9 +54,7 @@ def _run(values: flags.FlagValues) -> None:
     )
 
 
-DATA_SERVICE = Command(
-    name="data_service",
-    summary="makes batches for pretrain --data_service on machines of their own",
+WORK = Work(
     define=_define,
     run=_run,
     example="simclr data_service --role=dispatcher --port=5050 "

@@ -12,8 +12,6 @@ from collections.abc import Iterator, Sequence
 from types import ModuleType
 from typing import NamedTuple
 
-import tensorflow as tf
-
 from simclr_tf.version import __version__
 
 # How messages begin that TensorFlow and Keras put around another one.
@@ -59,10 +57,11 @@ def how_to_go_on(error: BaseException, named: Sequence[ModuleType]) -> str:
             f"\nThe error is in {place}: in a part of your own, named on the command "
             "line, and not in simclr_tf."
         )
+    tensorflow = getattr(sys.modules.get("tensorflow"), "__version__", "not imported")
     return (
         "\nThis is a defect of simclr_tf. Please report it to the project with all of "
         'the above, see README, "Reporting a defect".\n'
-        f"simclr_tf {__version__}, TensorFlow {tf.__version__}, Python "
+        f"simclr_tf {__version__}, TensorFlow {tensorflow}, Python "
         f"{platform.python_version()}, {platform.platform()}"
     )
 
@@ -96,7 +95,8 @@ def _places(error: BaseException) -> Iterator[Place]:
     for frame in getattr(metadata, "translated_stack", ()):
         yield Place(frame.filename, frame.lineno)
     # An operation fails long after the line that made it, which its message names.
-    if isinstance(error, tf.errors.OpError):
+    tensorflow = sys.modules.get("tensorflow")  # Without it there is no such error.
+    if tensorflow and isinstance(error, tensorflow.errors.OpError):
         for path, line in reversed(_FRAME.findall(error.message)):
             yield Place(path, int(line))
     frames = traceback.walk_tb(error.__traceback__)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from absl import flags
 
 from simclr_tf.cli import recipe_flags, saving_flags, strategy_flags
-from simclr_tf.cli.command import Command
+from simclr_tf.cli.command import Work
 from simclr_tf.training import Distillation, distill
 
 
@@ -31,9 +31,7 @@ def _run(values: flags.FlagValues) -> None:
     )
 
 
-DISTILL = Command(
-    name="distill",
-    summary="trains a student on the answers of a classifier of finetune",
+WORK = Work(
     define=_define,
     run=_run,
     example="simclr distill --teacher=runs/labels --encoder=resnet18 --run=runs/small",

@@ -8,7 +8,7 @@ import tensorflow as tf
 from absl import flags
 
 from simclr_tf.cli import embedded, encoder_flags, output
-from simclr_tf.cli.command import Command, UsageError
+from simclr_tf.cli.command import UsageError, Work
 from simclr_tf.data import NOTATION, load
 from simclr_tf.embeddings import FORMATS, Parts, Table, writer_for
 from simclr_tf.messages import say
@@ -72,9 +72,7 @@ def _run(values: flags.FlagValues) -> None:
     )
 
 
-EMBED = Command(
-    name="embed",
-    summary="features of a dataset into .npz, .parquet, .csv or .tfrecord",
+WORK = Work(
     define=_define,
     run=_run,
     example="simclr embed --run=runs/photos --dataset=folder:photos --output=h.npz",

@@ -8,7 +8,7 @@ from absl import flags
 
 from simclr_tf.checkpoints.files import is_pattern
 from simclr_tf.cli import encoder_flags, output
-from simclr_tf.cli.command import Command
+from simclr_tf.cli.command import Work
 from simclr_tf.export import export_encoder
 from simclr_tf.messages import say
 
@@ -46,9 +46,7 @@ def _run(values: flags.FlagValues) -> None:
     say(f"Exported to {path}; tf.saved_model.load({path!r}) needs TensorFlow alone.")
 
 
-EXPORT = Command(
-    name="export",
-    summary="the encoder as a SavedModel that loads with TensorFlow alone",
+WORK = Work(
     define=_define,
     run=_run,
     example="simclr export --run=runs/photos --output=encoder",

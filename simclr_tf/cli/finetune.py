@@ -5,7 +5,7 @@ from __future__ import annotations
 from absl import flags
 
 from simclr_tf.cli import recipe_flags, saving_flags, strategy_flags
-from simclr_tf.cli.command import Command
+from simclr_tf.cli.command import Work
 from simclr_tf.training import finetune
 from simclr_tf.training.fine_tuning import FineTuning
 
@@ -32,9 +32,7 @@ def _run(values: flags.FlagValues) -> None:
     )
 
 
-FINETUNE = Command(
-    name="finetune",
-    summary="trains an encoder and a classifier on labels, few or many",
+WORK = Work(
     define=_define,
     run=_run,
     example="simclr finetune --init=runs/photos --train_labels=0.1 --run=runs/labels",

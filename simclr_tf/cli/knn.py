@@ -7,7 +7,7 @@ import functools
 from absl import flags
 
 from simclr_tf.cli import evaluate
-from simclr_tf.cli.command import Command
+from simclr_tf.cli.command import Work
 from simclr_tf.evaluation import knn
 
 
@@ -29,9 +29,7 @@ def _run(values: flags.FlagValues) -> None:
     evaluate.run(values, "knn", judge)
 
 
-KNN = Command(
-    name="knn",
-    summary="accuracy of weighted nearest neighbours on an encoder's features",
+WORK = Work(
     define=_define,
     run=_run,
     example="simclr knn --run=runs/photos --dataset=folder:labelled",

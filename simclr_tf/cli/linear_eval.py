@@ -7,7 +7,7 @@ import functools
 from absl import flags
 
 from simclr_tf.cli import evaluate, linear_sgd
-from simclr_tf.cli.command import Command
+from simclr_tf.cli.command import Work
 from simclr_tf.evaluation import linear_probe, ridge_probe
 
 
@@ -36,9 +36,7 @@ def _run(values: flags.FlagValues) -> None:
     evaluate.run(values, "linear_eval", judge, pixel_judge=ridge_probe)
 
 
-LINEAR_EVAL = Command(
-    name="linear_eval",
-    summary="accuracy of a linear classifier on an encoder's frozen features",
+WORK = Work(
     define=_define,
     run=_run,
     example="simclr linear_eval --run=runs/photos --dataset=folder:labelled",

@@ -9,38 +9,14 @@ import traceback
 from collections.abc import Sequence
 from types import ModuleType
 
-from simclr_tf import kept_memory
-from simclr_tf.cli.benchmark import BENCHMARK
+from simclr_tf import kept_memory, legacy_keras, native_noise
 from simclr_tf.cli.command import Command, UsageError
-from simclr_tf.cli.convert import CONVERT
-from simclr_tf.cli.data_service import DATA_SERVICE
+from simclr_tf.cli.commands import COMMANDS
 from simclr_tf.cli.defects import RAISED_ANEW, how_to_go_on
-from simclr_tf.cli.distill import DISTILL
-from simclr_tf.cli.embed import EMBED
-from simclr_tf.cli.export import EXPORT
-from simclr_tf.cli.finetune import FINETUNE
-from simclr_tf.cli.knn import KNN
-from simclr_tf.cli.linear_eval import LINEAR_EVAL
-from simclr_tf.cli.prepare import PREPARE
-from simclr_tf.cli.pretrain import PRETRAIN
-from simclr_tf.cli.preview import PREVIEW
-from simclr_tf.cli.report import REPORT
-from simclr_tf.cli.search import SEARCH
-from simclr_tf.cli.tpu_check import TPU_CHECK
 from simclr_tf.dotted_names import modules_noted
-from simclr_tf.errors import UserError
+from simclr_tf.errors import Stopped, UserError
 from simclr_tf.messages import say
-from simclr_tf.training import Stopped
 from simclr_tf.version import __version__
-
-COMMANDS: dict[str, Command] = {
-    command.name: command
-    for command in (
-        *(PRETRAIN, LINEAR_EVAL, KNN, FINETUNE, DISTILL, EMBED, SEARCH, CONVERT),
-        *(EXPORT, PREVIEW, REPORT),
-        *(PREPARE, BENCHMARK, TPU_CHECK, DATA_SERVICE),
-    )
-}
 
 DONE, DEFECT, MISTAKE, RESUMABLE = 0, 1, 2, 75
 
@@ -72,6 +48,7 @@ def run() -> None:
     # hides a module that TensorFlow imports.
     sys.path.append("")
     kept_memory.keep()
+    _before_tensorflow(sys.argv[1:])
     try:
         status = main(sys.argv[1:])
     except BrokenPipeError:
@@ -79,6 +56,17 @@ def run() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         status = DEFECT
     sys.exit(status)
+
+
+def _before_tensorflow(arguments: Sequence[str]) -> None:
+    """What has to be settled in a command's process before TensorFlow is imported."""
+    legacy_keras.ask_for_it()
+    # Records are read one by one; the default fetches 64 MiB for each of them.
+    os.environ.setdefault("GCS_READAHEAD_BUFFER_SIZE_BYTES", str(256 * 1024))
+    # TensorFlow's account of the machine would hide what the command says.
+    if arguments and arguments[0] in COMMANDS:
+        native_noise.start()
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 
 def _answer(name: str, arguments: Sequence[str], named: Sequence[ModuleType]) -> int:

@@ -6,7 +6,7 @@ from absl import flags
 
 from simclr_tf.augmentation.value_range import parse_value_range
 from simclr_tf.cli import encoder_flags, output
-from simclr_tf.cli.command import Command, UsageError
+from simclr_tf.cli.command import UsageError, Work
 from simclr_tf.data import NOTATION, ImageForm, load_splits, write_prepared
 from simclr_tf.data.prepared import MANIFEST
 from simclr_tf.export.replacement import replacing, require_replaceable
@@ -74,9 +74,7 @@ def _run(values: flags.FlagValues) -> None:
     say(f"Written to {values.output}: --dataset=tfrecord:{values.output} reads it.")
 
 
-PREPARE = Command(
-    name="prepare",
-    summary="any images as sharded TFRecord files, for slow formats and disks",
+WORK = Work(
     define=_define,
     run=_run,
     example="simclr prepare --dataset=folder:scans --output=scans_prepared",

@@ -9,7 +9,7 @@ import tensorflow as tf
 from absl import flags
 
 from simclr_tf.cli import recipe_flags, saving_flags, strategy_flags
-from simclr_tf.cli.command import Command
+from simclr_tf.cli.command import Work
 from simclr_tf.cli.report import FILE_NAME, write_at_end
 from simclr_tf.training import RunFolder, RunFolderError, pretrain
 
@@ -72,9 +72,7 @@ def _result(run: str) -> dict | None:
     return None
 
 
-PRETRAIN = Command(
-    name="pretrain",
-    summary="trains an encoder on unlabelled images",
+WORK = Work(
     define=_define,
     run=_run,
     example="simclr pretrain --dataset=folder:photos --image_size=96 --run=runs/photos",

@@ -9,7 +9,7 @@ from simclr_tf.augmentation import SimCLRAugmenter
 from simclr_tf.augmentation.layers_alone import LayerAlone, layers_alone
 from simclr_tf.augmentation.view_warnings import view_warnings
 from simclr_tf.cli import output, recipe_flags
-from simclr_tf.cli.command import Command
+from simclr_tf.cli.command import Work
 from simclr_tf.data import Source, load, preview, unaugmented
 from simclr_tf.image_size import height_and_width, image_size_text
 from simclr_tf.messages import say
@@ -95,9 +95,7 @@ def _alone(
     return layers_alone(augmenter, images[some], larger[some], seed=seed)
 
 
-PREVIEW = Command(
-    name="preview",
-    summary="a picture of what the augmentation makes of your images",
+WORK = Work(
     define=_define,
     run=_run,
     example="simclr preview --dataset=folder:photos --image_size=96",

@@ -9,7 +9,7 @@ from absl import flags
 
 from simclr_tf import whole_files
 from simclr_tf.cli import output
-from simclr_tf.cli.command import Command, UsageError
+from simclr_tf.cli.command import UsageError, Work
 from simclr_tf.messages import say
 from simclr_tf.report import make_report
 from simclr_tf.report.write import MOST_IMAGES
@@ -88,9 +88,7 @@ def encoded(page: str) -> bytes:
     return page.encode("utf-8", "backslashreplace")
 
 
-REPORT = Command(
-    name="report",
-    summary="a page about a run, or about several side by side",
+WORK = Work(
     define=_define,
     run=_run,
     example="simclr report runs/photos --output=report.html",

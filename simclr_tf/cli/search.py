@@ -16,7 +16,7 @@ from absl import flags
 from simclr_tf import whole_files
 from simclr_tf.cache_folder import cache_folder
 from simclr_tf.cli import embedded, encoder_flags, output
-from simclr_tf.cli.command import Command, UsageError
+from simclr_tf.cli.command import UsageError, Work
 from simclr_tf.cli.search_output import DuplicatesFound, NeighboursFound, Shown
 from simclr_tf.data import NOTATION, Source, load
 from simclr_tf.data.batches import spread
@@ -279,9 +279,7 @@ def _matrix(table: Table) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         yield block.index, unit_rows(block.features)
 
 
-SEARCH = Command(
-    name="search",
-    summary="images of a dataset that are like a query, or that occur more than once",
+WORK = Work(
     define=_define,
     run=_run,
     example="simclr search --run=runs/photos --query=photos/IMG_1.jpg --k=10",

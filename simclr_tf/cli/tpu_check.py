@@ -8,7 +8,7 @@ import json
 from absl import flags
 
 from simclr_tf.cli import output, recipe_flags
-from simclr_tf.cli.command import Command
+from simclr_tf.cli.command import Work
 from simclr_tf.image_size import image_size_text
 from simclr_tf.messages import say
 from simclr_tf.tpu_check import NOT_PROVEN, TpuCheck, tpu_check
@@ -90,9 +90,7 @@ def _run(values: flags.FlagValues) -> None:
         output.write(values.output, (json.dumps(written, indent=2) + "\n").encode())
 
 
-TPU_CHECK = Command(
-    name="tpu_check",
-    summary="compiles the training step for a TPU, without a TPU",
+WORK = Work(
     define=_define,
     run=_run,
     example="simclr tpu_check --flagfile=experiments/imagenet/resnet50_1x.txt "

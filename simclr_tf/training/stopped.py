@@ -9,10 +9,7 @@ from collections.abc import Iterator
 import tensorflow as tf
 
 from simclr_tf.distribution.crew import Crew
-
-
-class Stopped(Exception):
-    """A signal ended the run; the same command resumes it."""
+from simclr_tf.errors import Stopped
 
 
 class WorkerLost(Stopped):

@@ -314,6 +314,31 @@ def test_a_traceback_is_had_on_request(monkeypatch):
         main(["pretrian"])
 
 
+@pytest.mark.parametrize(
+    ("argument", "status"), [("--help", 0), ("--version", 0), ("pretrian", 2)]
+)
+def test_what_needs_no_tensorflow_is_answered_at_once(argument, status):
+    program = (
+        "import atexit, sys\n"
+        "heavy = {'tensorflow', 'numpy'}\n"
+        "atexit.register(lambda: print(heavy & set(sys.modules)))\n"
+        "from simclr_tf.cli.main import run\n"
+        "run()\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", program, argument],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    with process.stdout as stdout:
+        shown = stdout.read()
+    _, waited, usage = os.wait4(process.pid, 0)
+    assert os.WEXITSTATUS(waited) == status
+    assert shown.splitlines()[-1] == "set()"
+    assert usage.ru_utime + usage.ru_stime < 0.5
+
+
 @pytest.mark.slow
 def test_the_process_answers_without_noise(tmp_path):
     """`python -m simclr_tf` as a shell runs it: its own words and no one else's."""

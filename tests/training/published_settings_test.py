@@ -5,8 +5,7 @@ import pathlib
 import pytest
 
 from simclr_tf.cli import recipe_flags
-from simclr_tf.cli.distill import DISTILL
-from simclr_tf.cli.finetune import FINETUNE
+from simclr_tf.cli.commands import COMMANDS
 from simclr_tf.optimizer import scaled_learning_rate
 from simclr_tf.training import Distillation, FineTuning
 
@@ -36,7 +35,7 @@ def _rate(settings):
 def test_of_fine_tuning(name, rate, epochs, images):
     start = ["--init=runs/a", "--dataset=tfds:imagenet2012", "--encoder=resnet152x3-sk"]
     path = _FOLDER / f"finetune_{name}.txt"
-    values = FINETUNE.parse([f"--flagfile={path}", *start])
+    values = COMMANDS["finetune"].parse([f"--flagfile={path}", *start])
     settings = recipe_flags.settings(values, FineTuning).resolve(images, replicas=32)
     assert _rate(settings) == pytest.approx(rate)
     assert settings.epochs == epochs
@@ -49,7 +48,7 @@ def test_of_fine_tuning(name, rate, epochs, images):
 def test_of_distillation(name, temperature):
     teacher = ["--teacher=runs/a", "--encoder=resnet50"]
     path = _FOLDER / f"distill_v2_{name}.txt"
-    values = DISTILL.parse([f"--flagfile={path}", *teacher])
+    values = COMMANDS["distill"].parse([f"--flagfile={path}", *teacher])
     said = recipe_flags.settings(values, Distillation)
     assert said.temperature == temperature
     assert said.label_weight == 0.0

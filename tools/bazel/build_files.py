@@ -3,7 +3,8 @@
 python tools/bazel/build_files.py           names BUILD files that are out of date
 python tools/bazel/build_files.py --write   writes them
 
-Every module is a target whose deps are its imports, wherever in the file they stand.
+Every module is a target whose deps are its imports, wherever in the file they stand,
+and the modules that it names in full in a string, to import them later.
 A room's `__init__.py` is the target that bears the room's name.
 """
 
@@ -88,6 +89,18 @@ def imports(module: Module) -> set[tuple[str, str | None]]:
     return found
 
 
+def named(module: Module, known: dict[str, Module]) -> set[str]:
+    """The modules of the checkout whose full names are strings of a module."""
+    strings = {getattr(node, "value", None) for node in ast.walk(module.tree)}
+    return {
+        string
+        for string in strings
+        if isinstance(string, str)
+        and "." in string
+        and f"{string.replace('.', '/')}.py" in known
+    }
+
+
 def label_of(name: str, attribute: str | None, known: dict[str, Module]) -> str | None:
     """The target that `from name import attribute` needs; None in Python itself."""
     top = name.split(".")[0]
@@ -111,7 +124,11 @@ def bindings(room: Module) -> set[str]:
     """The names that an `__init__.py` defines or re-exports, its submodules apart."""
     package = room.package.replace("/", ".")
     bound = set()
-    for node in room.tree.body:
+    body = list(room.tree.body)
+    for node in body:
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            body += node.body
+    for node in body:
         if isinstance(node, ast.ImportFrom) and node.module != package:
             bound.update(alias.asname or alias.name for alias in node.names)
         elif isinstance(node, (ast.FunctionDef, ast.ClassDef)):
@@ -125,6 +142,7 @@ def dependencies(module: Module, known: dict[str, Module]) -> set[str]:
     """The labels of all that a module imports."""
     try:
         labels = {label_of(name, attr, known) for name, attr in imports(module)}
+        labels |= {label_of(name, None, known) for name in named(module, known)}
     except ValueError as error:
         raise ValueError(f"{module.path}: {error}") from None
     return {label for label in labels if label and label != module.label}
