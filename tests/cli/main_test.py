@@ -76,7 +76,7 @@ def test_help_shows_the_commands_own_flags_and_defaults(capsys, name):
     own = set(values) - {"help", "undefok"}
     assert flags_shown(shown) == own
     assert not own & {"v", "verbosity", "logtostderr", "pdb", "alsologtostderr"}
-    assert COMMANDS[name].example in shown
+    assert COMMANDS[name].work.example in shown
     assert shown.count(NOTATION) == ("dataset" in own)
     for flag in own - {"flagfile"}:
         default = values[flag].default
