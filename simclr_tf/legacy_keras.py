@@ -39,7 +39,8 @@ def require() -> None:
 
     try:
         version = getattr(tf.keras, "__version__", "2")  # Keras 2 has no such name.
-    except ImportError:
+        _ = tf.keras.Model  # At a second try nothing else would miss it.
+    except (ImportError, AttributeError):
         found = "missing"
     else:
         if version.startswith("2"):
