@@ -70,7 +70,7 @@ def load_tfds(
         import tensorflow_datasets as tfds
     except ImportError as error:
         raise DataError(
-            f"tfds:{name} needs TensorFlow Datasets: pip install tensorflow-datasets"
+            f"tfds:{name} needs TensorFlow Datasets: pip install 'simclr_tf[tfds]'"
         ) from error
     builder = _builder(tfds, name)
     features = dict(builder.info.features.items())

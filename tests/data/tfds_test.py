@@ -235,7 +235,7 @@ def test_errors_say_what_to_do(name, message):
 
 def test_without_tensorflow_datasets(monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorflow_datasets", None)
-    with pytest.raises(DataError, match="pip install tensorflow-datasets"):
+    with pytest.raises(DataError, match=r"pip install 'simclr_tf\[tfds\]'"):
         load_tfds("tiny_digits", "train", _SIZE, True)
 
 
