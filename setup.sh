@@ -42,7 +42,7 @@ case $version in
     3.9 | 3.10 | 3.11) requirements=requirements.txt tensorflow=2.15.1 ;;
     *) requirements=requirements-tf2.21.txt tensorflow=2.21.0 ;;
 esac
-wanted="$version $(pwd) $(cat "$requirements" pyproject.toml simclr_tf/version.py | cksum)"
+wanted="$version $(pwd) $(cat "$requirements" requirements-dev.txt pyproject.toml simclr_tf/version.py | cksum)"
 
 if [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$wanted" ]; then
     echo "Python $version, TensorFlow $tensorflow: $venv is up to date."
@@ -58,7 +58,8 @@ fi
 : >"$stamp"
 
 echo "Python $version ($python): installing TensorFlow $tensorflow and friends into $venv, some minutes the first time."
-"$venv/bin/python" -m pip install -qq --disable-pip-version-check -r "$requirements"
+"$venv/bin/python" -m pip install -qq --disable-pip-version-check \
+    -r "$requirements" -r requirements-dev.txt
 "$venv/bin/python" -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation -e .
 echo "$wanted" >"$stamp"
 echo "Done: $venv/bin/simclr and $venv/bin/python are ready."
