@@ -39,8 +39,7 @@ def require() -> None:
 
     try:
         version = getattr(tf.keras, "__version__", "2")  # Keras 2 has no such name.
-        _ = tf.keras.Model  # At a second try nothing else would miss it.
-    except (ImportError, AttributeError):
+    except (ImportError, RecursionError):  # The latter at TensorFlow's second try.
         found = "missing"
     else:
         if version.startswith("2"):

@@ -10,7 +10,7 @@ from simclr_tf import first_use
 _KERAS_3 = """
 from types import SimpleNamespace
 __version__ = "2.16.1"
-keras = SimpleNamespace(__version__="3.4.1", Model=None)
+keras = SimpleNamespace(__version__="3.4.1")
 """
 
 
