@@ -17,9 +17,10 @@ from simclr_tf import autograph, legacy_keras
 # Modules of the package that do without TensorFlow: what the command line needs to find
 # a command, and what runs here.
 _WITHOUT = {
-    *("__main__", "autograph", "cli", "dotted_names", "errors", "first_use"),
-    *("kept_memory", "legacy_keras", "messages", "native_noise", "suggestions"),
-    "version",
+    *("__main__", "autograph", "dotted_names", "errors", "first_use", "kept_memory"),
+    *("legacy_keras", "messages", "native_noise", "suggestions", "version"),
+    *("cli", "cli.command", "cli.commands", "cli.defects", "cli.flag_errors"),
+    "cli.main",
 }
 _PACKAGE = __name__.partition(".")[0]
 
@@ -39,8 +40,8 @@ class _Watch(importlib.abc.MetaPathFinder):
         path: Sequence[str] | None = None,
         target: ModuleType | None = None,
     ) -> None:
-        package, *inner = fullname.split(".")
-        if package != _PACKAGE or not inner or inner[0] in _WITHOUT:
+        package, _, module = fullname.partition(".")
+        if package != _PACKAGE or not module or module in _WITHOUT:
             return
         if self not in sys.meta_path:
             return
