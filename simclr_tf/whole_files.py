@@ -15,14 +15,18 @@ import tensorflow as tf
 
 # What is raised where a file, local or remote, cannot be used.
 FILE_ERRORS = (OSError, tf.errors.OpError)
+_FULL = ("No space left", "Disk quota exceeded")
 # Ending of the names of files that are still being written.
 _UNFINISHED = ".new"
 
 
 def aside_of(path: str) -> str:
     """A new name beside a file or folder, for what is not finished."""
-    folder, name = os.path.split(path.rstrip("/"))
-    return os.path.join(folder, f".{name}.{uuid.uuid4().hex[:12]}{_UNFINISHED}")
+    path = path.rstrip("/")
+    name = os.path.basename(path)
+    # The rest as it is: of "ram://name" no folder could be joined with a name again.
+    rest = path[: len(path) - len(name)]
+    return f"{rest}.{name}.{uuid.uuid4().hex[:12]}{_UNFINISHED}"
 
 
 @contextlib.contextmanager
@@ -64,4 +68,9 @@ def why(error: BaseException) -> str:
     """What an error of `FILE_ERRORS` says, without the path that TensorFlow repeats."""
     text = getattr(error, "strerror", None) or getattr(error, "message", None)
     lines = (text or str(error)).splitlines() or [type(error).__name__]
-    return lines[0].rpartition("; ")[2]
+    return lines[0].rpartition("; ")[2].partition(" [Op:")[0]
+
+
+def is_of_full_disk(error: BaseException) -> bool:
+    """Whether an error of `FILE_ERRORS` says that there is no room for a file."""
+    return any(words in str(error) for words in _FULL)

@@ -54,6 +54,5 @@ def write_confusion(result: EvaluationResult, names: Sequence[str], path: str) -
     output.write(f"{stem}.json", (json.dumps(values) + "\n").encode())
     title = f"{result.method}: {result.num_test:,} test images, top-1 {result.top1:.4f}"
     picture = draw_confusion(confusion, names, title)
-    with output.replacing(f"{stem}.png") as aside:
-        save_figure(picture, aside)
+    save_figure(picture, f"{stem}.png")
     return f"{stem}.png"

@@ -48,8 +48,8 @@ def define(values: flags.FlagValues) -> None:
         "train_labels",
         "all",
         "labels to fit on: all; a share, such as 0.01, equally many of each class; "
-        "25-per-class; or file:PATH, names of image files or their places in the "
-        "dataset, a line each",
+        "25-per-class; or file:PATH, names of image files, with their folders where "
+        "they repeat, or their places in the dataset, a line each",
         flag_values=values,
     )
     flags.DEFINE_integer(

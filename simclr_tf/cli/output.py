@@ -74,7 +74,12 @@ def write_errors(path: str) -> Iterator[None]:
     try:
         yield
     except whole_files.FILE_ERRORS as error:
+        room = (
+            "Make room there, or choose"
+            if whole_files.is_of_full_disk(error)
+            else "Choose"
+        )
         raise UsageError(
-            f"Cannot write {path}: {whole_files.why(error)}. Choose another place with "
+            f"Cannot write {path}: {whole_files.why(error)}. {room} another place with "
             "--output."
         ) from error

@@ -74,8 +74,7 @@ def _run(values: flags.FlagValues) -> None:
         _alone(source, augmenter, images[: values.images], recipe.seed),
         title,
     )
-    with output.replacing(values.output) as aside:
-        save_figure(picture, aside)
+    save_figure(picture, values.output)
     for line in [str(source), *on_colours(recipe), *view_warnings(images, views)]:
         say(line)
     if drawn:

@@ -124,8 +124,7 @@ def _run(values: flags.FlagValues) -> None:
         return
     else:
         picture = found.draw()
-        with output.replacing(values.output) as aside:
-            save_figure(picture, aside)
+        save_figure(picture, values.output)
     say(f"Written to {values.output}.")
 
 

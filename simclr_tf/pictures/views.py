@@ -6,9 +6,9 @@ import io
 from collections.abc import Sequence
 
 import numpy as np
-import tensorflow as tf
 from matplotlib.figure import Figure, FigureBase
 
+from simclr_tf import whole_files
 from simclr_tf.errors import UserError
 
 CELL_INCHES = 1.1
@@ -88,7 +88,7 @@ def as_rgb(picture: np.ndarray) -> np.ndarray:
 
 
 def save_figure(figure: Figure, path: str) -> None:
-    """Writes a figure as PNG, to any path that `tf.io.gfile` reaches.
+    """Replaces a file by a figure as PNG, at any path that `tf.io.gfile` reaches.
 
     Raises:
       UserError: the path cannot be written.
@@ -96,8 +96,9 @@ def save_figure(figure: Figure, path: str) -> None:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=_DOTS_PER_INCH)
     try:
-        with tf.io.gfile.GFile(path, "wb") as file:
-            file.write(buffer.getvalue())
-    except (OSError, tf.errors.OpError) as error:
-        reason = getattr(error, "message", None) or error
-        raise UserError(f"{path} cannot be written: {reason}") from error
+        whole_files.replace_file(path, buffer.getvalue())
+    except whole_files.FILE_ERRORS as error:
+        raise UserError(
+            f"{path} cannot be written: {whole_files.why(error)}. Choose another place "
+            "for it."
+        ) from error

@@ -32,8 +32,8 @@ class FineTuning(ClassifierTraining):
     train_labels: str = setting(
         "all",
         "labels to learn from: all; a share, such as 0.01, equally many of each class; "
-        "25-per-class; or file:PATH, names of image files or their places in the "
-        "dataset, a line each",
+        "25-per-class; or file:PATH, names of image files, with their folders where "
+        "they repeat, or their places in the dataset, a line each",
     )
     fine_tune_after_block: int = setting(
         -1,

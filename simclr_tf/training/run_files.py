@@ -40,9 +40,14 @@ def file_errors(doing: str, path: str) -> Iterator[None]:
     try:
         yield
     except _FILE_ERRORS as error:
+        to_do = (
+            "See that it is a place where you may read and write, or choose another "
+            "folder with --run."
+        )
+        if whole_files.is_of_full_disk(error):
+            to_do = "Make room there: the same command goes on from the last state."
         raise RunFolderError(
-            f"Cannot {doing} {path}: {whole_files.why(error)}. See that it is a place "
-            "where you may read and write, or choose another folder with --run."
+            f"Cannot {doing} {path}: {whole_files.why(error)}. {to_do}"
         ) from error
 
 

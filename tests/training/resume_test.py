@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import json
+import resource
 
 import numpy as np
 import pytest
@@ -196,6 +197,30 @@ def _crash_from(first):
         return save(self, step, seconds)
 
     return crash
+
+
+@pytest.mark.exhaustive
+def test_a_state_that_the_disk_does_not_take_costs_its_steps_alone(
+    recipe, whole, tmp_path, monkeypatch
+):
+    """In the middle of a file; the same command goes on once there is room."""
+    run, save = tmp_path / "run", Checkpoints.save
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    def save_without_room(self, step, seconds):
+        if step == 4:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (1024, limits[1]))
+        return save(self, step, seconds)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Checkpoints, "save", save_without_room)
+        try:
+            with pytest.raises(RunFolderError, match=r"Cannot write .*unfinished-4"):
+                _train(recipe, run, checkpoint_minutes=0)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert "Resuming after step 3." in _train(recipe, run)
+    _assert_same(run, whole)
 
 
 @pytest.mark.exhaustive

@@ -238,7 +238,8 @@ def test_files_are_replaced_whole_or_not_at_all(tmp_path, monkeypatch):
 
     with monkeypatch.context() as patch:
         patch.setattr(tf.io.gfile.GFile, "write", write_half)
-        with pytest.raises(RunFolderError, match=r"Cannot write .*No space left"):
+        told = r"Cannot write .*No space left\. Make room there: the same command"
+        with pytest.raises(RunFolderError, match=told):
             run.write_result({"steps": 4})
     assert run.read_result() == {"steps": 3}
 
