@@ -20,7 +20,7 @@ _WITHOUT = {
     *("__main__", "autograph", "dotted_names", "errors", "first_use", "kept_memory"),
     *("legacy_keras", "messages", "native_noise", "suggestions", "version"),
     *("cli", "cli.command", "cli.commands", "cli.defects", "cli.flag_errors"),
-    "cli.main",
+    *("cli.main", "cli.shortage"),
 }
 _PACKAGE = __name__.partition(".")[0]
 

@@ -13,6 +13,8 @@ from absl import flags
 from simclr_tf.cli.flag_errors import no_flag, what_is_wrong
 from simclr_tf.errors import UserError
 
+DEBUG = "--debug"
+
 
 class UsageError(UserError):
     """A mistake in the command line; the message says what to do."""
@@ -72,6 +74,7 @@ class Command:
         )
         flags.DEFINE_string("undefok", "", "flags to ignore", flag_values=values)
         flags.DEFINE_boolean("help", False, "show this", flag_values=values)
+        flags.DEFINE_boolean("debug", False, "see `main`", flag_values=values)
         values.set_gnu_getopt(bool(self.work.positional))
         try:
             rest = values([f"simclr {self.name}", *arguments])[1:]
@@ -97,6 +100,8 @@ class Command:
             lines += _flag_help(values[name])
         lines.append("  --flagfile=FILE")
         lines.append("        more flags from a file, one a line")
+        lines.append(f"  {DEBUG}")
+        lines.append("        show where a mistake was found, as of a defect")
         return "\n".join(lines)
 
 

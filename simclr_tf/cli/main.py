@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import sys
 import traceback
@@ -10,15 +9,40 @@ from collections.abc import Sequence
 from types import ModuleType
 
 from simclr_tf import kept_memory, legacy_keras, native_noise
-from simclr_tf.cli.command import Command, UsageError
+from simclr_tf.cli.command import DEBUG, Command, UsageError
 from simclr_tf.cli.commands import COMMANDS
 from simclr_tf.cli.defects import RAISED_ANEW, how_to_go_on
+from simclr_tf.cli.shortage import shortage
 from simclr_tf.dotted_names import modules_noted
 from simclr_tf.errors import Stopped, UserError
 from simclr_tf.messages import say
+from simclr_tf.suggestions import nearest
 from simclr_tf.version import __version__
 
 DONE, DEFECT, MISTAKE, RESUMABLE = 0, 1, 2, 75
+# What people look for, by other words.
+_OTHER_NAMES = {
+    "train": "pretrain",
+    "fit": "pretrain",
+    "evaluate": "linear_eval",
+    "probe": "linear_eval",
+    "test": "linear_eval",
+    "classify": "finetune",
+    "predict": "finetune",
+    "visualize": "preview",
+    "augment": "preview",
+    "features": "embed",
+    "encode": "embed",
+    "extract": "embed",
+    "duplicates": "search",
+    "neighbours": "search",
+    "neighbors": "search",
+    "import": "convert",
+    "serve": "export",
+    "save": "export",
+    "plot": "report",
+    "speed": "benchmark",
+}
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -81,29 +105,44 @@ def _answer(name: str, arguments: Sequence[str], named: Sequence[ModuleType]) ->
         say(str(stopped), sys.stderr)
         return RESUMABLE
     except UserError as error:
-        if os.environ.get("SIMCLR_TRACEBACK"):
-            raise
-        say(f"simclr: {_one_line(error)}", sys.stderr)
-        return MISTAKE
+        return _mistake(error, arguments)
     except KeyboardInterrupt:
-        say("simclr: interrupted.", sys.stderr)
+        say(f"{_traceback(arguments)}simclr: interrupted.", sys.stderr)
         return RESUMABLE
     except BrokenPipeError:
         raise  # Whoever read the output has seen enough; see `run`.
     except Exception as error:
+        short = shortage(error)
+        if short is not None:
+            return _mistake(short, arguments)
         say(traceback.format_exc() + how_to_go_on(error, named), sys.stderr)
         return DEFECT
     return DONE
 
 
+def _mistake(error: UserError, arguments: Sequence[str]) -> int:
+    """Says what was wrong."""
+    say(f"{_traceback(arguments)}simclr: {_one_line(error)}", sys.stderr)
+    return MISTAKE
+
+
+def _traceback(arguments: Sequence[str]) -> str:
+    """Where what is being answered for was raised; "" where nobody asks for it."""
+    asked = {DEBUG, f"{DEBUG}=true"} & set(arguments)
+    return traceback.format_exc() + "\n" if asked else ""
+
+
 def _find(name: str) -> Command:
-    if name not in COMMANDS:
-        close = difflib.get_close_matches(name, COMMANDS, n=1)
-        hint = f" Did you mean {close[0]}?" if close else ""
+    if name in COMMANDS:
+        return COMMANDS[name]
+    if name.startswith("-"):
         raise UsageError(
-            f"{name!r} is no command; there are {', '.join(COMMANDS)}.{hint}"
+            f"The command comes first, got {name!r}: simclr COMMAND --flag=value …. "
+            f"There are {', '.join(COMMANDS)}."
         )
-    return COMMANDS[name]
+    found = nearest(name, [*COMMANDS, *_OTHER_NAMES])
+    hint = f" Did you mean {_OTHER_NAMES.get(found[0], found[0])}?" if found else ""
+    raise UsageError(f"{name!r} is no command; there are {', '.join(COMMANDS)}.{hint}")
 
 
 def _overview() -> str:
@@ -112,11 +151,8 @@ def _overview() -> str:
     lines += ["usage: simclr COMMAND [--flag=value …]", ""]
     lines += [f"  {c.name:<{width}}  {c.summary}" for c in COMMANDS.values()]
     lines += ["", "simclr COMMAND --help shows a command's flags."]
-    lines += [
-        "",
-        "SIMCLR_TRACEBACK=1 in the environment shows where a mistake was found;",
-    ]
-    lines += ["TF_CPP_MIN_LOG_LEVEL=0 shows all that TensorFlow says."]
+    lines += [f"{DEBUG} on any command shows where a mistake was found;"]
+    lines += ["TF_CPP_MIN_LOG_LEVEL=0 in the environment, all that TensorFlow says."]
     return "\n".join(lines)
 
 

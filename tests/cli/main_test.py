@@ -85,7 +85,7 @@ def test_help_shows_the_commands_own_flags_and_defaults(capsys, name):
 
 
 def test_pretrain_has_a_flag_for_every_setting_and_for_where_to_run():
-    own = set(COMMANDS["pretrain"].parse([])) - {"help", "undefok", "flagfile"}
+    own = set(COMMANDS["pretrain"].parse([])) - {"help", "undefok", "flagfile", "debug"}
     places = {"run", "strategy", "tpu", "logical_devices", "connect_timeout"}
     saving = {
         "checkpoint_minutes",
@@ -308,10 +308,34 @@ def test_names_from_disk_are_escaped_in_what_is_said(capsys):
     assert said.startswith(r"simclr: a\x1b[31m is no SavedModel")
 
 
-def test_a_traceback_is_had_on_request(monkeypatch):
-    monkeypatch.setenv("SIMCLR_TRACEBACK", "1")
-    with pytest.raises(ValueError, match="is no command"):
-        main(["pretrian"])
+@pytest.mark.parametrize(
+    "command", [["pretrian"], ["knn"], ["knn", "--run=nowhere"], ["knn", "--kk=3"]]
+)
+def test_debug_shows_where_a_mistake_was_found(capsys, command):
+    assert main(command) == 2
+    line = capsys.readouterr().err
+    assert main([*command, "--debug"]) == 2
+    told = capsys.readouterr().err
+    assert told.startswith("Traceback (most recent call last):")
+    assert told.endswith(f"\n{line}")
+
+
+def test_the_command_comes_first(capsys):
+    assert "The command comes first" in mistake(capsys, "--dataset=shapes", "pretrain")
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("linear-eval", "linear_eval"),
+        ("eval", "linear_eval"),
+        ("train", "pretrain"),
+        ("visualise", "preview"),
+        ("Fine-Tune", "finetune"),
+    ],
+)
+def test_a_command_by_another_name_gets_a_suggestion(capsys, typed, meant):
+    assert mistake(capsys, typed).endswith(f"Did you mean {meant}?")
 
 
 @pytest.mark.parametrize(
