@@ -18,13 +18,20 @@ from simclr_tf.data import (
     data_errors,
     evaluation_batches,
     load_for_pretraining,
+    load_train_and_test,
     preview,
 )
 from simclr_tf.data.subset import shuffled_places
+from simclr_tf.data.train_labels import choose_train_labels
 from simclr_tf.evaluation import encode
 from simclr_tf.image_size import longer_side
+from simclr_tf.methods.supervised import SupervisedMethod
+from simclr_tf.model import Learner
 from simclr_tf.report.thumbnails import thumbnails
-from simclr_tf.training import ResolvedRecipe, RunFolder, build_augmenter
+from simclr_tf.training import ResolvedRecipe, RunFolder, build_augmenter, run_files
+from simclr_tf.training.classifier import classifier_folder, load_classifier
+from simclr_tf.training.fine_tuning import FINETUNING
+from simclr_tf.training.flagfile import PRETRAINING, command_of
 from simclr_tf.training.image_verdicts import recall_verdicts
 
 # Sides of pictures on the page, in pixels.
@@ -99,9 +106,7 @@ def take_sample(
       UserError: where the run has no settings or no state, or its images cannot be
         read.
     """
-    recipe = run.recipe()
-    data = _load(recipe)
-    model = run.load_model(say, precision="float32")
+    recipe, data, model = _opened(run, say)
     parts = _parts(data, recipe, images)
     stop = time.monotonic() + seconds
     encoded = []
@@ -141,6 +146,29 @@ def take_sample(
     )
 
 
+def _opened(
+    run: RunFolder, say: Callable[[str], None]
+) -> tuple[Any, PretrainingData, Learner]:
+    """The settings of a run of any command, its images and its model."""
+    text = run_files.read_text(run.flags)
+    if text is None or command_of(text) == PRETRAINING.command:
+        recipe = run.recipe()
+        return recipe, _load(recipe), run.load_model(say, precision="float32")
+    run = classifier_folder(run.path)
+    settings = run.settings()
+    train, test = load_train_and_test(
+        settings.dataset,
+        settings.test_dataset,
+        image_size=longer_side(settings.image_size),
+        form=settings.form,
+    )
+    if run.kind is FINETUNING:  # A distillation learns from all images.
+        chosen = choose_train_labels(train, settings.train_labels, settings.seed)
+        train = chosen.labelled
+    model, _ = load_classifier(run, SupervisedMethod(), say, precision="float32")
+    return settings, PretrainingData(train, None, test, ""), model
+
+
 def _load(recipe: ResolvedRecipe) -> PretrainingData:
     return load_for_pretraining(
         recipe.dataset,
@@ -153,20 +181,24 @@ def _load(recipe: ResolvedRecipe) -> PretrainingData:
     )
 
 
-def _sources(data: PretrainingData, recipe: ResolvedRecipe) -> list[Source]:
+def _sources(data: PretrainingData, recipe: Any) -> list[Source]:
     """What it learned from, and other images of the same classes."""
-    apart = recipe.eval_dataset is None and not recipe.pretrain_on_all
+    apart = True
+    if isinstance(recipe, ResolvedRecipe):
+        apart = recipe.eval_dataset is None and not recipe.pretrain_on_all
     if data.queries is None or not apart:
         return [data.train]
     return [data.train, data.queries]
 
 
 def _parts(
-    data: PretrainingData, recipe: ResolvedRecipe, images: int
+    data: PretrainingData, recipe: Any, images: int
 ) -> list[tuple[Subset, bool]]:
     """Parts of the sources in an order without meaning, and which are held out."""
     sources = _sources(data, recipe)
-    counts = [images] if len(sources) == 1 else [images - images // 3, images // 3]
+    most = images if len(sources) == 1 else images - images // 3
+    learned = min(most, len(data.train))
+    counts = [learned, images - learned]
     return [
         (Subset(source, shuffled_places(len(source))[:count], source.split), held_out)
         for source, count, held_out in zip(sources, counts, (False, True))
@@ -177,7 +209,7 @@ def _parts(
 def _encode(
     model: tf.keras.Model,
     part: Subset,
-    recipe: ResolvedRecipe,
+    recipe: Any,
     held_out: bool,
     until: float,
 ) -> _Encoded:
@@ -200,7 +232,7 @@ def _encode(
     return _Encoded(h[kept], known, pictures[kept], held, names)
 
 
-def _views(source: Source, recipe: ResolvedRecipe) -> np.ndarray:
+def _views(source: Source, recipe: Any) -> np.ndarray:
     """Images, and views as the run's first epochs had them."""
     images, views = preview(
         source, build_augmenter(recipe), _SHOWN, seed=recipe.seed, epochs=_EPOCHS

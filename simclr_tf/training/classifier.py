@@ -21,6 +21,9 @@ from simclr_tf.model import Learner
 from simclr_tf.training import run_files
 from simclr_tf.training.build import build_augmenter
 from simclr_tf.training.checkpoints import restore
+from simclr_tf.training.distillation import DISTILLATION
+from simclr_tf.training.fine_tuning import FINETUNING
+from simclr_tf.training.flagfile import command_of
 from simclr_tf.training.precision import policy
 from simclr_tf.training.recipe import ResolvedRecipe
 from simclr_tf.training.run_folder import RunFolder, RunFolderError
@@ -164,6 +167,16 @@ def require_layers_to_keep(recipe: ResolvedRecipe | None, layers: int) -> None:
             f"--init, whose method is {recipe.method} and which has "
             f"{recipe.head_layers}, got {layers}."
         )
+
+
+def classifier_folder(path: str) -> RunFolder:
+    """The folder of a run that trained a classifier, by finetune or distill.
+
+    That of anything else is as one of finetune, which says so when it is read.
+    """
+    text = run_files.read_text(RunFolder(path).flags)
+    distilled = text is not None and command_of(text) == DISTILLATION.command
+    return RunFolder(path, DISTILLATION if distilled else FINETUNING)
 
 
 def load_classifier(

@@ -19,10 +19,10 @@ from simclr_tf.methods.distillation import DistillationMethod
 from simclr_tf.methods.supervised import SupervisedMethod
 from simclr_tf.model import Learner
 from simclr_tf.model.distiller import Distiller
-from simclr_tf.training import run_files
 from simclr_tf.training.classifier import (
     Classes,
     build_classifier,
+    classifier_folder,
     load_classifier,
     load_start,
 )
@@ -36,8 +36,6 @@ from simclr_tf.training.distillation import (
     Distillation,
     ResolvedDistillation,
 )
-from simclr_tf.training.fine_tuning import FINETUNING
-from simclr_tf.training.flagfile import command_of
 from simclr_tf.training.run_folder import RunFolder
 from simclr_tf.training.starting_weights import encoder_of
 
@@ -86,7 +84,7 @@ def distill(
         settings = settings.completed_by(run.settings())
     if settings.teacher is None:
         raise UserError("Name the teacher, a run of simclr finetune, with --teacher.")
-    teacher = _classifier_run(settings.teacher)
+    teacher = classifier_folder(settings.teacher)
     taught, classes = teacher.settings(), Classes.read(teacher)
     settings = _with_teacher(settings, taught)
     images = _load(settings, taught, classes)
@@ -117,14 +115,6 @@ def distill(
         },
     )
     return train_classifier(task, run, on)
-
-
-def _classifier_run(path: str) -> RunFolder:
-    """The folder of a run that trained a classifier, by finetune or distill."""
-    text = run_files.read_text(RunFolder(path).flags)
-    command = None if text is None else command_of(text)
-    kind = DISTILLATION if command == DISTILLATION.command else FINETUNING
-    return RunFolder(path, kind)
 
 
 def _with_teacher(settings: Distillation, taught: Any) -> Distillation:

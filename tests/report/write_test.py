@@ -13,6 +13,7 @@ from simclr_tf.cli.main import main
 from simclr_tf.errors import UserError
 from simclr_tf.report import make_report
 from simclr_tf.report.write import MOST_BYTES
+from simclr_tf.training import Distillation, FineTuning, distill, finetune
 from tests import sample_images
 from tests.report.made_runs import make_run, write_figures
 
@@ -64,6 +65,23 @@ def test_it_holds_each_of_its_parts(page):
     assert len(found["maps"]["0"]["names"]) == 60
     assert "PCA" in found["maps"]["0"]["projections"]
     assert set(found["maps"]["0"]["groups"]) == {"class", "group", "part"}
+
+
+@pytest.mark.exhaustive
+def test_a_fine_tuning_has_the_pictures_of_a_pretraining(run, tmp_path):
+    """And a distillation of it; their confusion matrix is in their result."""
+    labelled, student = str(tmp_path / "labelled"), str(tmp_path / "student")
+    few = {"epochs": 1, "batch_size": 8}
+    tuned = FineTuning(init=run, train_labels="4-per-class", **few)
+    finetune(tuned, labelled, say=lambda line: None)
+    distill(Distillation(teacher=labelled, **few), student, say=lambda line: None)
+    for path, images in ((labelled, 24), (student, 52)):
+        page = make_report([path], images=60)
+        for part in ("views", "neighbours", "map", "geometry", "classes"):
+            assert f'id="{part}"' in page, part
+        assert "No pictures" not in page
+        # Those learned from and the test images; none whose label was not used.
+        assert len(data_of(page)["maps"]["0"]["names"]) == images
 
 
 def test_it_is_one_file_that_loads_nothing(page):
