@@ -19,16 +19,20 @@ def begun(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
 
+def _cases():
+    """Each page as the common tier runs it, and whole where that leaves out blocks."""
+    for page in _WITH_CODE:
+        yield pytest.param(page, False, id=name(page))
+        if any(block.exhaustive for block in python_blocks(page.read_text())):
+            marks = pytest.mark.exhaustive
+            yield pytest.param(page, True, id=f"{name(page)}, whole", marks=marks)
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "whole", [False, pytest.param(True, marks=pytest.mark.exhaustive)]
-)
-@pytest.mark.parametrize("page", _WITH_CODE, ids=name)
+@pytest.mark.parametrize(("page", "whole"), _cases())
 def test_the_code_of_a_page_runs(page, whole, begun):
     """Block after block, as one program; the large ones in the exhaustive tier."""
     blocks = list(python_blocks(page.read_text()))
-    if whole and not any(block.exhaustive for block in blocks):
-        pytest.skip("The common tier runs all of this page.")
     scope = {"__name__": "__main__"}
     for block in blocks:
         if block.exhaustive and not whole:

@@ -20,7 +20,7 @@ _RECIPE = Recipe(
 )
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_h_and_each_layer_are_measured(tmp_path, capsys):
     """Of first weights: a folder with settings is enough."""
     folder = RunFolder(str(tmp_path / "run"))

@@ -62,17 +62,16 @@ def named(tmp_path_factory):
     return folder / "run"
 
 
-@pytest.mark.parametrize("source", [_dataset, Own], ids=["dataset", "source"])
-def test_the_run_is_that_of_the_same_images_by_name(source, named, tmp_path):
-    result, said = _train(tmp_path / "run", source())
+def test_the_run_is_that_of_the_same_images_by_name(named, tmp_path):
+    result, said = _train(tmp_path / "run", Own())
     assert result["steps"] == 10
     assert_same_state(tmp_path / "run", named)
-    spec = "tf.data.Dataset" if source is _dataset else "my images"
-    assert f"Data: {spec} (train): 40 images, 16x16" in said
-    assert RunFolder(str(tmp_path / "run")).recipe().dataset == f"given:{spec}"
+    assert "Data: my images (train): 40 images, 16x16" in said
+    assert RunFolder(str(tmp_path / "run")).recipe().dataset == "given:my images"
 
 
-def test_a_stopped_run_goes_on_and_other_images_are_refused(named, tmp_path):
+def test_so_it_is_with_a_dataset_stopped_on_the_way(named, tmp_path):
+    """And other images, or none, do not resume it."""
     run = tmp_path / "run"
     with after(7, send_sigterm), pytest.raises(Stopped):
         _train(run, _dataset())
