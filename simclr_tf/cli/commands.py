@@ -33,6 +33,11 @@ COMMANDS: dict[str, Command] = {
             "simclr_tf.cli.distill",
         ),
         Command(
+            "classify",
+            "what a trained classifier takes images for, and how often it is right",
+            "simclr_tf.cli.classify",
+        ),
+        Command(
             "embed",
             "features of a dataset into .npz, .parquet, .csv or .tfrecord",
             "simclr_tf.cli.embed",

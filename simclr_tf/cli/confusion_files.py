@@ -6,6 +6,8 @@ import json
 import os
 from collections.abc import Sequence
 
+import numpy as np
+
 from simclr_tf.cli import output
 from simclr_tf.evaluation import EvaluationResult
 from simclr_tf.evaluation.confusion import class_accuracies
@@ -26,12 +28,15 @@ def names_of_classes(
     return [class_names[k] if class_names else str(k) for k in labels]
 
 
-def write_confusion(result: EvaluationResult, names: Sequence[str], path: str) -> str:
+def write_confusion(
+    confusion: np.ndarray, names: Sequence[str], method: str, path: str
+) -> str:
     """Writes `NAME_confusion.json` and `NAME_confusion.png` beside a result's file.
 
     Args:
-      result: with its confusion matrix.
-      names: of its classes.
+      confusion: counts `[C, C]`, see `confusion_of`.
+      names: of the C classes.
+      method: what told them apart.
       path: of the result's own file, whose name without its ending is NAME.
 
     Returns:
@@ -40,8 +45,6 @@ def write_confusion(result: EvaluationResult, names: Sequence[str], path: str) -
     Raises:
       UserError: a file cannot be written.
     """
-    confusion = result.confusion
-    assert confusion is not None
     stem = f"{os.path.splitext(path)[0]}_confusion"
     accuracies = class_accuracies(confusion)
     values = {
@@ -52,7 +55,9 @@ def write_confusion(result: EvaluationResult, names: Sequence[str], path: str) -
         "columns": "what their test images were taken for",
     }
     output.write(f"{stem}.json", (json.dumps(values) + "\n").encode())
-    title = f"{result.method}: {result.num_test:,} test images, top-1 {result.top1:.4f}"
+    images = confusion.sum()
+    top1 = np.trace(confusion) / images
+    title = f"{method}: {images:,} test images, top-1 {top1:.4f}"
     picture = draw_confusion(confusion, names, title)
     save_figure(picture, f"{stem}.png")
     return f"{stem}.png"

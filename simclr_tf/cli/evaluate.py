@@ -116,7 +116,9 @@ def run(
             "pretrained_on_test_images": learned_from,
         }
         output.write(path, (json.dumps(figures, indent=2) + "\n").encode())
-        picture = confusion_files.write_confusion(result, names, path)
+        picture = confusion_files.write_confusion(
+            result.confusion, names, result.method, path
+        )
         say(f"Written to {path}, and which classes are mistaken to {picture}.")
         _keep_classifier(values, loaded, result, names, path)
 

@@ -134,5 +134,7 @@ def _write(found: dict, values: flags.FlagValues, path: str) -> None:
     }
     output.write(path, (json.dumps(figures, indent=2) + "\n").encode())
     if result.confusion is not None:
-        confusion_files.write_confusion(result, found["classes"], path)
+        confusion_files.write_confusion(
+            result.confusion, found["classes"], result.method, path
+        )
     say(f"{result}\nWritten to {path}.")

@@ -47,6 +47,26 @@ def freeze_up_to(encoder: tf.keras.Model, block: int) -> None:
             layer.trainable = False
 
 
+def ordered_variables(encoder: tf.keras.Model) -> list[tf.Variable]:
+    """An encoder's variables, in the order they have where nothing is frozen.
+
+    Keras has those of a layer that learns before those of one that does not, so that
+    two encoders of one architecture differ in `variables` by what is frozen.
+    """
+    layers = [
+        each
+        for each in (encoder, *encoder.submodules)
+        if isinstance(each, tf.keras.layers.Layer)
+    ]
+    flags = [layer.trainable for layer in layers]
+    encoder.trainable = True
+    variables = list(encoder.variables)
+    # A layer sets those within it, which come after it.
+    for layer, flag in zip(layers, flags):
+        layer.trainable = flag
+    return variables
+
+
 def _parts(encoder: tf.keras.Model) -> list[list[tf.keras.layers.Layer]] | None:
     """The stem's layers and those of four parts after it; None where not known."""
     groups, blocks = getattr(encoder, "groups", None), getattr(encoder, "blocks", None)

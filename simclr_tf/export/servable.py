@@ -11,6 +11,7 @@ import tensorflow as tf
 from simclr_tf.augmentation import evaluation_view, to_unit_range
 from simclr_tf.data.formats import ValueRange
 from simclr_tf.data.image_files import decode_in_graph
+from simclr_tf.encoder.freezing import ordered_variables
 from simclr_tf.export.acceptance import (
     in_pixel_range,
     in_unit_range,
@@ -171,15 +172,14 @@ def _variables(model: Learner, graphs: _Graphs) -> dict[str, list[tf.Variable]]:
     the graphs capture what is wrapped: both have the same handle.
     """
     captured = {id(v.handle): v for v in graphs.captured()}
+    encoder = ordered_variables(model.encoder)
     own = {
         id(v.handle): captured.get(id(v.handle), v)
-        for v in [*model.encoder.variables, *model.projection_head.variables]
+        for v in [*encoder, *model.projection_head.variables]
     }
     return {
         # A layer frozen while training elsewhere can be fine-tuned here.
-        "trainable_variables": [
-            own[id(v.handle)] for v in model.encoder.variables if v.trainable
-        ],
+        "trainable_variables": [own[id(v.handle)] for v in encoder if v.trainable],
         "variables": list({**own, **captured}.values()),
     }
 

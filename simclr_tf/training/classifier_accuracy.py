@@ -44,6 +44,13 @@ class Accuracies(NamedTuple):
     confusion: list[list[int]] | None
     largest_class: float
 
+    def __str__(self) -> str:
+        top5 = "" if self.top5 is None else f", top-5 {self.top5:.4f}"
+        return (
+            f"top-1 {self.top1:.4f} (standard error {self.standard_error:.4f}){top5}, "
+            f"mean of the classes {self.mean_per_class:.4f}"
+        )
+
 
 class ClassifierAccuracy:
     """Measures a classifier on test images; all workers call it together.

@@ -232,6 +232,12 @@ def _result(task: ClassifierTask, loop: RunLoop, accuracy: ClassifierAccuracy) -
     if accuracy.found is None:  # All steps were taken before.
         before = result_before(run, total, say)
         if before is not None:
+            measured = before.get("test_data", str(task.test))
+            if measured != str(task.test):
+                say(
+                    f"Its figures are those of {measured}. simclr classify measures "
+                    "a finished run on other images."
+                )
             return before if loop.crew.is_chief else {}
         with data_errors(task.test):
             accuracy.measure()
@@ -266,6 +272,7 @@ def _figures(task: ClassifierTask, loop: RunLoop, found: Accuracies) -> dict:
     return {
         **found._asdict(),
         **task.figures,
+        "test_data": str(task.test),
         "classes": task.classes.names,
         "chance": 1.0 / len(task.classes.names),
         "steps": loop.begun.calendar.total,
@@ -282,12 +289,10 @@ def _told(found: Accuracies, classes: int, labels: int) -> str:
     """The accuracies beside those of what has learned nothing."""
     floor = max(1.0 / classes, found.largest_class)
     error = standard_error(floor, found.images)
-    top5 = "" if found.top5 is None else f", top-5 {found.top5:.4f}"
     told = (
-        f"Test accuracy of {found.images:,} images, from {labels:,} labels: top-1 "
-        f"{found.top1:.4f} (standard error {found.standard_error:.4f}){top5}, mean of "
-        f"the classes {found.mean_per_class:.4f}. Chance: {1.0 / classes:.4f}; to name "
-        f"the largest class each time: {found.largest_class:.4f}."
+        f"Test accuracy of {found.images:,} images, from {labels:,} labels: {found}. "
+        f"Chance: {1.0 / classes:.4f}; to name the largest class each time: "
+        f"{found.largest_class:.4f}."
     )
     if found.top1 < floor + _ERRORS * error:
         told += " Verdict: it is not shown that it learned."

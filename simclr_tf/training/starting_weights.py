@@ -13,6 +13,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from simclr_tf.checkpoints import PublishedWeights, is_published
+from simclr_tf.encoder.freezing import ordered_variables
 from simclr_tf.encoder.keras_applications import (
     applications,
     made_application,
@@ -56,7 +57,7 @@ def load_encoder(path: str, model: Learner, say: Callable[[str], None]) -> None:
         say(f"The encoder starts from {path}: {loaded}.")
         return
     found = read(path, model, say)
-    ours = model.encoder.variables
+    ours = ordered_variables(model.encoder)
     theirs = found.variables[: len(ours)]
     problems = [
         f"{our.name} is {our.shape} here and {their.shape} there"
@@ -146,7 +147,7 @@ def _find(path: str) -> _Reader | None:
 def _of_run(path: str, model: Learner, say: Callable[[str], None]) -> _Weights:
     del model
     run = RunFolder(path)
-    variables = run.load_model(say).encoder.variables
+    variables = ordered_variables(run.load_model(say).encoder)
     source = run.converted_from()
     if source is not None:
         return _Weights(variables, f"{path}, converted from {source}")
@@ -176,4 +177,4 @@ def _of_imagenet(path: str, model: Learner, say: Callable[[str], None]) -> _Weig
         )
     height, width, channels = model.encoder.input_shape[1:]
     made = make_application(name, (height, width), channels, weights=path)
-    return _Weights(made.variables, f"Keras' imagenet weights of {name}")
+    return _Weights(ordered_variables(made), f"Keras' imagenet weights of {name}")

@@ -9,6 +9,7 @@ import pytest
 import tensorflow as tf
 
 from simclr_tf import export_encoder
+from simclr_tf.encoder.freezing import freeze_up_to
 from simclr_tf.errors import UserError
 from simclr_tf.training import Recipe, RunFolder, build_model, pretrain
 from simclr_tf.training.starting_weights import (
@@ -73,6 +74,31 @@ def test_the_encoder_has_the_weights_and_the_rest_is_new(place, told, trained, r
         np.testing.assert_array_equal(ours, before)
     assert lines[-1].startswith("The encoder starts from ")
     assert lines[-1].endswith(told)
+
+
+def _layers_that_learn(encoder):
+    layers = [m for m in encoder.submodules if isinstance(m, tf.keras.layers.Layer)]
+    return [layer.trainable for layer in layers]
+
+
+@pytest.mark.parametrize("name", ["resnet18x0.0625", "vit_tiny8"])
+def test_what_is_frozen_starts_from_the_same_weights(name, tmp_path):
+    """Keras orders the variables of a model by which of them learn."""
+    trained = build_model(_of(name, 32))
+    draw = np.random.default_rng(0)
+    trained.set_weights([draw.random(w.shape) for w in trained.get_weights()])
+    images = draw.random((2, 32, 32, 3), np.float32)
+    features = trained(images)
+    freeze_up_to(trained.encoder, 2)
+    export_encoder(trained, str(tmp_path / "export"), image_size=32)
+    model = build_model(dataclasses.replace(_of(name, 32), seed=3))
+    for block in range(-1, 5):
+        model.set_weights([np.zeros(w.shape) for w in model.get_weights()])
+        freeze_up_to(model.encoder, block)
+        before = _layers_that_learn(model.encoder)
+        load_encoder(str(tmp_path / "export"), model, lambda line: None)
+        np.testing.assert_array_equal(model(images), features, err_msg=str(block))
+        assert _layers_that_learn(model.encoder) == before
 
 
 def narrow_encoder(image_size):
