@@ -63,7 +63,7 @@ def test_version(capsys):
 def test_the_commands_are_those_asked_for():
     assert set(COMMANDS) == {
         *("pretrain", "linear_eval", "knn", "embed", "export", "preview"),
-        *("tpu_check", "data_service", "benchmark", "prepare", "finetune"),
+        *("tpu_check", "data_service", "benchmark", "prepare", "finetune", "classify"),
         *("search", "convert", "report", "distill"),
     }
 
