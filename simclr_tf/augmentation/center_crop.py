@@ -43,18 +43,36 @@ def evaluation_view(
       float `[B, h, w, C]` in [0, 1], in Keras' `floatx`.
     """
     height, width = height_and_width(image_size)
-    if crop_proportion is None:
-        small = min(height, width) <= _SMALL_SIDE
-        crop_proportion = 1.0 if small else _CROP_PROPORTION
     images = to_unit_range(images, tf.keras.backend.floatx())
     canvas = image_sizes(images)
     sizes = canvas if sizes is None else tf.cast(sizes, tf.int32)
+    boxes = centre_boxes(sizes, image_size, crop_proportion)
+    boxes = scale_boxes(boxes, sizes, canvas)
+    view = crop_and_resize(images, boxes, height, width, antialias=antialias)
+    return tf.clip_by_value(view, 0.0, 1.0)
+
+
+def centre_boxes(
+    sizes: tf.Tensor, image_size: ImageSize, crop_proportion: float | None = None
+) -> tf.Tensor:
+    """The part of each image that `evaluation_view` shows.
+
+    Args:
+      sizes: int32 `[B, 2]`, heights and widths of the images.
+      image_size: see `evaluation_view`.
+      crop_proportion: see `evaluation_view`.
+
+    Returns:
+      int32 `[B, 4]`, rows `(y, x, h, w)` in pixels.
+    """
+    height, width = height_and_width(image_size)
+    if crop_proportion is None:
+        small = min(height, width) <= _SMALL_SIDE
+        crop_proportion = 1.0 if small else _CROP_PROPORTION
     sides = _largest(sizes, height, width) * crop_proportion
     sides = tf.maximum(tf.cast(tf.round(sides), tf.int32), 1)
     begin = (sizes - sides + 1) // 2
-    boxes = scale_boxes(tf.concat([begin, sides], axis=1), sizes, canvas)
-    view = crop_and_resize(images, boxes, height, width, antialias=antialias)
-    return tf.clip_by_value(view, 0.0, 1.0)
+    return tf.concat([begin, sides], axis=1)
 
 
 def _largest(sizes: tf.Tensor, height: int, width: int) -> tf.Tensor:

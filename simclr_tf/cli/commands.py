@@ -54,7 +54,7 @@ COMMANDS: dict[str, Command] = {
         ),
         Command(
             "export",
-            "the encoder as a SavedModel that loads with TensorFlow alone",
+            "encoder or classifier as a SavedModel, .keras, .tflite or .onnx",
             "simclr_tf.cli.export",
         ),
         Command(

@@ -171,13 +171,13 @@ def load(values: flags.FlagValues) -> Loaded:
         precision=values.precision,
     )
     model = build_model(said.resolve())
-    return Loaded(model, size, None, None, form=_form(values, ImageForm(3)))
+    return Loaded(model, size, None, None, form=form_of(values, ImageForm(3)))
 
 
 def _of_run(values: flags.FlagValues, model: Learner, recipe: ResolvedRecipe) -> Loaded:
     """A run's encoder; the images of one that was converted are not known."""
     size = values.image_size or recipe.image_size
-    form = _form(values, recipe.form)
+    form = form_of(values, recipe.form)
     if RunFolder(values.run).converted_from() is not None:
         return Loaded(model, size, None, None, form=form)
     return Loaded(
@@ -198,7 +198,7 @@ def _from_published(values: flags.FlagValues) -> Loaded:
     if not values.random:
         loaded = weights.load_into(model)
         say(f"{values.published}: {recipe.encoder}, {loaded}.")
-    form = _form(values, ImageForm(3))
+    form = form_of(values, ImageForm(3))
     return Loaded(model, recipe.image_size, None, None, form=form)
 
 
@@ -232,11 +232,11 @@ def _from_saved_model(values: flags.FlagValues) -> Loaded:
             "makes one that can."
         )
     size = values.image_size or image_size_of(path) or 224
-    form = _form(values, ImageForm(channels_of(path), value_range_of(path)))
+    form = form_of(values, ImageForm(channels_of(path), value_range_of(path)))
     return Loaded(encoder, size, None, None, form=form)
 
 
-def _form(values: flags.FlagValues, form: ImageForm) -> ImageForm:
+def form_of(values: flags.FlagValues, form: ImageForm) -> ImageForm:
     """The form of an encoder's images, with the range that is said."""
     said = values.value_range
     return form if said is None else form._replace(value_range=said)

@@ -226,6 +226,10 @@ class _Rescaled(tf.keras.layers.Layer):
         return {**super().get_config(), "application": self.application}
 
 
+# Saved files know the layer by its class's name.
+Rescaled = _Rescaled
+
+
 def _make(
     name: str,
     image_size: ImageSize,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -21,6 +21,7 @@ from simclr_tf.model import Learner
 from simclr_tf.version import __version__
 
 _METADATA = "simclr.json"
+Check = Callable[[str], None]
 
 
 def export_encoder(
@@ -30,6 +31,7 @@ def export_encoder(
     image_size: ImageSize | None = None,
     precision: str = "float32",
     value_range: tuple[float, float] | None = None,
+    check: Check | None = None,
 ) -> None:
     """Writes the encoder as a SavedModel for processes that have TensorFlow alone.
 
@@ -87,13 +89,15 @@ def export_encoder(
       value_range: the values of black and white in the PNG files of 16 bits that `jpeg`
         is given, such as (0, 4095); a file that has others cannot be read. None cuts
         their 16 bits to 8.
+      check: called with the new folder before it takes the place of `path`; where it
+        raises, `path` stays as it was.
 
     Raises:
       UserError: `path` holds something else or cannot be written, `image_size` is
         below 1 or one that the encoder does not take, `model` is not built or cannot
         compute in `precision`.
     """
-    _export(model, path, image_size, precision, value_range)
+    _export(model, path, image_size, precision, value_range, check=check)
 
 
 def export_classifier(
@@ -104,6 +108,7 @@ def export_classifier(
     image_size: ImageSize | None = None,
     precision: str = "float32",
     value_range: tuple[float, float] | None = None,
+    check: Check | None = None,
 ) -> None:
     """Writes a classifier as a SavedModel for processes that have TensorFlow alone.
 
@@ -122,11 +127,12 @@ def export_classifier(
         height and width; None leaves images as they are.
       precision: see `export_encoder`.
       value_range: see `export_encoder`.
+      check: see `export_encoder`.
 
     Raises:
       UserError: see `export_encoder`.
     """
-    _export(model, path, image_size, precision, value_range, classes)
+    _export(model, path, image_size, precision, value_range, classes, check)
 
 
 def _export(
@@ -136,6 +142,7 @@ def _export(
     precision: str,
     value_range: tuple[float, float] | None,
     classes: Sequence[str] | None = None,
+    check: Check | None = None,
 ) -> None:
     if image_size is not None:
         image_size = parse_image_size(image_size)
@@ -152,7 +159,7 @@ def _export(
     # Saving traces the callable again, so it belongs inside. The signatures have checks
     # of their own, image by image.
     with computing_in(model, precision), known_in_range():
-        channels = _channels_of(model)
+        channels = channels_seen(model)
         root, signatures = _servable(model, image_size, channels, value_range, classes)
         outputs = signatures["serving_default"].structured_outputs
         served = outputs["features" if classes is None else "probabilities"]
@@ -176,9 +183,11 @@ def _export(
             with tf.io.gfile.GFile(os.path.join(folder, _METADATA), "w") as file:
                 file.write(json.dumps(metadata, indent=2) + "\n")
             tf.saved_model.save(root, folder, signatures=signatures)
+            if check is not None:
+                check(folder)
 
 
-def _channels_of(model: Learner) -> int:
+def channels_seen(model: Learner) -> int:
     """The channels of the images that a model was built for."""
     shape = tf.TensorShape(model._build_input_shape)
     return 3 if shape.rank is None or shape[-1] is None else shape[-1]

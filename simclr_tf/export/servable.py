@@ -53,7 +53,7 @@ def servable(
       classes: names, where the model's head is a classifier of these classes and it is
         probabilities that are served, and not representations.
     """
-    graphs = _Graphs(model, image_size, channels, value_range, classes)
+    graphs = Graphs(model, image_size, channels, value_range, classes)
     root = tf.train.Checkpoint(**_variables(model, graphs))
     root.__call__ = _callable(graphs)
     return root, _signatures(graphs)
@@ -80,7 +80,7 @@ def _classify(model: Learner, views: tf.Tensor, training: bool) -> tf.Tensor:
     return tf.nn.softmax(logits)
 
 
-class _Graphs:
+class Graphs:
     """A model's graphs, each traced once; signatures and the callable share them."""
 
     def __init__(
@@ -164,7 +164,7 @@ class _Graphs:
         return [v for g in graphs for v in g.get_concrete_function().variables]
 
 
-def _variables(model: Learner, graphs: _Graphs) -> dict[str, list[tf.Variable]]:
+def _variables(model: Learner, graphs: Graphs) -> dict[str, list[tf.Variable]]:
     """The lists of variables of the saved object, each variable held once.
 
     The graphs also capture what Keras does not count among a model's variables, such
@@ -184,7 +184,7 @@ def _variables(model: Learner, graphs: _Graphs) -> dict[str, list[tf.Variable]]:
     }
 
 
-def _callable(graphs: _Graphs) -> Callable[..., tf.Tensor]:
+def _callable(graphs: Graphs) -> Callable[..., tf.Tensor]:
     """What the loaded object does when it is called."""
 
     @tf.function(autograph=False)
@@ -199,7 +199,7 @@ def _callable(graphs: _Graphs) -> Callable[..., tf.Tensor]:
     return call
 
 
-def _signatures(graphs: _Graphs) -> dict[str, tf.types.experimental.ConcreteFunction]:
+def _signatures(graphs: Graphs) -> dict[str, tf.types.experimental.ConcreteFunction]:
     @tf.function(autograph=False)
     def serve(images: tf.Tensor) -> _Outputs:
         accepted = in_unit_range(images)
@@ -235,7 +235,7 @@ def _signatures(graphs: _Graphs) -> dict[str, tf.types.experimental.ConcreteFunc
     return signatures
 
 
-def _answer_files(graphs: _Graphs, contents: tf.Tensor) -> _Outputs:
+def _answer_files(graphs: Graphs, contents: tf.Tensor) -> _Outputs:
     """Answers for image files; NaN for those that cannot be read."""
 
     def image(file: tf.Tensor) -> tf.Tensor:

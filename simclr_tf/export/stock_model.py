@@ -1,0 +1,35 @@
+"""A model of stock Keras layers that answers images as an export does."""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+from simclr_tf.export.served import Served
+from simclr_tf.export.stock_layers import rebuild
+from simclr_tf.export.stock_view import stock_view
+
+
+def stock_model(served: Served) -> tf.keras.Model:
+    """A Functional model of layers that Keras itself has, with the same weights.
+
+    Returns:
+      A model from images, float32 in [0, 1] `[B, H, W, C]`, to features `[B, D]`, or
+      to probabilities `[B, K]` of a classifier. Its layer "encoder" is a model of its
+      own, from views to features.
+
+    Raises:
+      NotStock: where a layer of the encoder has no stock counterpart.
+    """
+    sides, size = served.input_sides, served.view_sides
+    images = tf.keras.Input((*sides, served.channels), name="images")
+    views = stock_view(images, served.image_size, served.input_size)
+    seen = tf.keras.Input((*size, served.channels), name="views")
+    features = rebuild(served.model.encoder, seen)
+    if len(features.shape) == 4:
+        features = tf.keras.layers.GlobalAveragePooling2D()(features)
+    encoder = tf.keras.Model(seen, features, name="encoder")
+    outputs = encoder(views)
+    if served.classes is not None:
+        outputs = rebuild(served.model.projection_head, outputs)
+    name = "encoder_of_images" if served.classes is None else "classifier"
+    return tf.keras.Model(images, outputs, name=name)

@@ -1,0 +1,125 @@
+"""`simclr export` in each format, of an encoder and of a classifier."""
+
+import json
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from simclr_tf.cli.main import main
+from simclr_tf.methods.supervised import SupervisedMethod
+from simclr_tf.training import Recipe, RunFolder, build_model, run_files
+from simclr_tf.training.checkpoints import prefix_of
+from simclr_tf.training.classifier import Classes, build_classifier
+from simclr_tf.training.fine_tuning import FINETUNING, FineTuning
+from simclr_tf.training.flagfile import to_flagfile
+from tests import tiny
+from tests.export.exported import learned
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("export_command")]
+_NAMES = ["circle", "square", "triangle"]
+
+
+def _write(run, settings, model):
+    tf.io.gfile.makedirs(run.checkpoints)
+    run_files.write_text(run.flags, to_flagfile(settings, run.kind))
+    tf.train.Checkpoint(model=model).write(prefix_of(run.checkpoints, 1))
+
+
+@pytest.fixture(scope="module")
+def encoder_run(tmp_path_factory):
+    """A run of pretrain on the embedded shapes."""
+    path = str(tmp_path_factory.mktemp("runs") / "encoder")
+    recipe = Recipe(
+        dataset="shapes", image_size=32, encoder=tiny.NAME, precision="bfloat16"
+    ).resolve()
+    _write(RunFolder(path), recipe, learned(build_model(recipe)))
+    return path
+
+
+@pytest.fixture(scope="module")
+def classifier_run(tmp_path_factory):
+    """A run of finetune."""
+    run = RunFolder(str(tmp_path_factory.mktemp("runs") / "classifier"), FINETUNING)
+    settings = FineTuning(
+        dataset="shapes", image_size=32, encoder=tiny.NAME, from_scratch=True
+    ).resolve(300)
+    classes = Classes(_NAMES)
+    model = build_classifier(settings, classes, SupervisedMethod())
+    _write(run, settings, learned(model))
+    classes.write(run)
+    return run.path
+
+
+def test_a_saved_model_is_compared_with_its_source(encoder_run, tmp_path, capsys):
+    output = tmp_path / "out"
+    assert main(["export", f"--run={encoder_run}", f"--output={output}"]) == 0
+    said = capsys.readouterr().out
+    assert "Loaded without simclr_tf, it answers 48 images of shapes as its" in said
+    assert "lowest cosine 1.000000" in said
+
+
+def test_a_classifier_of_integers(classifier_run, capsys):
+    arguments = ["--format=tflite", "--quantize=int8"]
+    assert main(["export", f"--run={classifier_run}", *arguments]) == 0
+    said = capsys.readouterr().out
+    assert "same class" in said
+    assert f"{classifier_run}/classifier.tflite, in int8, for images of 32 px" in said
+    with open(f"{classifier_run}/classifier.tflite.json") as file:
+        says = json.load(file)
+    assert says["classes"] == _NAMES
+    assert says["precision"] == "int8"
+
+
+def test_a_classifier_as_a_saved_model(classifier_run, tmp_path):
+    output = str(tmp_path / "out")
+    arguments = [f"--run={classifier_run}", f"--output={output}", "--nocheck"]
+    assert main(["export", *arguments]) == 0
+    classify = tf.saved_model.load(output).signatures["classify"]
+    answer = classify(images=tf.zeros([2, 50, 40, 3]))
+    np.testing.assert_allclose(tf.reduce_sum(answer["probabilities"], 1), 1.0, 1e-5)
+    assert answer["classes"][0].numpy().tolist() == [x.encode() for x in _NAMES]
+
+
+def test_images_that_are_gone_are_replaced_by_the_embedded(
+    encoder_run, tmp_path, capsys
+):
+    run = tmp_path / "run"
+    recipe = Recipe(
+        dataset="npz:gone.npz", image_size=32, channels=2, encoder=tiny.NAME
+    ).resolve()
+    _write(RunFolder(str(run)), recipe, learned(build_model(recipe)))
+    arguments = [f"--run={run}", "--format=keras", "--input_size=40x50"]
+    assert main(["export", *arguments]) == 0
+    said = capsys.readouterr().out
+    assert "The run's images cannot be read" in said
+    assert "48 images of shapes" in said
+    assert (run / "encoder.keras").exists()
+    arguments = [f"--run={run}", "--format=tflite", "--quantize=int8"]
+    assert main(["export", *arguments]) == 2
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["--format=keras", "--quantize=int8"], "quantize=int8 is for the format"),
+        (["--format=onnx", "--precision=bfloat16"], "is for a SavedModel"),
+        (["--input_size=64"], "--input_size is for files"),
+        (["--format=tflite", "--output=."], "is a folder"),
+        (["--format=pt"], "savedmodel|keras|tflite|onnx"),
+    ],
+)
+def test_what_cannot_be_is_said_in_a_line(encoder_run, capsys, flags, said):
+    if flags[0] == "--format=onnx":
+        pytest.importorskip("onnxruntime")
+        pytest.importorskip("tf2onnx")
+    assert main(["export", f"--run={encoder_run}", *flags]) == 2
+    error = capsys.readouterr().err
+    assert said in error
+    assert len(error.splitlines()) == 1
+
+
+def test_what_is_not_installed_is_named(encoder_run, capsys, monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "tf2onnx", None)
+    assert main(["export", f"--run={encoder_run}", "--format=onnx"]) == 2
+    assert "pip install 'simclr_tf[onnx]'" in capsys.readouterr().err
