@@ -176,7 +176,10 @@ def test_an_objective(run_and_words, capsys):
     again.append("--noreport")
     assert main(again) == 0
     assert "All 2 steps were taken before" in capsys.readouterr().out
-    assert main(["export", f"--run={run}", f"--output={run / 'encoder'}"]) == 0
+    assert (
+        main(["export", "--nocheck", f"--run={run}", f"--output={run / 'encoder'}"])
+        == 0
+    )
 
 
 _EVALUATOR = """

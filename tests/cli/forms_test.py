@@ -91,7 +91,7 @@ def test_it_is_trained_exported_and_loaded(
     assert main(["embed", f"--run={run}", f"--output={tmp_path / 'h.npz'}"]) == 0
     assert main(["knn", f"--run={run}"]) == 0
     export = tmp_path / "export"
-    assert main(["export", f"--run={run}", f"--output={export}"]) == 0
+    assert main(["export", "--nocheck", f"--run={run}", f"--output={export}"]) == 0
     loaded = tf.saved_model.load(str(export))
     signature = loaded.signatures["serving_default"]
     shape = signature.structured_input_signature[1]["images"].shape
