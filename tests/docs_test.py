@@ -8,7 +8,7 @@ import pytest
 from tests import sample_images
 from tests.documents import PAGES, name, python_blocks
 
-_WITH_CODE = [page for page in PAGES if "```python" in page.read_text()]
+_WITH_CODE = [page for page in PAGES if list(python_blocks(page.read_text()))]
 
 
 @pytest.fixture

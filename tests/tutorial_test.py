@@ -92,7 +92,7 @@ def test_it_runs_in_a_kernel(notebook, tmp_path, monkeypatch):
     others = os.environ.get("PYTHONPATH")
     path = str(ROOT) if others is None else f"{ROOT}{os.pathsep}{others}"
     monkeypatch.setenv("PYTHONPATH", path)
-    held = nbformat.from_dict(notebook)
+    held = nbformat.reads(json.dumps(notebook), as_version=4)
     NotebookClient(
         held, timeout=1800, resources={"metadata": {"path": tmp_path}}
     ).execute()
