@@ -68,9 +68,14 @@ def load_tfds(
     """
     try:
         import tensorflow_datasets as tfds
+
+        # Where this fails, the package itself is imported without it.
+        from tensorflow_datasets import core  # noqa: F401
     except ImportError as error:
         raise DataError(
-            f"tfds:{name} needs TensorFlow Datasets: pip install 'simclr_tf[tfds]'"
+            f"tfds:{name} needs TensorFlow Datasets, which cannot be imported here "
+            f"({_first_line(error)}): pip install 'simclr_tf[tfds]', and beside "
+            "protobuf 4 'tensorflow-metadata<1.18'"
         ) from error
     builder = _builder(tfds, name)
     features = dict(builder.info.features.items())

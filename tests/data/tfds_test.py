@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+import types
 
 import numpy as np
 import pytest
@@ -233,8 +234,9 @@ def test_errors_say_what_to_do(name, message):
         load_tfds(name, "train", _SIZE, True)
 
 
-def test_without_tensorflow_datasets(monkeypatch):
-    monkeypatch.setitem(sys.modules, "tensorflow_datasets", None)
+@pytest.mark.parametrize("module", [None, types.ModuleType("tensorflow_datasets")])
+def test_without_tensorflow_datasets_or_with_a_broken_one(monkeypatch, module):
+    monkeypatch.setitem(sys.modules, "tensorflow_datasets", module)
     with pytest.raises(DataError, match=r"pip install 'simclr_tf\[tfds\]'"):
         load_tfds("tiny_digits", "train", _SIZE, True)
 
