@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import importlib
 import os
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -69,8 +70,8 @@ def load_tfds(
     try:
         import tensorflow_datasets as tfds
 
-        # Where this fails, the package itself is imported without it.
-        from tensorflow_datasets import core  # noqa: F401
+        # Where this fails, the package is imported all the same, without it.
+        importlib.import_module("tensorflow_datasets.core")
     except ImportError as error:
         raise DataError(
             f"tfds:{name} needs TensorFlow Datasets, which cannot be imported here "
