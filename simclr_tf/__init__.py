@@ -6,7 +6,7 @@ import importlib
 import importlib.util
 from typing import TYPE_CHECKING, Any
 
-from simclr_tf import first_use
+from simclr_tf import command_line, first_use
 from simclr_tf.version import __version__
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ __all__ = [
     "training",
 ]
 
-# The same for Python: imported when asked for, since TensorFlow takes seconds.
+# The same for Python.
 _ROOMS = {
     "encoder": ("ResNet", "SyncBatchNormalization", "make_encoder"),
     "export": ("export_encoder",),
@@ -75,3 +75,12 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
+
+
+# A program that imports the package may have Keras load by name what was saved: all
+# classes are registered then. A command waits for what it needs, since TensorFlow takes
+# seconds.
+if not command_line.is_command():
+    for _name in __all__:
+        if _name not in globals():
+            __getattr__(_name)

@@ -1,8 +1,8 @@
 """TensorFlow is imported by the first module that needs it, and is checked then.
 
-`import simclr_tf` and `simclr --help` answer without TensorFlow, whose import takes
-seconds. Python runs a package's `__init__` before all of its modules, but nothing
-between them: therefore a finder of modules, which finds none, watches for the first.
+`simclr --help` answers without TensorFlow, whose import takes seconds. Python runs a
+package's `__init__` before all of its modules, but nothing between them: therefore a
+finder of modules, which finds none, watches for the first.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ from simclr_tf import autograph, legacy_keras
 # Modules of the package that do without TensorFlow: what the command line needs to find
 # a command, and what runs here.
 _WITHOUT = {
-    *("__main__", "autograph", "dotted_names", "errors", "first_use", "kept_memory"),
-    *("legacy_keras", "messages", "native_noise", "suggestions", "version"),
+    *("__main__", "autograph", "command_line", "dotted_names", "errors", "first_use"),
+    *("kept_memory", "legacy_keras", "messages", "native_noise", "suggestions"),
+    "version",
     *("cli", "cli.command", "cli.commands", "cli.defects", "cli.flag_errors"),
     *("cli.main", "cli.shortage"),
 }

@@ -29,7 +29,7 @@ def run(program, *arguments, folder=None):
 def test_the_modules_that_do_without_tensorflow_do():
     names = sorted(first_use._WITHOUT - {"__main__"})
     program = (
-        "import sys, simclr_tf\n"
+        "import sys; sys.argv = ['simclr']\n"
         f"import {', '.join(f'simclr_tf.{name}' for name in names)}\n"
         "print({'tensorflow', 'numpy'} & set(sys.modules))\n"
     )
@@ -42,7 +42,7 @@ def test_the_modules_that_do_without_tensorflow_do():
 def test_keras_3_is_refused_by_whatever_uses_tensorflow(tmp_path, statement):
     (tmp_path / "tensorflow.py").write_text(_KERAS_3)
     program = (
-        f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n"
+        f"import sys; sys.path.insert(0, {str(tmp_path)!r}); sys.argv = ['simclr']\n"
         "import simclr_tf\n"
         "for _ in range(2):\n"  # It is not forgotten by the second time.
         f"    try: {statement}\n"

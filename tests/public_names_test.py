@@ -3,10 +3,13 @@
 import ast
 import importlib
 import pathlib
+import subprocess
+import sys
 
 import pytest
 
 import simclr_tf
+from tests import tiny
 
 
 def seen_by_type_checkers():
@@ -48,3 +51,20 @@ def test_what_is_not_there_is_said_as_python_does():
     with pytest.raises(AttributeError, match="module 'simclr_tf' has no attribute 'x'"):
         simclr_tf.x  # noqa: B018
     assert not hasattr(simclr_tf, "_hidden")
+
+
+@pytest.mark.slow
+def test_what_was_saved_is_loaded_after_one_import(tmp_path):
+    """Keras finds classes by name, of the package among them."""
+    model = simclr_tf.SimCLR(tiny.encoder(), simclr_tf.ProjectionHead(num_layers=1))
+    model.build((None, 16, 16, 3))
+    model.save(tmp_path / "model.keras")
+    program = (
+        "import simclr_tf\n"
+        "import tensorflow as tf\n"
+        f"model = tf.keras.models.load_model({str(tmp_path / 'model.keras')!r})\n"
+        "print(type(model).__name__, isinstance(model, simclr_tf.SimCLR))\n"
+    )
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+    assert done.stdout.split() == ["SimCLR", "True"]
