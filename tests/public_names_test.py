@@ -15,7 +15,7 @@ from tests import tiny
 def seen_by_type_checkers():
     """The public names by where `if TYPE_CHECKING` imports them from."""
     tree = ast.parse(pathlib.Path(simclr_tf.__file__).read_text())
-    (block,) = (node for node in tree.body if isinstance(node, ast.If))
+    block = next(node for node in tree.body if isinstance(node, ast.If))
     return {a.name: node.module for node in block.body for a in node.names}
 
 

@@ -344,6 +344,7 @@ def test_a_command_by_another_name_gets_a_suggestion(capsys, typed, meant):
 def test_what_needs_no_tensorflow_is_answered_at_once(argument, status):
     program = (
         "import atexit, sys\n"
+        "sys.argv[0] = 'simclr'\n"
         "heavy = {'tensorflow', 'numpy'}\n"
         "atexit.register(lambda: print(heavy & set(sys.modules)))\n"
         "from simclr_tf.cli.main import run\n"
