@@ -10,6 +10,8 @@ from simclr_tf.errors import UserError
 
 # Of a square the side; of a rectangle height and width.
 ImageSize = Union[int, tuple[int, int]]
+# In pixels. No encoder sees more at once, and a slip of the pen asks for terabytes.
+_LARGEST = 20_000
 
 
 def parse_image_size(size: Any, name: str = "image_size") -> ImageSize:
@@ -20,7 +22,7 @@ def parse_image_size(size: Any, name: str = "image_size") -> ImageSize:
       name: what it is called, for messages.
 
     Raises:
-      UserError: where it is none of these, or a side is below 1.
+      UserError: where it is none of these, or a side is below 1 or above 20,000.
     """
     if isinstance(size, str):
         found = re.fullmatch(r"(\d+)(?:x(\d+))?", size.strip())
@@ -37,6 +39,10 @@ def parse_image_size(size: Any, name: str = "image_size") -> ImageSize:
     if min(sides) < 1:
         raise UserError(
             f"{name} must be 1 or more, a side in pixels or both of them, got {size!r}."
+        )
+    if max(sides) > _LARGEST:
+        raise UserError(
+            f"{name} must be {_LARGEST:,} or less, a side in pixels, got {size!r}."
         )
     height, width = sides
     return height if height == width else (height, width)

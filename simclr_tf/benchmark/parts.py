@@ -78,7 +78,7 @@ def benchmark(
             f"{did_you_mean(name, measures)}"
         )
     if not parts:
-        raise UserError(f"Name at least one part of {tuple(measures)}.")
+        raise UserError(f"Name at least one part of {', '.join(measures)}.")
     if repeats < 1:
         raise UserError(f"repeats must be at least 1, got {repeats}.")
     source = load(dataset, "train", image_size=None, labels=False)

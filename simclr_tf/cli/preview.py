@@ -20,6 +20,8 @@ from simclr_tf.training.run_images import native_side
 
 # Images whose views are looked at for what is wrong with them, if more than are shown.
 _EXAMINED = 32
+# A picture of more takes gigabytes to draw, and nobody looks at it.
+_MOST_IMAGES, _MOST_COLUMNS = 200, 32
 # Images that are shown as each layer alone makes them.
 _SHOWN_ALONE = 3
 _DESCRIBING = (
@@ -38,10 +40,20 @@ _DESCRIBING = (
 def _define(values: flags.FlagValues) -> None:
     flags.DEFINE_string("output", "preview.png", "picture to write", flag_values=values)
     flags.DEFINE_integer(
-        "images", 6, "how many images to show", lower_bound=1, flag_values=values
+        "images",
+        6,
+        "how many images to show",
+        lower_bound=1,
+        upper_bound=_MOST_IMAGES,
+        flag_values=values,
     )
     flags.DEFINE_integer(
-        "columns", 8, "views of each image", lower_bound=1, flag_values=values
+        "columns",
+        8,
+        "views of each image",
+        lower_bound=1,
+        upper_bound=_MOST_COLUMNS,
+        flag_values=values,
     )
     recipe_flags.define(values, only=_DESCRIBING)
 

@@ -6,6 +6,10 @@ from typing import Any
 
 from absl import flags
 
+from simclr_tf.cli.command import UsageError
+from simclr_tf.distribution.addresses import host_and_port
+from simclr_tf.errors import UserError
+
 
 def define(values: flags.FlagValues) -> None:
     """Adds the flags."""
@@ -47,7 +51,11 @@ def define(values: flags.FlagValues) -> None:
 
 
 def arguments(values: flags.FlagValues) -> dict[str, Any]:
-    """What parsed flags say, as arguments of the function that trains."""
+    """What parsed flags say, as arguments of the function that trains.
+
+    Raises:
+      UsageError: where --data_service is no address.
+    """
     names = (
         "data_service",
         "checkpoint_minutes",
@@ -55,4 +63,9 @@ def arguments(values: flags.FlagValues) -> dict[str, Any]:
         "log_every",
         "accept_changed_data",
     )
+    if values.data_service:
+        try:
+            host_and_port(values.data_service)
+        except UserError as error:
+            raise UsageError(f"--data_service: {error}.") from error
     return {name: values[name].value for name in names}

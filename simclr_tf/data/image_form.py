@@ -62,7 +62,8 @@ class ImageForm(NamedTuple):
         if self.channels not in (None, stored):
             raise DataError(
                 f"{where}: images have {stored} channels, and channels={self.channels} "
-                "was said: leave it out."
+                "was said, or is what the encoder was trained on: leave it out, or "
+                "give images that fit it."
             )
         return shape
 

@@ -153,8 +153,8 @@ def in_form(source: Source, form: ImageForm) -> Source:
     if form.channels not in (None, own):
         raise DataError(
             f"{source.spec} gives images of {own} channels, and channels="
-            f"{form.channels} was said: leave it out, or give arrays as npz: or "
-            "tfrecord:."
+            f"{form.channels} was said, or is what the encoder was trained on: leave "
+            "it out, or give arrays as npz: or tfrecord:."
         )
     if form.value_range is not None:
         raise DataError(

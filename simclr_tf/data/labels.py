@@ -28,9 +28,11 @@ def as_labels(labels: np.ndarray, count: int, where: str) -> np.ndarray:
     if labels.ndim == 2 and labels.shape[1] == 1:
         labels = labels[:, 0]
     if labels.shape != (count,) or not np.issubdtype(labels.dtype, np.integer):
+        is_text = labels.dtype.kind in "US"
+        hint = " Store class numbers, and the names as array classes." * is_text
         raise DataError(
             f"{where}: labels must be integers of shape ({count},), got "
-            f"{labels.dtype} of shape {labels.shape}."
+            f"{labels.dtype} of shape {labels.shape}.{hint}"
         )
     low, high = int(labels.min()), int(labels.max())
     if low < UNLABELLED or high >= MAX_CLASSES:

@@ -173,7 +173,7 @@ def _of_imagenet(path: str, model: Learner, say: Callable[[str], None]) -> _Weig
     if name is None:
         raise UserError(
             "init: imagenet stands for the weights of a tf.keras.applications model, "
-            f"such as --encoder=ResNet50V2, and the encoder is {model.encoder.name}."
+            "such as --encoder=ResNet50V2, and the encoder is none of these."
         )
     height, width, channels = model.encoder.input_shape[1:]
     made = make_application(name, (height, width), channels, weights=path)

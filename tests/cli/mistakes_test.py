@@ -20,6 +20,12 @@ def place(tmp_path_factory):
     labels = np.arange(60) % 3
     np.savez(folder / "labelled.npz", x_train=images, y_train=labels)
     np.savez(folder / "bare.npz", x_train=images)
+    np.savez(folder / "text.npz", x_train=images, y_train=labels.astype(str))
+    four = np.concatenate([images, images[..., :1]], axis=-1)
+    np.savez(folder / "four.npz", x_train=four, y_train=labels)
+    damaged = np.float32(images / 255.0)
+    damaged[3, 2, 1] = np.nan
+    np.savez(folder / "nan.npz", x_train=damaged, y_train=labels)
     for number, image in enumerate(images[:12]):
         path = folder / "photos" / ("cat", "dog")[number % 2] / f"{number // 2}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -44,6 +50,7 @@ def place(tmp_path_factory):
 
 _DATA = "--dataset=npz:labelled.npz"
 _TINY = f"--encoder={tiny.NAME}"
+_SCRATCH = f"finetune --from_scratch {_TINY}"
 _MISTAKES = [
     # Flags.
     ("pretrain --datset=x", "no flag --datset. Did you mean --dataset?"),
@@ -82,7 +89,15 @@ _MISTAKES = [
     ("benchmark --parts=veiws", "Did you mean views?"),
     ("tpu_check --topology=v5e", "such as v3:8x8"),
     ("data_service --role=workr", "Did you mean worker?"),
-    ("preview --images=0", "--images must be 1 or more"),
+    ("preview --images=0", "--images must be 1 to 200, got '0'."),
+    (f"preview {_DATA} --image_size=1000000", "must be 20,000 or less"),
+    (
+        f"pretrain {_DATA} --data_service=here",
+        "--data_service: 'here' is not HOST:PORT",
+    ),
+    (f"{_SCRATCH} --dataset=npz:text.npz", "the names as array classes."),
+    (f"{_SCRATCH} --dataset=npz:nan.npz", "no finite numbers (nan to nan): mend"),
+    (f"{_SCRATCH} --dataset=npz:four.npz --channels=3", "give images that fit it."),
     # Data.
     ("pretrain --dataset=photos", "Did you mean folder:photos?"),
     ("preview --dataset=labelled.npz", "Did you mean npz:labelled.npz?"),
@@ -95,15 +110,14 @@ _MISTAKES = [
     ("pretrain --dataset=npz:table.csv", "of another kind or was cut short"),
     ("pretrain --dataset=npz:cut.npz", "of another kind or was cut short"),
     ("pretrain --dataset=npz:bare.npz --method=supcon", "has none"),
-    (f"finetune --from_scratch {_TINY} --dataset=npz:bare.npz", "has no labels"),
-    (f"finetune --from_scratch {_TINY}", "Say the labelled images with --dataset."),
+    (f"{_SCRATCH} --dataset=npz:bare.npz", "has no labels"),
+    (_SCRATCH, "Say the labelled images with --dataset."),
     (
-        f"finetune --from_scratch {_TINY} --dataset=folder:photos "
-        "--train_labels=file:names.txt",
+        f"{_SCRATCH} --dataset=folder:photos --train_labels=file:names.txt",
         "name them with their folders",
     ),
     (
-        f"finetune --from_scratch {_TINY} {_DATA} --train_labels=file:no.txt",
+        f"{_SCRATCH} {_DATA} --train_labels=file:no.txt",
         "no.txt cannot be read as a list of images: No such file or directory.",
     ),
     # Runs.
@@ -119,11 +133,14 @@ _MISTAKES = [
     ("finetune --init=pre --run=pre", "simclr finetune --init=pre --run=FOLDER"),
     ("distill --teacher=pre", '"simclr finetune --init=pre --run=FOLDER" makes one'),
     ("distill --teacher=fine --run=fine", '"simclr distill --teacher=fine --run'),
+    ("classify", "Name a run of simclr finetune or distill with --run"),
+    ("classify --run=pre", '"simclr finetune --init=pre --run=FOLDER" makes one'),
     ("report nowhere", "nowhere holds no run: it is no folder."),
     ("report photos", "photos holds no run"),
     ("convert --run=c", "convert needs --published"),
     # Output.
     ("embed --run=pre --output=h.txt", "h.txt must end in one of .npz"),
+    ("classify --run=fine --output=a.txt", "--output must end in .csv, got a.txt."),
     ("report pre --output=r.pdf", "--output=r.pdf must end in .html or .htm."),
     (f"preview {_DATA} --output=p.pdf", "--output=p.pdf must end in .png."),
     ("prepare --dataset=folder:photos --output=photos", "would be replaced"),
