@@ -14,7 +14,7 @@ from simclr_tf.augmentation.value_range import parse_value_range
 from simclr_tf.encoder.misfit import misfit
 from simclr_tf.errors import UserError
 from simclr_tf.export.precision import computing_in
-from simclr_tf.export.replacement import NEW, replacing
+from simclr_tf.export.replacement import replacing, require_replaceable
 from simclr_tf.export.servable import servable
 from simclr_tf.image_size import ImageSize, image_size_text, parse_image_size
 from simclr_tf.model import Learner
@@ -154,7 +154,7 @@ def _export(
             "images, or model.build([None, height, width, 3])"
         )
     path = os.fspath(path).rstrip("/")
-    _refuse_foreign_folder(path)
+    require_replaceable(path, _METADATA)
 
     # Saving traces the callable again, so it belongs inside. The signatures have checks
     # of their own, image by image.
@@ -211,21 +211,6 @@ def _servable(
             f"The encoder does not take images of {size}: export it with the "
             f"image_size that it was made for. {found}"
         ) from error
-
-
-def _refuse_foreign_folder(path: str) -> None:
-    if not tf.io.gfile.exists(path):
-        return
-    if not tf.io.gfile.isdir(path):
-        raise UserError(f"path must be a folder, got the file {path}")
-    # A killed export leaves its unfinished folder.
-    names = (name.rstrip("/") for name in tf.io.gfile.listdir(path))
-    entries = sorted(name for name in names if name != NEW)
-    if entries and _METADATA not in entries:
-        raise UserError(
-            f"path must be absent, empty or an earlier export (which has {_METADATA}), "
-            f"got {path}, which holds {entries[0]} and {len(entries) - 1} more"
-        )
 
 
 def image_size_of(path: str | os.PathLike[str]) -> ImageSize | None:

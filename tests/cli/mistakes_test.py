@@ -76,6 +76,7 @@ _MISTAKES = [
     ("pretrain --optimizer=sdg", "Did you mean sgd?"),
     ("pretrain --strategy=mirored", "Did you mean mirrored?"),
     ("linear_eval --protocol=SGD", "Did you mean sgd?"),
+    ("export --run=pre --format=onxx", "Did you mean onnx?"),
     (f"pretrain {_DATA} --method=simCLR", "Did you mean simclr?"),
     (f"pretrain {_DATA} --method=moco", "must be one of simclr, supcon, dcl"),
     (f"pretrain {_DATA} --eval=kn", "Did you mean knn?"),

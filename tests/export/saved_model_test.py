@@ -217,9 +217,9 @@ def test_an_earlier_export_is_replaced_whole_or_not_at_all(exported, tmp_path):
 
 def test_what_is_not_an_export_is_left_alone(model, tmp_path):
     (tmp_path / "thesis.tex").write_text("precious")
-    with pytest.raises(ValueError, match=r"path must be absent.*thesis\.tex"):
+    with pytest.raises(ValueError, match=r"holds thesis\.tex.* would be replaced"):
         export_encoder(model, tmp_path, image_size=SIDE)
-    with pytest.raises(ValueError, match="path must be a folder"):
+    with pytest.raises(ValueError, match="is a file, and a folder is written"):
         export_encoder(model, tmp_path / "thesis.tex", image_size=SIDE)
     assert (tmp_path / "thesis.tex").read_text() == "precious"
 
