@@ -104,7 +104,7 @@ def convert(
             f"{run_path} holds a run that was trained: choose another folder with "
             "--run."
         )
-    run.make()
+    run.require_usable()
     weights = PublishedWeights(path)
     recipe = recipe_of(
         weights,
@@ -113,6 +113,7 @@ def convert(
         head_layers=head_layers,
         init=path,
     )
+    run.make()
     model = build_model(recipe)
     loaded = weights.load_into(model)
     result = {

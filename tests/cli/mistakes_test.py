@@ -139,6 +139,7 @@ _MISTAKES = [
     ("report nowhere", "nowhere holds no run: it is no folder."),
     ("report photos", "photos holds no run"),
     ("convert --run=c", "convert needs --published"),
+    ("convert --run=c --published=bare.npz", "holds no ResNet of PyTorch"),
     # Output.
     ("embed --run=pre --output=h.txt", "h.txt must end in one of .npz"),
     ("classify --run=fine --output=a.txt", "--output must end in .csv, got a.txt."),
@@ -167,4 +168,8 @@ def test_a_mistake_is_one_line_that_says_what_to_do(
 
 
 def _files(folder):
-    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    """What files hold, and which folders there are."""
+    return {
+        path: path.read_bytes() if path.is_file() else None
+        for path in folder.rglob("*")
+    }
