@@ -250,8 +250,9 @@ def fill(
     if is_float and form.value_range is None and not (low >= 0.0 and high <= 1.0):
         if not np.isfinite([low, high]).all():
             raise DataError(
-                f"{where}: images hold values that are no finite numbers ({low:g} to "
-                f"{high:g}): mend them, or leave out the images that have them."
+                f"{where}: floating-point images must lie in [0, 1], got {low:g} to "
+                f"{high:g}: mend them, or leave out images with values that are no "
+                "finite numbers."
             )
         raise DataError(
             f"{where}: floating-point images must lie in [0, 1], got {low:g} to "

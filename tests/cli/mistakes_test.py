@@ -97,7 +97,7 @@ _MISTAKES = [
         "--data_service: 'here' is not HOST:PORT",
     ),
     (f"{_SCRATCH} --dataset=npz:text.npz", "the names as array classes."),
-    (f"{_SCRATCH} --dataset=npz:nan.npz", "no finite numbers (nan to nan): mend"),
+    (f"{_SCRATCH} --dataset=npz:nan.npz", "got nan to nan: mend them, or leave out"),
     (f"{_SCRATCH} --dataset=npz:four.npz --channels=3", "give images that fit it."),
     # Data.
     ("pretrain --dataset=photos", "Did you mean folder:photos?"),
