@@ -18,6 +18,7 @@ _FILE_ERRORS = (
     tf.errors.AlreadyExistsError,
     tf.errors.FailedPreconditionError,
     tf.errors.NotFoundError,
+    tf.errors.OutOfRangeError,  # A file too large, of newer TensorFlows.
     tf.errors.PermissionDeniedError,
     tf.errors.ResourceExhaustedError,
     tf.errors.UnimplementedError,
