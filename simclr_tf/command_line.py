@@ -12,9 +12,9 @@ _PACKAGE = __name__.partition(".")[0]
 def is_command() -> bool:
     """Whether Python was started as `simclr` or as `python -m simclr_tf`.
 
-    Of the latter Python 3.9 does not tell.
+    Python 3.9 does not tell what -m names: there it is taken for this package.
     """
     program = os.path.basename((getattr(sys, "argv", None) or [""])[0])
     # While Python looks for what -m names, that is the program's name.
-    as_module = program == "-m" and _PACKAGE in getattr(sys, "orig_argv", ())
+    as_module = program == "-m" and _PACKAGE in getattr(sys, "orig_argv", (_PACKAGE,))
     return program in _SCRIPTS or as_module

@@ -13,6 +13,7 @@ from simclr_tf import command_line
         (["/home/me/.venv/bin/simclr", "knn"], [], True),
         (["-m"], ["python", "-m", "simclr_tf", "knn"], True),
         (["-m"], ["python", "-m", "my_training"], False),
+        (["-m"], None, True),
         (["simclr.py"], [], False),
         (["/usr/bin/pytest"], [], False),
         ([""], [], False),
@@ -21,5 +22,8 @@ from simclr_tf import command_line
 )
 def test_by_how_python_was_started(monkeypatch, argv, orig_argv, is_one):
     monkeypatch.setattr(sys, "argv", argv)
-    monkeypatch.setattr(sys, "orig_argv", orig_argv, raising=False)
+    if orig_argv is None:  # Python 3.9.
+        monkeypatch.delattr(sys, "orig_argv", raising=False)
+    else:
+        monkeypatch.setattr(sys, "orig_argv", orig_argv, raising=False)
     assert command_line.is_command() is is_one
