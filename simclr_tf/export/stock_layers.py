@@ -43,24 +43,17 @@ def rebuild(layer: tf.keras.layers.Layer, inputs: tf.Tensor) -> tf.Tensor:
     for kind, make in _REBUILD.items():
         if type(layer) is kind:
             return make(layer, inputs)
-    if all(map(_is_stock, layer._flatten_layers())):
-        return copied(layer, inputs)
+    # Keras 2 numbers the calls of a model within a model otherwise than Keras 3.
     if isinstance(layer, tf.keras.Sequential):
         return _sequence(layer.layers, inputs)
     if _is_functional(layer):
         return _functional(layer, inputs)
+    if all(map(_is_stock, layer._flatten_layers())):
+        return with_weights(_copy(layer), inputs, layer.get_weights())
     raise NotStock(
         f"a .keras file holds layers of Keras alone, and {layer.name} is a "
         f"{type(layer).__module__}.{type(layer).__name__}"
     )
-
-
-def copied(layer: tf.keras.layers.Layer, inputs: tf.Tensor) -> tf.Tensor:
-    """The output of a stock layer's copy, with its weights."""
-    copy = type(layer).from_config(layer.get_config())
-    outputs = copy(inputs)
-    copy.set_weights(layer.get_weights())
-    return outputs
 
 
 def with_weights(
@@ -89,15 +82,45 @@ def _sequence(layers: Sequence[Any], inputs: tf.Tensor) -> tf.Tensor:
 
 
 def _functional(model: tf.keras.Model, inputs: tf.Tensor) -> tf.Tensor:
-    """A Functional model that is a chain of layers, some of them this package's."""
-    chain = [each for each in model.layers if each.name not in model.input_names]
-    nodes = [node for each in chain for node in each.inbound_nodes]
-    if any(len(tf.nest.flatten(node.input_tensors)) != 1 for node in nodes):
-        raise NotStock(
-            "a .keras file holds layers of Keras alone, and "
-            f"{model.name} has others among layers that are no chain"
-        )
-    return _sequence(chain, inputs)
+    """A Functional model's layers, called as it calls them."""
+    made = {str(id(model.inputs[0])): inputs}
+    copies: dict[int, Any] = {}
+    for depth in sorted(model._nodes_by_depth, reverse=True):
+        for node in model._nodes_by_depth[depth]:
+            if node.is_input:
+                continue
+            # Each is taken from a list, as often as it is used.
+            arguments, options = node.map_arguments(
+                {
+                    name: [tensor] * len(node.flat_input_ids)
+                    for name, tensor in made.items()
+                }
+            )
+            outputs = _called(node.layer, copies, arguments, options)
+            made.update(zip(map(str, node.flat_output_ids), tf.nest.flatten(outputs)))
+    return made[str(id(model.outputs[0]))]
+
+
+def _called(
+    layer: Any, copies: dict[int, Any], arguments: Sequence[Any], options: dict
+) -> Any:
+    """A stock counterpart's output; of a layer that is called again, the same one's."""
+    if not all(map(_is_stock, layer._flatten_layers())) or hasattr(layer, "layers"):
+        return rebuild(layer, *arguments)
+    copy = copies.setdefault(id(layer), _copy(layer))
+    outputs = copy(*arguments, **options)
+    copy.set_weights(layer.get_weights())
+    return outputs
+
+
+def _copy(layer: tf.keras.layers.Layer) -> tf.keras.layers.Layer:
+    """A new layer of the same settings, by a name that no other layer has."""
+    config = dict(layer.get_config())
+    if not type(layer).__name__.endswith(
+        "OpLambda"
+    ):  # Those are named by the operation.
+        config.pop("name", None)
+    return type(layer).from_config(config)
 
 
 def _batch_normalization(layer: Any, inputs: tf.Tensor) -> tf.Tensor:

@@ -14,22 +14,19 @@ def stock_model(served: Served) -> tf.keras.Model:
 
     Returns:
       A model from images, float32 in [0, 1] `[B, H, W, C]`, to features `[B, D]`, or
-      to probabilities `[B, K]` of a classifier. Its layer "encoder" is a model of its
-      own, from views to features.
+      to probabilities `[B, K]` of a classifier. Its layer "features" gives features,
+      of a classifier too.
 
     Raises:
       NotStock: where a layer of the encoder has no stock counterpart.
     """
-    sides, size = served.input_sides, served.view_sides
-    images = tf.keras.Input((*sides, served.channels), name="images")
+    images = tf.keras.Input((*served.input_sides, served.channels), name="images")
     views = stock_view(images, served.image_size, served.input_size)
-    seen = tf.keras.Input((*size, served.channels), name="views")
-    features = rebuild(served.model.encoder, seen)
-    if len(features.shape) == 4:
-        features = tf.keras.layers.GlobalAveragePooling2D()(features)
-    encoder = tf.keras.Model(seen, features, name="encoder")
-    outputs = encoder(views)
+    outputs = rebuild(served.model.encoder, views)
+    if len(outputs.shape) == 4:
+        outputs = tf.keras.layers.GlobalAveragePooling2D()(outputs)
+    outputs = tf.keras.layers.Activation("linear", name="features")(outputs)
     if served.classes is not None:
         outputs = rebuild(served.model.projection_head, outputs)
-    name = "encoder_of_images" if served.classes is None else "classifier"
+    name = "encoder" if served.classes is None else "classifier"
     return tf.keras.Model(images, outputs, name=name)
