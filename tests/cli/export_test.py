@@ -6,14 +6,18 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from simclr_tf.cli.export_images import load_images
+from simclr_tf.cli.exportable import Exportable
 from simclr_tf.cli.main import main
+from simclr_tf.data import DataError
+from simclr_tf.errors import UserError
 from simclr_tf.methods.supervised import SupervisedMethod
 from simclr_tf.training import Recipe, RunFolder, build_model, run_files
 from simclr_tf.training.checkpoints import prefix_of
 from simclr_tf.training.classifier import Classes, build_classifier
 from simclr_tf.training.fine_tuning import FINETUNING, FineTuning
 from simclr_tf.training.flagfile import to_flagfile
-from tests import tiny
+from tests import sample_images, tiny
 from tests.export.exported import learned
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("export_command")]
@@ -81,22 +85,28 @@ def test_a_classifier_as_a_saved_model(classifier_run, tmp_path):
     assert answer["classes"][0].numpy().tolist() == [x.encode() for x in _NAMES]
 
 
-def test_images_that_are_gone_are_replaced_by_the_embedded(
-    encoder_run, tmp_path, capsys
-):
-    run = tmp_path / "run"
-    recipe = Recipe(
-        dataset="npz:gone.npz", image_size=32, channels=2, encoder=tiny.NAME
-    ).resolve()
-    _write(RunFolder(str(run)), recipe, learned(build_model(recipe)))
-    arguments = [f"--run={run}", "--format=keras", "--input_size=40x50"]
-    assert main(["export", *arguments]) == 0
-    said = capsys.readouterr().out
-    assert "The run's images cannot be read" in said
-    assert "48 images of shapes" in said
-    assert (run / "encoder.keras").exists()
-    arguments = [f"--run={run}", "--format=tflite", "--quantize=int8"]
-    assert main(["export", *arguments]) == 2
+def test_images_that_are_gone_are_replaced_by_the_embedded(capsys):
+    exported = Exportable(None, 32, None, "npz:gone.npz", None)
+    images = load_images(exported, None, 4, calibrate=False)
+    assert "The run's images cannot be read: gone.npz" in capsys.readouterr().out
+    assert images.spec == "shapes"
+    assert {image.shape[-1] for image in images.compared} == {4}
+    for dataset, calibrate in (("npz:gone.npz", False), (None, True)):
+        with pytest.raises(DataError, match="does not exist"):
+            load_images(exported, dataset, 4, calibrate=calibrate)
+    nothing = exported._replace(dataset=None)
+    with pytest.raises(UserError, match="name them with --dataset"):
+        load_images(nothing, None, 3, calibrate=True)
+
+
+def test_images_of_many_sizes_keep_theirs(tmp_path):
+    for place, size in enumerate([(20, 30), (41, 25), (33, 33), (24, 50), (20, 20)]):
+        file = tmp_path / f"{place}.jpg"
+        file.write_bytes(sample_images.jpeg(sample_images.photo(*size, place)))
+    exported = Exportable(None, 32, None, None, None)
+    images = load_images(exported, f"folder:{tmp_path}", 3, calibrate=True)
+    shapes = [tuple(each.shape) for each in (*images.compared, *images.calibrated)]
+    assert {(41, 25, 3), (24, 50, 3), (20, 20, 3)} <= set(shapes)
 
 
 @pytest.mark.parametrize(
@@ -106,7 +116,7 @@ def test_images_that_are_gone_are_replaced_by_the_embedded(
         (["--format=onnx", "--precision=bfloat16"], "is for a SavedModel"),
         (["--input_size=64"], "--input_size is for files"),
         (["--format=tflite", "--output=."], "is a folder"),
-        (["--format=pt"], "savedmodel|keras|tflite|onnx"),
+        (["--format=pt"], "--format must be one of savedmodel, keras, tflite, onnx"),
     ],
 )
 def test_what_cannot_be_is_said_in_a_line(encoder_run, capsys, flags, said):

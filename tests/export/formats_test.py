@@ -70,8 +70,9 @@ def test_keras_of_one_size_is_a_classifier_of_any_keras(model, tmp_path):
 
 @pytest.mark.parametrize(
     ("quantize", "error"),
-    [pytest.param("none", 1e-4, marks=pytest.mark.exhaustive), ("float16", 0.02)],
+    [("none", 1e-4), ("float16", 0.02)],
 )
+@pytest.mark.exhaustive
 def test_tflite_of_any_size(model, tmp_path, quantize, error):
     path = str(tmp_path / "encoder.tflite")
     found = export_file(
