@@ -51,7 +51,8 @@ def load_images(
     spec, test = dataset or exported.dataset, None
     if dataset is None:
         test = exported.test_dataset
-    size = longer_side(exported.image_size)
+    # Larger images are shrunk to their canvas, of which there is more than is seen.
+    size = 2 * longer_side(exported.image_size)
     if spec is not None:
         try:
             train, test_images = load_train_and_test(
