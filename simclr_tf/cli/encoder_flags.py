@@ -205,7 +205,10 @@ def _from_published(values: flags.FlagValues) -> Loaded:
 def load_model(values: flags.FlagValues) -> tuple[Learner, Loaded]:
     """As `load`, for those that need the whole model: a SavedModel has no more."""
     if values.saved_model:
-        raise UsageError("--saved_model is exported already.")
+        raise UsageError(
+            "--saved_model is exported already: name what it was made of, by --run or "
+            "--published."
+        )
     loaded = load(values)
     return cast(Learner, loaded.encoder), loaded
 

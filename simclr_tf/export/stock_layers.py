@@ -29,6 +29,13 @@ Rebuild = Callable[[Any, tf.Tensor], tf.Tensor]
 class NotStock(UserError):
     """A layer for which stock Keras has no counterpart."""
 
+    def __init__(self, layer: tf.keras.layers.Layer) -> None:
+        kind = f"{type(layer).__module__}.{type(layer).__name__}"
+        super().__init__(
+            f"a .keras file holds layers of Keras alone, and {layer.name} is a {kind}: "
+            "export savedmodel, tflite or onnx."
+        )
+
 
 def rebuild(layer: tf.keras.layers.Layer, inputs: tf.Tensor) -> tf.Tensor:
     """A layer's output, computed in inference by stock layers of its weights.
@@ -50,10 +57,7 @@ def rebuild(layer: tf.keras.layers.Layer, inputs: tf.Tensor) -> tf.Tensor:
         return _functional(layer, inputs)
     if all(map(_is_stock, layer._flatten_layers())):
         return with_weights(_copy(layer), inputs, layer.get_weights())
-    raise NotStock(
-        f"a .keras file holds layers of Keras alone, and {layer.name} is a "
-        f"{type(layer).__module__}.{type(layer).__name__}"
-    )
+    raise NotStock(layer)
 
 
 def with_weights(

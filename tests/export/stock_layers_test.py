@@ -116,5 +116,6 @@ class _Own(tf.keras.layers.Layer):
 @pytest.mark.parametrize("layer", [_Own(), tf.keras.layers.Lambda(lambda x: 2 * x)])
 def test_a_layer_of_the_users_own_is_refused_by_its_name(layer):
     encoder = tf.keras.Sequential([*tiny.encoder().layers, layer])
-    with pytest.raises(NotStock, match=type(layer).__name__):
+    with pytest.raises(NotStock, match=type(layer).__name__) as raised:
         stock_model(_served(encoder))
+    assert "export savedmodel, tflite or onnx" in str(raised.value)
