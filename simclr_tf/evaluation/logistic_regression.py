@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,6 +18,8 @@ from simclr_tf.evaluation.linear_classifier import LinearClassifier
 from simclr_tf.evaluation.result import EvaluationResult, result_of_scores
 
 _MOST_IN_MEMORY = 2**26  # numbers: 0.5 GB in float64
+_FEW = 1_000  # examples
+_LOG_SCALES = (-8.0, 10.0)  # of what scores are multiplied by
 
 # scikit-learn takes half a second to import, which most commands do not need.
 if TYPE_CHECKING:
@@ -42,9 +44,12 @@ def linear_probe(
     standardised features; the result holds the classifier, of features as they are.
     The penalty is picked by accuracy on a stratified share
     of the training set, the stronger one where two do equally well; then the
-    classifier is fitted again on the whole training set. The test set is scored
-    once and has no part in any choice. Each fit starts from zero, so that what a
-    penalty gives does not depend on which others were tried.
+    classifier is fitted again on the whole training set. Of at most 1,000 training
+    examples each is held out once instead, and the penalty is taken whose scores make
+    them likeliest, at the temperature that suits these best: accuracy on some dozens of
+    examples is mostly chance, and without a temperature a strong penalty looks unsure.
+    The test set is scored once and has no part in any choice. Each fit starts from
+    zero, so that what a penalty gives does not depend on which others were tried.
 
     The protocol is that of section 4.2 and appendix B.8 of the SimCLR paper (Chen
     et al. 2020) for small datasets, with a standardisation that the paper does
@@ -60,9 +65,9 @@ def linear_probe(
         above 0. With a single value nothing is picked and nothing held out; where
         no class has two examples nothing can be, and the strongest penalty is
         taken, which the result's `note` says.
-      validation_share: share of each class held out to pick C, between 0 and 1;
-        at least one example of every class with two or more.
-      seed: of the split.
+      validation_share: share of each class held out at a time to pick C, between 0 and
+        1; at least one example of every class with two or more.
+      seed: of which are held out.
       max_iter: iterations of the solver at most, for each fit.
       in_blocks: read the features block by block, in their own dtype, so that they may
         be a memory-mapped file (see `BlockwiseRegression`); None for where they are
@@ -93,9 +98,13 @@ def linear_probe(
     )
     best, note = strengths[0], ""
     if len(strengths) > 1:
-        held_out = _stratified_share(data.train_y, validation_share, seed)
-        if held_out.any():
-            best = _pick(regression, data, held_out, strengths, max_iter)
+        if len(data.train_y) <= _FEW:
+            pick, held_out = _pick_by_likelihood, _folds
+        else:
+            pick, held_out = _pick, _stratified_share
+        parts = held_out(data.train_y, validation_share, seed)
+        if np.any(parts):
+            best = pick(regression, data, parts, strengths, max_iter)
         else:
             note = "no class has two training examples to pick the penalty with"
     every = np.ones(len(data.train_y), bool)
@@ -130,6 +139,37 @@ def _pick(
             right += np.sum(scores.argmax(axis=1) == data.train_y[rows][some])
         accuracies.append(right)
     return strengths[int(np.argmax(accuracies))]
+
+
+def _pick_by_likelihood(
+    regression: _InMemory | BlockwiseRegression,
+    data: LabelledFeatures,
+    folds: Sequence[np.ndarray],
+    strengths: Sequence[float],
+    max_iter: int,
+) -> float:
+    """The first of the values of C that makes what each fold holds out likeliest."""
+    likelihoods = []
+    for c in strengths:
+        scores, labels = [], []
+        for held_out in folds:
+            classifier, _ = regression.fit(~held_out, c, max_iter)
+            scores.append(classifier.scores(data.train_h[held_out]))
+            labels.append(data.train_y[held_out])
+        likelihoods.append(_likelihood(np.concatenate(scores), np.concatenate(labels)))
+    return strengths[int(np.argmax(likelihoods))]
+
+
+def _likelihood(scores: np.ndarray, labels: np.ndarray) -> float:
+    """Log-likelihood of labels `[N]` by scores `[N, C]` at their best temperature."""
+    from scipy.optimize import minimize_scalar
+    from scipy.special import log_softmax
+
+    def loss(log_scale: float) -> float:
+        found = log_softmax(scores * np.exp(log_scale), axis=1)
+        return -float(found[np.arange(len(labels)), labels].sum())
+
+    return -minimize_scalar(loss, bounds=_LOG_SCALES, method="bounded").fun
 
 
 class _InMemory:
@@ -187,12 +227,30 @@ class _InMemory:
 
 def _stratified_share(labels: np.ndarray, share: float, seed: int) -> np.ndarray:
     """Which examples to hold out: a share of each class, never all of it."""
-    generator = np.random.default_rng(seed)
     held_out = np.zeros(len(labels), dtype=bool)
-    for label in np.unique(labels):
-        members = generator.permutation(np.flatnonzero(labels == label))
+    for members in _shuffled_classes(labels, seed):
         # scikit-learn's splitter refuses classes of one example, and few-shot
         # training sets have such classes.
         count = min(max(1, round(share * len(members))), len(members) - 1)
         held_out[members[:count]] = True
     return held_out
+
+
+def _folds(labels: np.ndarray, share: float, seed: int) -> list[np.ndarray]:
+    """Which examples to hold out in turn: about a share of each class, never all of it.
+
+    Each example is in one of the folds, but for the only one of a class.
+    """
+    count = max(round(1.0 / share), 2)
+    held_out = np.zeros([count, len(labels)], dtype=bool)
+    for members in _shuffled_classes(labels, seed):
+        if len(members) > 1:
+            held_out[np.arange(len(members)) % count, members] = True
+    return [fold for fold in held_out if fold.any()]
+
+
+def _shuffled_classes(labels: np.ndarray, seed: int) -> Iterator[np.ndarray]:
+    """The places of each class, in an order drawn by the seed."""
+    generator = np.random.default_rng(seed)
+    for label in np.unique(labels):
+        yield generator.permutation(np.flatnonzero(labels == label))
