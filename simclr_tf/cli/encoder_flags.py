@@ -160,6 +160,7 @@ def load(values: flags.FlagValues) -> Loaded:
             model = build_model(dataclasses.replace(recipe, precision=values.precision))
         else:
             model = RunFolder(values.run).load_model(precision=values.precision)
+            RunFolder(values.run).told_where_unfinished(say)
         return _of_run(values, model, recipe)
     if values.published:
         return _from_published(values)

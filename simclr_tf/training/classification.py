@@ -68,6 +68,7 @@ def classify(
     """
     run = classifier_folder(run_path)
     settings = run.settings()
+    run.told_where_unfinished(say)
     strategy = strategy or tf.distribute.get_strategy()
     with strategy.scope():
         model, classes = load_classifier(run, SupervisedMethod(), say)

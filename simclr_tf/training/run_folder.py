@@ -203,6 +203,14 @@ class RunFolder:
             )
         return newest
 
+    def told_where_unfinished(self, say: Callable[[str], None]) -> None:
+        """Says of a run that has not ended that it has not."""
+        if not tf.io.gfile.exists(self.result):
+            say(
+                f"{self.path} has not ended: its newest state is taken, after step "
+                f"{self.require_state(say):,}."
+            )
+
     def append_metrics(self, row: dict[str, float]) -> None:
         """Adds a line to metrics.jsonl."""
         MetricsFile(self.metrics).append(row)

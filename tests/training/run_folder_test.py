@@ -377,6 +377,18 @@ def test_a_folder_without_run_or_checkpoint_says_so(tmp_path):
         run.load_model()
 
 
+def test_a_run_that_has_not_ended_is_told_as_such(tmp_path):
+    run, said = RunFolder(str(tmp_path)), []
+    tf.train.Checkpoint(step=tf.Variable(21)).write(f"{run.checkpoints}/ckpt-21")
+    run.told_where_unfinished(said.append)
+    assert said == [
+        f"{tmp_path} has not ended: its newest state is taken, after step 21."
+    ]
+    run.write_result({"steps": 21})
+    run.told_where_unfinished(said.append)
+    assert len(said) == 1
+
+
 def test_a_model_computes_in_the_precision_asked_for(tmp_path):
     """As `simclr knn`, `linear_eval`, `embed` and `export` ask for float32."""
     said = Recipe(
