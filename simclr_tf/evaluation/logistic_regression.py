@@ -98,12 +98,11 @@ def linear_probe(
     )
     best, note = strengths[0], ""
     if len(strengths) > 1:
-        if len(data.train_y) <= _FEW:
-            pick, held_out = _pick_by_likelihood, _folds
-        else:
-            pick, held_out = _pick, _stratified_share
-        parts = held_out(data.train_y, validation_share, seed)
+        given = (data.train_y, validation_share, seed)
+        few = len(data.train_y) <= _FEW
+        parts = _folds(*given) if few else [_stratified_share(*given)]
         if np.any(parts):
+            pick = _pick_by_likelihood if few else _pick
             best = pick(regression, data, parts, strengths, max_iter)
         else:
             note = "no class has two training examples to pick the penalty with"
@@ -123,12 +122,12 @@ def linear_probe(
 
 def _pick(
     regression: _InMemory | BlockwiseRegression,
-    data: LabelledFeatures,
-    held_out: np.ndarray,
+    parts: Sequence[np.ndarray],
     strengths: Sequence[float],
     max_iter: int,
 ) -> float:
-    """The first of the values of C that is the most accurate on what is held out."""
+    """The first of the values of C that is the most accurate on the one part held out."""
+    (held_out,) = parts
     accuracies = []
     for c in strengths:
         classifier, _ = regression.fit(~held_out, c, max_iter)
@@ -144,15 +143,15 @@ def _pick(
 def _pick_by_likelihood(
     regression: _InMemory | BlockwiseRegression,
     data: LabelledFeatures,
-    folds: Sequence[np.ndarray],
+    parts: Sequence[np.ndarray],
     strengths: Sequence[float],
     max_iter: int,
 ) -> float:
-    """The first of the values of C that makes what each fold holds out likeliest."""
+    """The first of the values of C that makes what the parts hold out likeliest."""
     likelihoods = []
     for c in strengths:
         scores, labels = [], []
-        for held_out in folds:
+        for held_out in parts:
             classifier, _ = regression.fit(~held_out, c, max_iter)
             scores.append(classifier.scores(data.train_h[held_out]))
             labels.append(data.train_y[held_out])
