@@ -122,11 +122,12 @@ def linear_probe(
 
 def _pick(
     regression: _InMemory | BlockwiseRegression,
+    data: LabelledFeatures,
     parts: Sequence[np.ndarray],
     strengths: Sequence[float],
     max_iter: int,
 ) -> float:
-    """The first of the values of C that is the most accurate on the one part held out."""
+    """The first of the values of C that is the most accurate on what is held out."""
     (held_out,) = parts
     accuracies = []
     for c in strengths:
