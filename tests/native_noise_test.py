@@ -59,6 +59,7 @@ def process(body):
     """A command that has started the filter and does `body`, and its stderr."""
     script = (
         "import os, sys, signal, subprocess\n"
+        "sys.argv[0] = 'simclr'\n"
         "from simclr_tf import native_noise\n"
         "native_noise.start()\n"
     )

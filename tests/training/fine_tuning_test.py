@@ -66,7 +66,7 @@ def test_a_run_folder_tells_them_from_those_of_pretraining():
     settings = _SAID.resolve(100)
     text = to_flagfile(settings, FINETUNING)
     assert from_flagfile(text, "flags.txt", FINETUNING) == settings
-    with pytest.raises(RunFolderError, match="of a run of simclr finetune, where one"):
+    with pytest.raises(RunFolderError, match="a run of simclr finetune, where one"):
         from_flagfile(text, "flags.txt")
 
 

@@ -252,7 +252,7 @@ def test_mistakes_are_told_before_any_work(said, settings, told, tmp_path):
 
 
 def test_the_run_of_the_start_is_not_written_over(said, pretrained):
-    with pytest.raises(UserError, match="of a run of simclr pretrain, where one of"):
+    with pytest.raises(UserError, match="a run of simclr pretrain, where one of"):
         _finetune(said, pretrained)
 
 
@@ -266,4 +266,4 @@ def test_the_command(pretrained, tmp_path, capsys):
     assert main(["finetune", f"--flagfile={run / 'flags.txt'}", f"--run={again}"]) == 0
     assert (again / "flags.txt").read_text() == (run / "flags.txt").read_text()
     assert main(["knn", f"--run={run}"]) == 2
-    assert "of a run of simclr finetune" in capsys.readouterr().err
+    assert "holds a run of simclr finetune" in capsys.readouterr().err

@@ -81,7 +81,10 @@ def _layers_that_learn(encoder):
     return [layer.trainable for layer in layers]
 
 
-@pytest.mark.parametrize("name", ["resnet18x0.0625", "vit_tiny8"])
+@pytest.mark.parametrize(
+    "name",
+    ["resnet18x0.0625", pytest.param("vit_tiny8", marks=pytest.mark.exhaustive)],
+)
 def test_what_is_frozen_starts_from_the_same_weights(name, tmp_path):
     """Keras orders the variables of a model by which of them learn."""
     trained = build_model(_of(name, 32))
