@@ -116,6 +116,7 @@ def test_a_terminal_stays_one_for_python(tmp_path):
     master, terminal = os.openpty()
     code = (
         "import sys, os\n"
+        "sys.argv[0] = 'simclr'\n"
         "from simclr_tf import native_noise\n"
         "native_noise.start()\n"
         f"open({str(answer)!r}, 'w').write(f'{{sys.stderr.isatty()}} {{os.isatty(2)}}')"

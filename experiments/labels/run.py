@@ -186,10 +186,13 @@ class Comparison:
         for row in self._rows:
             cells = [self._cell(row, each) for each in labels]
             print(f"| {row.name} | {' | '.join(cells)} |")
-        place = Place(self._folder, labels[0], seeds[0])
-        commands = [self._command(row, place) for row in self._rows]
+        places = [Place(self._folder, each, seeds[0]) for each in labels]
+        commands = [self._pretrain(places[0])]
+        for row in self._rows:
+            fitting = [each for each in places if row.labels(each.labels)]
+            commands += [self._command(row, each) for each in fitting[:1]]
         print("\n```sh")
-        for each in [self._pretrain(place), *commands]:
+        for each in commands:
             print(shlex.join(["simclr", *each]))
         print("```", flush=True)
 

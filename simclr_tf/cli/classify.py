@@ -61,9 +61,9 @@ def _run(values: flags.FlagValues) -> None:
         strategy=strategy_flags.strategy(values),
     )
     output.write(values.output, _table(found).encode("utf-8", "surrogateescape"))
-    read = np.isfinite(found.probabilities).all(axis=1)
+    read = ~np.isnan(found.probabilities).any(axis=1)
     if not read.all():
-        say(f"{(~read).sum():,} images cannot be read: their lines have no class.")
+        say(f"{(~read).sum():,} images have no class in the table.")
     if found.accuracies is not None:
         _write_figures(found, found.accuracies, values.output)
     say(f"The classes of {read.sum():,} images are in {values.output}.")
@@ -73,7 +73,7 @@ def _table(found: Classified) -> str:
     """Lines of path, index, guess, probability and, where there are labels, class."""
     names = np.array([*found.names, ""], object)  # That of -1 is the last.
     count = len(found.probabilities)
-    read = np.isfinite(found.probabilities).all(axis=1)
+    read = ~np.isnan(found.probabilities).any(axis=1)
     guesses = np.where(read, np.argmax(found.probabilities, axis=1), -1)
     likely = found.probabilities.max(axis=1)
     columns = {

@@ -68,7 +68,11 @@ class Parsed(flags.ArgumentParser):
 def define(values: flags.FlagValues) -> None:
     """Adds the flags."""
     flags.DEFINE_string(
-        "run", None, "run folder of pretrain whose encoder to use", flag_values=values
+        "run",
+        None,
+        "run folder of pretrain or convert whose encoder to use; export takes one of "
+        "finetune or distill too",
+        flag_values=values,
     )
     flags.DEFINE_string(
         "saved_model",

@@ -55,8 +55,8 @@ def define(values: flags.FlagValues) -> None:
     flags.DEFINE_integer(
         "seed",
         0,
-        "seed of which labels those are, and of the fifth of them on which linear_eval "
-        "chooses its penalty",
+        "seed of which labels those are, and of which linear_eval holds out to choose "
+        "its penalty",
         lower_bound=0,
         flag_values=values,
     )

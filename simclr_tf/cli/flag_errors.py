@@ -18,8 +18,6 @@ _OTHER_NAMES = {
     "bs": ("batch_size",),
     "train_batch_size": ("batch_size",),
     "train_epochs": ("epochs",),
-    "train_steps": ("epochs",),
-    "steps": ("epochs",),
     "time": ("minutes",),
     "model": ("encoder", "run"),
     "arch": ("encoder",),
@@ -136,23 +134,26 @@ def _illegal(error: Exception, flag: flags.Flag) -> str:
     reason = str(error.__context__ or error.__cause__ or "")
     value = str(error).removeprefix(f"flag --{flag.name}=")
     value = value.removesuffix(f": {reason}") if reason else value
-    got = f"--{flag.name} must be {{}}, got {value!r}."
     choices = getattr(flag.parser, "enum_values", None)
     if choices:
         hint = did_you_mean(value, choices)
-        return got.format(f"one of {', '.join(choices)}") + hint
+        return _must_be(flag, f"one of {', '.join(choices)}", value) + hint
     kind = _KINDS.get(flag.flag_type())
     if kind and not _is_number(value):
-        return got.format(kind)
+        return _must_be(flag, kind, value)
     if kind == _KINDS["int"] and not re.fullmatch(r"[+-]?\d+", value.strip()):
-        return got.format(kind)
+        return _must_be(flag, kind, value)
     lowest = getattr(flag.parser, "lower_bound", None)
     highest = getattr(flag.parser, "upper_bound", None)
     if kind and lowest is not None and highest is not None:
-        return got.format(f"{lowest:g} to {highest:g}")
+        return _must_be(flag, f"{lowest:g} to {highest:g}", value)
     if kind and lowest is not None:
-        return got.format(f"{lowest:g} or more")
+        return _must_be(flag, f"{lowest:g} or more", value)
     return reason if reason.endswith((".", "?")) else f"{error}."
+
+
+def _must_be(flag: flags.Flag, what: str, value: str) -> str:
+    return f"--{flag.name} must be {what}, got {value!r}."
 
 
 def _is_number(text: str) -> bool:

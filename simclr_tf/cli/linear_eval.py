@@ -18,9 +18,9 @@ def _define(values: flags.FlagValues) -> None:
         "lbfgs",
         ["lbfgs", "sgd"],
         "how the classifier is fitted: lbfgs, logistic regression on features of each "
-        "image, its penalty chosen on a fifth of the training images; sgd, as "
-        "published, on random crops and flips of them, in a run folder of its own that "
-        "is resumed",
+        "image, its penalty chosen on a fifth of the training images or, of 1,000 or "
+        "fewer, by holding out each once; sgd, as published, on random crops and flips "
+        "of them, in a run folder of its own that is resumed",
         flag_values=values,
     )
     linear_sgd.define(values)

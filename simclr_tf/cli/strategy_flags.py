@@ -15,7 +15,8 @@ def define(values: flags.FlagValues) -> None:
         "auto",
         STRATEGIES,
         "devices that share every batch: one; mirrored over this machine's GPUs; "
-        "multiworker over the hosts of TF_CONFIG; tpu; auto takes what it finds",
+        "multiworker over the hosts of TF_CONFIG; tpu; auto takes the TPU that is "
+        "named, or the hosts or GPUs that it finds, or one device",
         flag_values=values,
     )
     flags.DEFINE_string(

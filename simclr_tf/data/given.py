@@ -186,7 +186,7 @@ def _held(blocks: list[np.ndarray], form: ImageForm) -> np.ndarray:
         for place, block in enumerate(blocks):
             yield slice(start, start + len(block)), block
             start += len(block)
-            blocks[place] = block[:0]
+            blocks[place] = block[:0].copy()  # A view would keep all of it.
 
     fill(images, in_turn(), stored, _NAME, form)
     return images

@@ -93,18 +93,18 @@ def load(
       DataError: where the spec, the split or what it names is not as it should
         be; the message says what to do.
     """
-    kind, _, argument = spec.partition(":")
-    own = _OWN.fullmatch(spec)
-    if kind not in KINDS and own:
-        argument = own["argument"] or ""
-        source = _load_own(spec, own["function"], argument, split, image_size, labels)
-        return in_form(source, form)
     if is_given(spec):
         raise DataError(
             f"The images that a run calls {spec} were handed to it in Python, and "
             "cannot be read by that name: give --dataset, or the images again in "
             "Python."
         )
+    kind, _, argument = spec.partition(":")
+    own = _OWN.fullmatch(spec)
+    if kind not in KINDS and own:
+        argument = own["argument"] or ""
+        source = _load_own(spec, own["function"], argument, split, image_size, labels)
+        return in_form(source, form)
     if kind not in KINDS:
         raise DataError(
             f"Dataset {spec!r} is of no known kind.{_meant(spec)} Use {NOTATION}."

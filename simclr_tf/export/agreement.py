@@ -166,6 +166,8 @@ _FILES = ("given", "answers")
 
 def _run(arguments: dict[str, Any], keras3: bool) -> None:
     environment = {"TF_CPP_MIN_LOG_LEVEL": "3", **os.environ}
+    # This process may hold all of a GPU's memory.
+    environment["CUDA_VISIBLE_DEVICES"] = "-1"
     if keras3:
         environment[_LEGACY] = "0"
     done = subprocess.run(

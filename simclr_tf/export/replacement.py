@@ -31,6 +31,7 @@ def replacing(path: str) -> Iterator[str]:
     Raises:
       UserError: `path` cannot be written.
     """
+    path = path.rstrip("/") or path
     whole = _can_be_renamed(path)
     new = f"{path}{NEW}" if whole else os.path.join(path, NEW)
     try:

@@ -2,7 +2,7 @@
 
 usage: python -I without_package.py ARGUMENTS, a JSON object of `format`, `path`,
 `given` and `answers` (names of .npz files of images and of what is made of them),
-`output` (of the model), `keras3` and `sys_path`.
+`output` (of the model) and `sys_path`.
 """
 
 from __future__ import annotations

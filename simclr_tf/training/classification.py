@@ -16,6 +16,7 @@ from simclr_tf.data import (
     data_errors,
     evaluation_batches,
     load,
+    load_train_and_test,
 )
 from simclr_tf.data.relabelled import with_class_names
 from simclr_tf.evaluation import encode
@@ -72,8 +73,6 @@ def classify(
     strategy = strategy or tf.distribute.get_strategy()
     with strategy.scope():
         model, classes = load_classifier(run, SupervisedMethod(), say)
-    if dataset is None:
-        dataset = settings.test_dataset or settings.dataset
     source = _load(dataset, split, settings)
     say(f"Images: {source}")
     labelled = source.num_classes is not None
@@ -98,15 +97,34 @@ def classify(
     return Classified(source, classes.names, probabilities, labels, found)
 
 
-def _load(dataset: str, split: str | None, settings: Any) -> Source:
+def _load(dataset: str | None, split: str | None, settings: Any) -> Source:
     """The split, or the test split, or all images where there is no such."""
     form: dict[str, Any] = {
         "image_size": longer_side(settings.image_size),
         "form": settings.form,
     }
+    if dataset is None:
+        dataset, test_dataset = _measured_on(settings)
+        if split is None:
+            return load_train_and_test(dataset, test_dataset, **form)[1]
     if split is not None:
         return load(dataset, split, **form)
     try:
         return load(dataset, "test", **form)
     except MissingSplit:
         return load(dataset, "train", **form)
+
+
+def _measured_on(settings: Any) -> tuple[str, str | None]:
+    """The datasets that a run was measured on; of a student of others its teacher's.
+
+    Args:
+      settings: of a run of finetune or distill.
+    """
+    dataset, test_dataset = settings.dataset, settings.test_dataset
+    teacher = getattr(settings, "teacher", None)
+    if teacher is not None:
+        taught = classifier_folder(teacher).settings()
+        if dataset != taught.dataset:
+            return taught.dataset, test_dataset or taught.test_dataset
+    return dataset, test_dataset

@@ -131,7 +131,8 @@ class Recipe:
         "taken; a SavedModel of simclr export; published weights of SimCLR (a "
         "checkpoint or SavedModel) or of a PyTorch ResNet (.safetensors, .npz); "
         "imagenet for those that Keras has of --encoder=ResNet50V2 and its like. "
-        "--encoder is by default that of the weights. The rest begins anew",
+        "--encoder is by default that of the weights, which a SavedModel does not "
+        "tell. The rest begins anew",
     )
     head_layers: Optional[int] = setting(
         None, f"layers of the projection head, 0 to 3; 2, and 3 {_MANY}"
@@ -200,12 +201,12 @@ class Recipe:
         1,
         "pieces that each replica's batch is trained in, to save memory: the gradient "
         "is the whole batch's, the encoder's batch norm takes a piece's statistics, "
-        "and a step takes a third to a half longer",
+        "and a step takes a quarter to a half longer",
     )
     rematerialize: bool = setting(
         False,
         "save memory by keeping only the input of each residual block for the "
-        "backward pass: exactly the same training, and a step takes up to a third "
+        "backward pass: exactly the same training, and a step takes some two fifths "
         "longer",
         changes_training=False,
     )

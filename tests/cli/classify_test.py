@@ -72,6 +72,24 @@ def test_its_figures_are_those_of_the_run(run, tmp_path):
     assert all(1 / 3 <= float(row["probability"]) <= 1 for row in rows)
 
 
+def test_without_a_test_split_it_is_measured_on_what_was_held_out(tmp_path):
+    """As the run was, and not on the images that it learned from."""
+    x, y = _images(90, 3)
+    np.savez(tmp_path / "data.npz", x_train=x, y_train=y)
+    arguments = [
+        *("finetune", "--from_scratch", f"--dataset=npz:{tmp_path / 'data.npz'}"),
+        *(f"--encoder={tiny.NAME}", "--image_size=16", "--batch_size=18"),
+        *("--epochs=1", "--precision=float32", f"--run={tmp_path / 'run'}"),
+    ]
+    assert _told(*arguments)[0] == 0
+    table = tmp_path / "classes.csv"
+    assert _told("classify", f"--run={tmp_path / 'run'}", f"--output={table}")[0] == 0
+    result = json.loads((tmp_path / "run" / "result.json").read_text())
+    figures = json.loads((tmp_path / "classes.json").read_text())
+    assert figures["images"] == result["images"] == 18
+    assert figures["confusion"] == result["confusion"]
+
+
 def _folder(path, names, count=9):
     for k, image in enumerate(_images(count, 2)[0]):
         folder = path / names[k % 3] if names else path

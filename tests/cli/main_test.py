@@ -324,6 +324,12 @@ def test_the_command_comes_first(capsys):
     assert "The command comes first" in mistake(capsys, "--dataset=shapes", "pretrain")
 
 
+@pytest.mark.parametrize("argument", ["--epochs={x}", "--epochs={5}", "--method={}"])
+def test_braces_in_a_value_are_told_as_they_are(capsys, argument):
+    said = mistake(capsys, "pretrain", "--dataset=shapes", argument)
+    assert argument.partition("=")[2] in said
+
+
 @pytest.mark.parametrize(
     ("typed", "meant"),
     [

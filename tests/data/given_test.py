@@ -1,10 +1,19 @@
 """A tf.data.Dataset becomes a source of the same images in the same order."""
 
+import weakref
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from simclr_tf.data import DataError, ImageForm, from_dataset, load, pretrain_batches
+from simclr_tf.data import (
+    DataError,
+    ImageForm,
+    from_dataset,
+    given,
+    load,
+    pretrain_batches,
+)
 from tests import sample_images
 
 IMAGES, LABELS = sample_images.images(20, 12)
@@ -167,6 +176,15 @@ def test_what_does_not_fit_is_refused_before_it_is_all_read():
     assert len(read) < 40
 
 
-def test_what_stands_for_images_of_a_program_is_no_dataset_to_load():
+@pytest.mark.parametrize("name", ["tf.data.Dataset", "folder:photos", "shapes"])
+def test_what_stands_for_images_of_a_program_is_no_dataset_to_load(name):
     with pytest.raises(DataError, match=r"handed to it in Python.*give --dataset"):
-        load("given:tf.data.Dataset")
+        load(f"given:{name}")
+
+
+def test_images_are_held_once():
+    """What was read is given back piece by piece."""
+    blocks = [np.zeros([2, 8, 8, 3], np.uint8) for _ in range(4)]
+    read = [weakref.ref(block) for block in blocks]
+    assert len(given._held(blocks, ImageForm())) == 8
+    assert all(block() is None for block in read)

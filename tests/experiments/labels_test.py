@@ -32,7 +32,7 @@ def test_each_row_is_made_once_and_shown(tmp_path):
     arguments = [
         str(tmp_path / "runs"),
         f"cifar10=npz:{tmp_path / 'images.npz'}",
-        *("--jobs=1", "--seeds=0", "--labels=0.5,all", f"--student={tiny.NAME}"),
+        *("--jobs=1", "--seeds=0", "--labels=all,0.5", f"--student={tiny.NAME}"),
         *("--image_size=16", f"--encoder={tiny.NAME}", "--batch_size=16"),
         *("--precision=float32", "--epochs=1"),
     ]
@@ -41,12 +41,12 @@ def test_each_row_is_made_once_and_shown(tmp_path):
     ran = re.findall(r"^simclr (\w+) ", output.getvalue().split("\n## ")[0], re.M)
     linear = ["linear_eval"] * 2
     half = [*linear, *["finetune"] * 4, "distill", "finetune"]
-    assert ran == ["pretrain", *half, *linear, "finetune", "finetune"]
+    assert ran == ["pretrain", *linear, "finetune", "finetune", *half]
     rows = re.findall(r"^\| (.*) \|$", output.getvalue(), re.M)
-    assert rows[0] == "1 seed | 50% of the labels | all labels"
+    assert rows[0] == "1 seed | all labels | 50% of the labels"
     cells = [row.split(" | ") for row in rows[1:]]
     assert [row[0] for row in cells] == [row.name for row in run.ROWS]
-    assert [bool(row[2]) for row in cells] == [row.labels("all") for row in run.ROWS]
+    assert [bool(row[1]) for row in cells] == [row.labels("all") for row in run.ROWS]
     with contextlib.redirect_stdout(io.StringIO()) as again:
         run.main(arguments, _refuse)
     assert again.getvalue() == "\n## " + output.getvalue().split("\n## ")[1]

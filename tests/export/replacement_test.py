@@ -41,6 +41,10 @@ def a_folder_beside(tmp_path, monkeypatch):
     return str(tmp_path / "encoder")
 
 
+def with_a_slash(tmp_path, monkeypatch):
+    return f"{tmp_path}/encoder/"
+
+
 def the_current_folder(tmp_path, monkeypatch):
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
@@ -60,7 +64,7 @@ def a_remote_folder(tmp_path, monkeypatch):
 PLACES = [a_folder_beside, the_current_folder, a_link, a_remote_folder]
 
 
-@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("place", [*PLACES, with_a_slash])
 def test_a_folder_is_made_and_replaced(place, tmp_path, monkeypatch):
     path = place(tmp_path, monkeypatch)
     with replacing(path) as folder:
@@ -68,8 +72,8 @@ def test_a_folder_is_made_and_replaced(place, tmp_path, monkeypatch):
     assert contents(path) == of("first")
     write(os.path.join(path, "leftover"), "of the first")
     # What a killed export leaves.
-    beside = place is a_folder_beside
-    leftover = f"{path}{NEW}" if beside else os.path.join(path, NEW)
+    beside = place in (a_folder_beside, with_a_slash)
+    leftover = f"{path.rstrip('/')}{NEW}" if beside else os.path.join(path, NEW)
     tf.io.gfile.makedirs(leftover)
     write(os.path.join(leftover, "half"), "written")
     with replacing(path) as folder:

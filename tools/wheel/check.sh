@@ -10,9 +10,10 @@ cd "$(dirname "$0")/../.."
 work=${WHEEL_CHECK:-$(mktemp -d)}
 [ -n "${WHEEL_CHECK:-}" ] || trap 'rm -rf "$work"' EXIT
 [ $# -gt 0 ] || set -- python3.9 python3.10 python3.11 python3.12 python3.13
-unset PYTHONPATH TF_USE_LEGACY_KERAS SIMCLR_TRACEBACK
+unset PYTHONPATH TF_USE_LEGACY_KERAS
 
 # A copy: building leaves files behind that a later wheel would take for its own.
+rm -rf "$work/source"
 mkdir -p "$work/source"
 cp -R simclr_tf pyproject.toml README.md LICENSE "$work/source"
 work=$(cd "$work" && pwd)
