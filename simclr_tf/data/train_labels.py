@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -10,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from simclr_tf.data.named_files import NamedFiles
 from simclr_tf.data.source import DataError, Source, reason
 from simclr_tf.data.subset import Subset
 
@@ -44,7 +44,8 @@ def choose_train_labels(source: Source, said: str, seed: int) -> TrainLabels:
       said: "all"; a share of all labelled images, such as "0.01", of which each class
         gives equally many, as far as it has them, and one at least; "25-per-class"; or
         "file:PATH", a text file that names an image a line: by its file's name, as the
-        published ImageNet subsets do, or by its place in the dataset, from 0.
+        published ImageNet subsets do, with or without folders, see `NamedFiles`; or by
+        its place in the dataset, from 0.
       seed: of the draws.
 
     Raises:
@@ -134,16 +135,18 @@ def _named_in(path: str, source: Source, labels: np.ndarray) -> np.ndarray:
     """The places of the images that a file names, in rising order."""
     try:
         with tf.io.gfile.GFile(path) as file:
-            names = [line.strip() for line in file.read().splitlines()]
+            text = file.read()
     except (OSError, UnicodeDecodeError, tf.errors.OpError) as error:
         raise DataError(
             f"train_labels: {path} cannot be read as a list of images: "
             f"{reason(error).rpartition('; ')[2]}."
         ) from error
-    names = [name for name in names if name]
-    if not names:
+    numbered = enumerate(map(str.strip, text.splitlines()), 1)
+    lines = [(number, name) for number, name in numbered if name]
+    if not lines:
         raise DataError(f"train_labels: {path} names no image.")
-    if all(name.isdigit() for name in names):
+    names = [name for _, name in lines]
+    if all(name.isdecimal() for name in names):
         places = np.array([int(name) for name in names])
         missing = [str(place) for place in places[places >= len(source)]]
     elif source.paths is None:
@@ -152,7 +155,7 @@ def _named_in(path: str, source: Source, labels: np.ndarray) -> np.ndarray:
             "are no files: give their places in the dataset, from 0, a line each."
         )
     else:
-        places = _places_of_files(path, names, source.paths)
+        places = _places_of_files(path, lines, source.paths)
         missing = [name for name, place in zip(names, places) if place < 0]
     if missing:
         more = len(missing) - _NAMED_AT_MOST
@@ -172,31 +175,18 @@ def _named_in(path: str, source: Source, labels: np.ndarray) -> np.ndarray:
 
 
 def _places_of_files(
-    path: str, names: Sequence[str], files: Sequence[str]
+    path: str, lines: Sequence[tuple[int, str]], files: Sequence[str]
 ) -> np.ndarray:
-    """Which file each name stands for, -1 where none.
-
-    A name is the end of a file's path: its own name, and as many folders above it as
-    are said.
-
-    Raises:
-      DataError: where a name stands for several files.
-    """
-    by_name: dict[str, list[int]] = {}
-    for place, file in enumerate(files):
-        by_name.setdefault(os.path.basename(file), []).append(place)
+    """Which file each numbered line stands for, -1 where none, see `NamedFiles`."""
+    named = NamedFiles(files)
     places = []
-    for name in names:
-        alike = by_name.get(os.path.basename(name), [])
-        ends = "/" + name.lstrip("./")
-        found = [k for k in alike if len(alike) == 1 or f"/{files[k]}".endswith(ends)]
-        if len(alike) > 1 and len(found) != 1:
+    for number, name in lines:
+        try:
+            places.append(named.place_of(name))
+        except DataError as error:
             raise DataError(
-                f"train_labels: {path} names {name}, which is the name of "
-                f"{len(alike):,} images, such as {files[alike[0]]} and "
-                f"{files[alike[1]]}: name them with their folders."
-            )
-        places.append(found[0] if found else -1)
+                f"train_labels: line {number:,} of {path} names {name}, {error}"
+            ) from None
     return np.array(places)
 
 

@@ -116,11 +116,16 @@ def test_files_of_one_name_are_told_apart_by_their_folders(tmp_path):
     listed.write_text("cat/1.png\ndog/2.png\n")
     found = choose_train_labels(source, f"file:{listed}", seed=0)
     assert _counts(found.labelled)[:2] == [1, 1]
-    listed.write_text("1.png\n")
-    with pytest.raises(DataError, match=r"1\.png, which is the name of 2 images, such"):
+    listed.write_text("cat/1.png\n\n1.png\n")
+    told = r"line 3 of .*names\.txt names 1\.png, which is the name of 2 images, such"
+    with pytest.raises(DataError, match=told):
         choose_train_labels(source, f"file:{listed}", seed=0)
-    listed.write_text("bird/1.png\n")
-    with pytest.raises(DataError, match=r"name them with their folders"):
+    listed.write_text("cat/1.png\n\nbird/1.png\n")
+    told = (
+        r"line 3 of .*names\.txt names bird/1\.png, and the image of that name lies in "
+        r"another folder: .*photos/cat/1\.png, one of 2 images\."
+    )
+    with pytest.raises(DataError, match=told):
         choose_train_labels(source, f"file:{listed}", seed=0)
 
 
