@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Sequence
 
@@ -18,9 +19,7 @@ class NamedFiles:
     def __init__(self, files: Sequence[str]) -> None:
         self._files = files
         self._places = {file: place for place, file in enumerate(files)}
-        folders = [f"{os.path.dirname(file)}/" for file in files]
-        shared = os.path.commonprefix(folders)
-        self._root = shared[: shared.rfind("/") + 1]
+        self._root = _folder_of_all(files)
         self._by_name: dict[str, list[int]] = {}
         for place, file in enumerate(files):
             self._by_name.setdefault(os.path.basename(file), []).append(place)
@@ -59,6 +58,14 @@ class NamedFiles:
                 f"{self._files[alike[0]]}{more}."
             )
         return found[0] if found else -1
+
+
+def _folder_of_all(files: Sequence[str]) -> str:
+    """The innermost folder that holds all files, with a separator; "" for none."""
+    folders = [file.split("/")[:-1] for file in files]
+    pairs = zip(min(folders), max(folders))
+    shared = itertools.takewhile(lambda pair: pair[0] == pair[1], pairs)
+    return "".join(f"{part}/" for part, _ in shared)
 
 
 def _absolute(path: str) -> str:

@@ -57,6 +57,12 @@ def test_a_name_of_several_files_is_told(name):
         NamedFiles(_FILES).place_of(name)
 
 
+def test_paths_below_the_folder_of_all_come_first_wherever_it_is():
+    for folder in ("", "/", "photos/", "/data/photos/", "gs://bucket/photos/"):
+        files = [f"{folder}{name}" for name in ("c/b/1.jpg", "b/1.jpg", "c/2.jpg")]
+        assert NamedFiles(files).place_of("b/1.jpg") == 1
+
+
 def test_files_elsewhere_are_found_by_whole_paths_and_ends():
     files = ["gs://bucket/photos/a/1.jpg", "gs://bucket/photos/b/1.jpg"]
     for name in ("gs://bucket/photos/b/1.jpg", "photos/b/1.jpg", "b/1.jpg"):
