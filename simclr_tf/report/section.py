@@ -31,6 +31,8 @@ _MATRIX = 30
 # Pictures of so few pixels are drawn with their pixels seen.
 _PIXELATED = 40
 _VIEWS_SHARE = 0.2
+# What commands measured, in words.
+_EVALUATIONS = {"knn": "nearest neighbours", "linear_eval": "linear evaluation"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,7 +72,7 @@ def section_of_figures(run: RunFigures, number: int) -> dict[str, Any]:
     classes = (run.data.get("fingerprint") or {}).get("classes")
     classes = classes if isinstance(classes, list) else []
     found = [
-        confusion_of_evaluation(name, values, classes)
+        confusion_of_evaluation(_EVALUATIONS.get(name, name), values, classes)
         for name, values in [*run.evaluations.items(), ("this run", run.result)]
     ]
     return {
@@ -284,7 +286,7 @@ def _shown(confusion: Confusion) -> dict[str, Any]:
         ]
     source = confusion.source
     return {
-        "title": source.split(":")[0].split(",")[0].capitalize(),
+        "title": source[0].upper() + source[1:].split(":")[0].split(",")[0],
         "words": f"{source[0].upper()}{source[1:]}: "
         f"{summary.percent(confusion.accuracy)} are taken for what they are. A row is "
         "a class, a column what its images are taken for.",
@@ -316,7 +318,7 @@ def _facts(run: RunFigures) -> list[dict[str, str]]:
         ("replicas", "Replicas"),
         ("steps", "Steps"),
         ("encoder_parameters", "Parameters of the encoder"),
-        ("held_out", "Images held out"),
+        ("held_out", "Training images held out"),
     ):
         if isinstance(result.get(name), int):
             found.append((text, f"{result[name]:,}"))

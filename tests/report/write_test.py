@@ -186,5 +186,7 @@ def test_a_browser_draws_it_without_an_error(page, tmp_path):
     assert "CONSOLE" not in shown.stderr
     charts = len(data_of(page)["curves"])
     assert shown.stdout.count('class="line"') >= charts + 1  # And the spectrum.
+    drawn = [each for each in shown.stdout.split("<svg") if 'class="line"' in each]
+    assert all(each.count('class="grid"') >= 3 for each in drawn)  # To read values by.
     assert shown.stdout.count('r="3.6"') == 60  # A point an image, on a phone.
     assert "<script>alert" not in shown.stdout

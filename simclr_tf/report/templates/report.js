@@ -46,12 +46,13 @@ showTheme();
 
 // Numbers and ticks.
 function ticks(low, high, count) {
-  const span = high - low || 1, rough = span / count;
-  const power = 10 ** Math.floor(Math.log10(rough));
-  const step = [1, 2, 5, 10].map((f) => f * power).find((s) => s >= rough * 0.999);
-  const found = [];
-  for (let v = Math.ceil(low / step - 1e-9) * step; v <= high + step * 1e-9; v += step) found.push(Math.abs(v) < step * 1e-9 ? 0 : v);
-  return found;
+  const span = high - low || 1, power = 10 ** Math.floor(Math.log10(span / count));
+  const every = (step) => {
+    const found = [];
+    for (let v = Math.ceil(low / step - 1e-9) * step; v <= high + step * 1e-9; v += step) found.push(Math.abs(v) < step * 1e-9 ? 0 : v);
+    return found;
+  };
+  return [10, 5, 2, 1].map((f) => every(f * power)).find((found) => found.length >= 0.6 * count) ?? every(power);
 }
 function logTicks(low, high) {
   const found = [];
