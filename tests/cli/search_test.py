@@ -36,15 +36,15 @@ def search(photos, monkeypatch, tmp_path):
 
 
 def test_neighbours_are_listed_drawn_and_written(search, photos, capsys, tmp_path):
-    queries = [f"--query={photos / 'a' / '0.jpg'}", "--query_index=1"]
-    assert search(*queries, "--k=3") == 0
+    query = f"--query={photos / 'a' / '0.jpg'}"
+    assert search(query, "--k=3") == 0
     shown = capsys.readouterr().out
     # The query itself is none of its neighbours, and its copy is the first.
     assert "0.jpg:\n  1.0000  " in shown
     assert "copy [1]$x$.jpg (b)\n" in shown
     with Image.open("search.png") as picture:
         assert np.asarray(picture.convert("RGB")).std() > 20
-    assert search(*queries, "--k=3", "--output=found.json") == 0
+    assert search(query, "--query_index=1", "--k=3", "--output=found.json") == 0
     assert "The features are those kept in" in capsys.readouterr().out
     found = json.loads((tmp_path / "found.json").read_text())
     first, second = found["queries"]
@@ -87,7 +87,7 @@ def test_features_are_made_again_when_something_changed(
             yield features, labels
 
     monkeypatch.setattr(encoding, "encode_batches", noting)
-    query = ["--query_index=0", "--output=found.json"]
+    query = [f"--query={photos / 'a' / '0.jpg'}", "--output=found.json"]
     for more in ([], ["--k=2"]):
         assert search(*query, *more) == 0
     assert encoded == [9]

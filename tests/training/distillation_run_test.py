@@ -16,6 +16,7 @@ from simclr_tf.training import (
     finetune,
 )
 from tests import tiny
+from tests.training.cut_short import without_export
 from tests.training.ended_runs import after, assert_same_state, rows_of, send_sigterm
 
 pytestmark = pytest.mark.slow
@@ -67,7 +68,8 @@ def teacher(dataset, tmp_path_factory):
         learning_rate=4.0,
         views="crop(0.9)|flip",
     )
-    result = finetune(settings, str(run), say=_quiet)
+    with without_export():
+        result = finetune(settings, str(run), say=_quiet)
     assert result["top1"] > 0.9
     return run
 
@@ -125,7 +127,8 @@ def test_stopped_by_a_signal_it_ends_as_if_it_never_had_been(whole, settings, tm
     run = tmp_path / "run"
     with after(5, send_sigterm), pytest.raises(Stopped, match="after step 5 of 45"):
         _train(settings, run)
-    result, said = _train(settings, run)
+    with without_export():
+        result, said = _train(settings, run)
     assert "Resuming after step 5." in said
     assert rows_of(run) == rows_of(whole[0])
     assert_same_state(run, whole[0])
@@ -149,7 +152,8 @@ def test_a_student_teaches_on_images_without_labels(whole, tmp_path):
         micro_batches=2,
         epochs=1,
     )
-    result, said = _train(settings, tmp_path / "run")
+    with without_export():
+        result, said = _train(settings, tmp_path / "run")
     assert result["labels_used"] == 0
     assert result["images"] == 16
     assert "16 images without labels teach." in said

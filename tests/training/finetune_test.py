@@ -3,8 +3,7 @@
 import dataclasses
 import importlib
 import json
-import subprocess
-import sys
+import shutil
 
 import numpy as np
 import pytest
@@ -17,6 +16,7 @@ from simclr_tf.errors import UserError
 from simclr_tf.training import FineTuning, Recipe, Stopped, finetune, pretrain
 from simclr_tf.training.run_folder import RunFolder
 from tests import tiny
+from tests.training.cut_short import before_the_first_step, without_export
 from tests.training.ended_runs import (
     after,
     assert_same_state,
@@ -109,36 +109,35 @@ def test_the_result_says_how_good_it_is(whole, pretrained):
     assert all(0 <= row["test_accuracy"] <= 1 for row in rows)
 
 
-def test_the_classifier_is_as_good_with_tensorflow_alone(whole, data):
+def test_the_classifier_is_as_good_as_it_says(whole, data):
+    """With TensorFlow alone: see tests/export/classifier_test.py."""
     run, result, _ = whole
     test = load(data, "test")
     (batch,) = test.read(tf.data.Dataset.range(60).batch(60))
-    np.savez(run.parent / "test.npz", x=batch["image"], y=batch["label"])
-    script = f"""
-import numpy as np
-import tensorflow as tf
-arrays = np.load({str(run.parent / "test.npz")!r})
-classify = tf.saved_model.load({str(run / "classifier")!r}).signatures["classify"]
-answer = classify(images=tf.constant(arrays["x"] / 255.0, tf.float32))
-assert [name.decode() for name in answer["classes"][0].numpy()] == {result["classes"]}
-guesses = np.argmax(answer["probabilities"], axis=1)
-print("top1", float(np.mean(guesses == arrays["y"])))
-"""
-    command = [sys.executable, "-c", script]
-    told = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
-    assert float(told.stdout.split("top1 ")[1]) == result["top1"]
+    loaded = tf.saved_model.load(str(run / "classifier"))
+    unit = tf.constant(batch["image"].numpy() / 255.0, tf.float32)
+    answer = loaded.signatures["classify"](images=unit)
+    classes = [name.decode() for name in answer["classes"][0].numpy()]
+    assert classes == result["classes"]
+    guesses = np.argmax(answer["probabilities"], axis=1)
+    assert np.mean(guesses == batch["label"].numpy()) == result["top1"]
 
 
-def test_a_finished_run_takes_no_more_steps(whole, said):
+def test_a_finished_run_takes_no_more_steps(whole, said, capsys):
     run, result, _ = whole
     before = (run / "metrics.jsonl").read_text()
     again, told = _finetune(dataclasses.replace(said, batch_size=None), run)
     assert again == result
     assert "All 30 steps were taken before" in told
     assert (run / "metrics.jsonl").read_text() == before
-    (run / "result.json").rename(run / "result.kept")
-    again, _ = _finetune(said, run)
+    # What was lost of its end is made again.
+    (run / "result.json").unlink()
+    shutil.rmtree(run / "classifier")
+    assert main(["finetune", f"--flagfile={run / 'flags.txt'}", f"--run={run}"]) == 0
+    again = json.loads((run / "result.json").read_text())
     assert again["confusion"] == result["confusion"]
+    assert "from 60 labels: top-1" in capsys.readouterr().out
+    assert (run / "classifier" / "saved_model.pb").exists()
 
 
 def test_stopped_in_the_middle_it_ends_as_if_it_had_not(whole, said, tmp_path):
@@ -146,7 +145,8 @@ def test_stopped_in_the_middle_it_ends_as_if_it_had_not(whole, said, tmp_path):
     stopped = tmp_path / "run"
     with after(8, send_sigterm), pytest.raises(Stopped, match="after step 8 of 30"):
         _finetune(said, stopped)
-    again, told = _finetune(said, stopped)
+    with without_export():
+        again, told = _finetune(said, stopped)
     assert "Resuming after step 8." in told
     assert "starts from" not in told
     assert_same_state(stopped, run)
@@ -156,7 +156,8 @@ def test_stopped_in_the_middle_it_ends_as_if_it_had_not(whole, said, tmp_path):
 
 def _weights_of(strategy, said, run):
     tf.keras.backend.set_floatx("float64")
-    finetune(said, run, strategy=strategy, say=lambda line: None)
+    with without_export():
+        finetune(said, run, strategy=strategy, say=lambda line: None)
     return _state_of(run)
 
 
@@ -190,7 +191,8 @@ def test_a_frozen_encoder_is_that_of_the_run(pretrained, said, tmp_path):
     frozen = dataclasses.replace(
         said, fine_tune_after_block=4, head_layers_kept=0, epochs=1
     )
-    _, told = _finetune(frozen, tmp_path / "run")
+    with without_export():
+        _, told = _finetune(frozen, tmp_path / "run")
     assert "frozen up to block 4" in told
     weights = RunFolder(str(pretrained)).load_model(lambda line: None).encoder.variables
     state = state_of(tmp_path / "run")
@@ -201,12 +203,15 @@ def test_a_frozen_encoder_is_that_of_the_run(pretrained, said, tmp_path):
 
 def test_from_scratch_nothing_of_the_run_is_taken(said, tmp_path):
     anew = dataclasses.replace(
-        said, from_scratch=True, head_layers_kept=0, epochs=1, train_labels="all"
+        said, from_scratch=True, head_layers_kept=0, train_labels="all"
     )
-    result, told = _finetune(anew, tmp_path / "run")
+    lines = []
+    with before_the_first_step(), pytest.raises(Stopped):
+        finetune(anew, str(tmp_path / "run"), say=lines.append)
+    told = "\n".join(lines)
     assert "from random weights" in told
     assert "starts from" not in told
-    assert result["labels_used"] == 120
+    assert "Labels used: 120 of 120" in told
 
 
 def test_from_scratch_views_are_of_the_size_of_the_images(
@@ -259,11 +264,13 @@ def test_the_run_of_the_start_is_not_written_over(said, pretrained):
 def test_the_command(pretrained, tmp_path, capsys):
     run = tmp_path / "run"
     flags = [f"--init={pretrained}", "--train_labels=5-per-class", "--epochs=1"]
-    assert main(["finetune", *flags, f"--run={run}"]) == 0
-    assert "from 15 labels: top-1" in capsys.readouterr().out
-    assert (run / "classifier" / "saved_model.pb").exists()
     again = tmp_path / "again"
-    assert main(["finetune", f"--flagfile={run / 'flags.txt'}", f"--run={again}"]) == 0
+    with before_the_first_step():
+        assert main(["finetune", *flags, f"--run={run}"]) == 75
+        told = capsys.readouterr().out
+        repeated = [f"--flagfile={run / 'flags.txt'}", f"--run={again}"]
+        assert main(["finetune", *repeated]) == 75
+    assert "Labels used: 15 of 120, 5 of each class." in told
     assert (again / "flags.txt").read_text() == (run / "flags.txt").read_text()
     assert main(["knn", f"--run={run}"]) == 2
     assert "holds a run of simclr finetune" in capsys.readouterr().err

@@ -11,6 +11,7 @@ from simclr_tf.progress import Progress
 from simclr_tf.training import FineTuning, Stopped, finetune
 from simclr_tf.training.pseudo_labels import confident_guesses
 from tests import tiny
+from tests.training.cut_short import without_export
 
 
 def _probabilities(guesses, sureties, classes):
@@ -85,12 +86,13 @@ def test_a_round_is_stopped_and_goes_on(settings, tmp_path):
             signal.raise_signal(signal.SIGTERM)
         return False
 
-    with pytest.MonkeyPatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch, without_export():
         patch.setattr(Progress, "due", due)
         with pytest.raises(Stopped, match="after step 3 of"):
             finetune(settings, str(run), say=lines.append)
     assert not (run / "result.json").exists()
-    result = finetune(settings, str(run), say=lines.append)
+    with without_export():
+        result = finetune(settings, str(run), say=lines.append)
     assert "Resuming after step 3." in "\n".join(lines)
     kept = json.loads((tmp_path / "run.round0" / "pseudo_labels.json").read_text())
     assert result["pseudo_labels"] == [
