@@ -13,11 +13,35 @@ from collections.abc import Iterator
 
 import tensorflow as tf
 
+from simclr_tf.errors import UserError
+
 # What is raised where a file, local or remote, cannot be used.
 FILE_ERRORS = (OSError, tf.errors.OpError)
 _FULL = ("No space left", "Disk quota exceeded")
 # Ending of the names of files that are still being written.
 _UNFINISHED = ".new"
+
+
+class WriteError(UserError):
+    """A file or folder cannot be written."""
+
+
+@contextlib.contextmanager
+def write_errors(path: str, what_is_left: str = "") -> Iterator[None]:
+    """Raises WriteError where a file cannot be written.
+
+    It is for what writes alone: a model, or the reading of images, raises errors of the
+    same classes, which would be told as those of a full disk.
+
+    Args:
+      path: what is written.
+      what_is_left: a sentence on what was there before.
+    """
+    try:
+        yield
+    except FILE_ERRORS as error:
+        said = f"{path} cannot be written: {why(error)}. {what_is_left}"
+        raise WriteError(said.rstrip()) from error
 
 
 def aside_of(path: str) -> str:

@@ -7,6 +7,7 @@ import os
 import tensorflow as tf
 from absl import flags
 
+from simclr_tf import whole_files
 from simclr_tf.cli import embedded, encoder_flags, output
 from simclr_tf.cli.command import UsageError, Work
 from simclr_tf.data import NOTATION, load
@@ -58,8 +59,10 @@ def _run(values: flags.FlagValues) -> None:
             if stop.requested:
                 raise embedded.stopped(parts, len(source))
 
-        with output.write_errors(values.output):
+        try:
             embedded.fill(parts, loaded, source, values.batch_size, stop)
+        except whole_files.WriteError as error:
+            raise UsageError(f"{error} Choose another place with --output.") from error
         table = Table(source, parts, before_block=go_on)
         with output.replacing(values.output) as aside:
             write(table, aside)

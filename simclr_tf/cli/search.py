@@ -38,8 +38,6 @@ from simclr_tf.search import (
 from simclr_tf.search.threshold import SAMPLE
 from simclr_tf.training.stop_signal import StopSignal
 
-_ENDINGS = (".png", ".json")
-
 
 def _define(values: flags.FlagValues) -> None:
     encoder_flags.define(values)
@@ -130,8 +128,7 @@ def _run(values: flags.FlagValues) -> None:
 
 def _require_sense(values: flags.FlagValues) -> None:
     """Raises UsageError where the flags do not say what to do."""
-    if not values.output.lower().endswith(_ENDINGS):
-        raise UsageError(f"--output={values.output} must end in .png or .json.")
+    output.require_ending(values.output, [".png", ".json"])
     asked = bool(values.query or values.query_index)
     if asked == values.duplicates:
         raise UsageError(
@@ -168,11 +165,8 @@ def _embedded(
         stop = stack.enter_context(StopSignal())
         try:
             embedded.fill(parts, loaded, source, values.batch_size, stop)
-        except whole_files.FILE_ERRORS as error:
-            raise UsageError(
-                f"Cannot keep features in {parent}: {whole_files.why(error)}. "
-                "--nocache does without."
-            ) from error
+        except whole_files.WriteError as error:
+            raise UsageError(f"{error} --nocache does without.") from error
         for folder in embedded.outdated(parts.folder) if keep else ():
             tf.io.gfile.rmtree(folder)
         table = Table(source, parts)

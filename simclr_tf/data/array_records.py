@@ -40,7 +40,7 @@ def require_array_record(spec: str, instead: str) -> None:
     except ImportError as error:
         raise DataError(
             f"{spec} is stored as ArrayRecord, which needs another package: "
-            f"pip install 'simclr_tf[tfds]'; or {instead}."
+            f"pip install 'simclr-tf[tfds]'; or {instead}."
         ) from error
 
 

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from simclr_tf.data.failures import data_errors
 from simclr_tf.data.formats import HEAD, ValueRange, decode_file, find_format
 from simclr_tf.data.image_files import decode
 from simclr_tf.data.image_headers import MAX_PIXELS, gif_pixels
@@ -21,6 +22,7 @@ from simclr_tf.data.level_checks import is_deep
 from simclr_tf.data.source import DataError, Source, reason
 from simclr_tf.data.verdicts import MAX_BAD_SHARE, too_many
 from simclr_tf.progress import Progress
+from simclr_tf.whole_files import write_errors
 
 MANIFEST = "manifest.json"
 _VERSION = 1
@@ -69,6 +71,7 @@ def write_prepared(
     Raises:
       DataError: where more than a tenth of the images cannot be read, or a source
         holds neither files nor arrays of one size.
+      WriteError: where a file cannot be written.
     """
     first = next(iter(sources.values()))
     manifest = {
@@ -81,7 +84,8 @@ def write_prepared(
             for split, source in sources.items()
         },
     }
-    with tf.io.gfile.GFile(os.path.join(folder, MANIFEST), "w") as file:
+    path = os.path.join(folder, MANIFEST)
+    with write_errors(path), tf.io.gfile.GFile(path, "w") as file:
         file.write(json.dumps(manifest, indent=2) + "\n")
     return manifest
 
@@ -147,7 +151,8 @@ class _Shard:
 
     def __init__(self, path: str) -> None:
         self._path = path
-        self._writer = tf.io.TFRecordWriter(path)
+        with write_errors(path):
+            self._writer = tf.io.TFRecordWriter(path)
         self._images = 0
         self.bytes = 0
 
@@ -163,13 +168,15 @@ class _Shard:
             value = tf.train.Int64List(value=[image.label])
             feature["image/class/label"] = tf.train.Feature(int64_list=value)
         example = tf.train.Example(features=tf.train.Features(feature=feature))
-        self._writer.write(example.SerializeToString())
+        with write_errors(self._path):
+            self._writer.write(example.SerializeToString())
         self._images += 1
         self.bytes += len(image.contents)
 
     def close(self) -> dict:
         """Its line in the manifest."""
-        self._writer.close()
+        with write_errors(self._path):
+            self._writer.close()
         digest = hashlib.sha256()
         size = 0
         with tf.io.gfile.GFile(self._path, "rb") as file:
@@ -187,7 +194,8 @@ class _Shard:
 def _images(source: Source) -> Iterator[_Image]:
     """All images of a source, in its order."""
     if source.paths is None or source.groups() is not None:
-        yield from (_of_records if source.holds_files else _of_pixels)(source)
+        with data_errors(source):
+            yield from (_of_records if source.holds_files else _of_pixels)(source)
         return
     labels = source.labels()
     if labels is None:

@@ -75,7 +75,7 @@ def load_tfds(
     except ImportError as error:
         raise DataError(
             f"tfds:{name} needs TensorFlow Datasets, which cannot be imported here "
-            f"({_first_line(error)}): pip install 'simclr_tf[tfds]', and beside "
+            f"({_first_line(error)}): pip install 'simclr-tf[tfds]', and beside "
             "protobuf 4 'tensorflow-metadata<1.18'"
         ) from error
     builder = _builder(tfds, name)

@@ -49,7 +49,7 @@ def embed_source(
 
     Raises:
       DataError: where the images cannot be read.
-      OSError or OpError: where a part cannot be written.
+      WriteError: where a part cannot be written.
     """
     total = len(source)
     if parts.count >= total:

@@ -27,7 +27,7 @@ def require_pyarrow() -> None:
         import pyarrow.parquet  # noqa: F401
     except ImportError as error:
         raise UserError(
-            ".parquet files need pyarrow: pip install 'simclr_tf[parquet]', or write "
+            ".parquet files need pyarrow: pip install 'simclr-tf[parquet]', or write "
             ".npz, .csv or .tfrecord."
         ) from error
 

@@ -69,7 +69,7 @@ class Parts:
         """Keeps the next part.
 
         Raises:
-          OSError or OpError: where it cannot be written, see `whole_files.FILE_ERRORS`.
+          WriteError: where it cannot be written.
         """
         if part.first != self.count:
             raise ValueError(f"part must begin at {self.count}, got {part.first}")
@@ -79,8 +79,10 @@ class Parts:
         contents = io.BytesIO()
         np.savez(contents, **arrays)
         name = f"{part.first:012}-{part.end:012}.npz"
-        tf.io.gfile.makedirs(self.folder)
-        whole_files.replace_file(os.path.join(self.folder, name), contents.getvalue())
+        path = os.path.join(self.folder, name)
+        with whole_files.write_errors(self.folder):
+            tf.io.gfile.makedirs(self.folder)
+            whole_files.replace_file(path, contents.getvalue())
         self._names.append(name)
         self.count = part.end
 

@@ -20,7 +20,6 @@ from simclr_tf.export.served import Served
 from simclr_tf.export.without_package import batches_of
 
 _SCRIPT = str(pathlib.Path(__file__).resolve().parent / "without_package.py")
-_LEGACY = "TF_USE_LEGACY_KERAS"
 
 
 class Disagreement(UserError):
@@ -124,8 +123,6 @@ def check(
     file_format: str,
     path: str,
     images: Sequence[tf.Tensor],
-    *,
-    keras3: bool = False,
 ) -> Agreement:
     """Loads an export in a process of its own and compares its answers.
 
@@ -136,7 +133,6 @@ def check(
       file_format: "savedmodel", "keras", "tflite" or "onnx".
       path: of the export, local.
       images: `[H, W, C]`, of any sizes, uint8 or floating point in [0, 1].
-      keras3: whether to load a `.keras` file by Keras 3.
 
     Raises:
       Disagreement: where it does not load or run.
@@ -155,7 +151,7 @@ def check(
             "output": served.output,
             "sys_path": [entry for entry in sys.path if entry],
         }
-        _run(arguments, keras3)
+        _run(arguments)
         with np.load(files["answers"]) as answers:
             got = answers["answers"]
     return agreement(want, got, classes=served.classes is not None)
@@ -164,12 +160,10 @@ def check(
 _FILES = ("given", "answers")
 
 
-def _run(arguments: dict[str, Any], keras3: bool) -> None:
+def _run(arguments: dict[str, Any]) -> None:
     environment = {"TF_CPP_MIN_LOG_LEVEL": "3", **os.environ}
     # This process may hold all of a GPU's memory.
     environment["CUDA_VISIBLE_DEVICES"] = "-1"
-    if keras3:
-        environment[_LEGACY] = "0"
     done = subprocess.run(
         [sys.executable, "-I", _SCRIPT, json.dumps(arguments)],
         env=environment,

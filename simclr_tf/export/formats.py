@@ -16,9 +16,10 @@ from simclr_tf.export.agreement import LIMITS, Agreement, check
 from simclr_tf.export.fixed_view import cropped_size
 from simclr_tf.export.keras_file import write_keras
 from simclr_tf.export.onnx import require_onnx, write_onnx
+from simclr_tf.export.saved_model import misfit_told
 from simclr_tf.export.served import Served
 from simclr_tf.export.tflite import QUANTIZATIONS, write_tflite
-from simclr_tf.whole_files import replace_file
+from simclr_tf.whole_files import replace_file, write_errors
 
 # The file format of each, with its ending.
 ENDINGS = {"keras": ".keras", "tflite": ".tflite", "onnx": ".onnx"}
@@ -78,11 +79,13 @@ def export_file(
     Raises:
       Disagreement: where the file does not run, or its answers differ by more than
         `agreement.LIMITS` of its precision.
-      UserError: where the format cannot hold the model.
+      UserError: where the format cannot hold the model, the encoder does not take
+        images of its `image_size`, or the file cannot be written.
     """
     path = os.fspath(path)
     require_format(file_format, quantize)
     served = with_input_size(served, quantize)
+    _require_fit(served)
     with tempfile.TemporaryDirectory() as folder:
         local = os.path.join(folder, f"model{ENDINGS[file_format]}")
         if file_format == "keras":
@@ -105,6 +108,14 @@ def export_file(
         **served.described(),
         "agreement": found and dataclasses.asdict(found),
     }
-    replace_file(path, contents)
-    replace_file(f"{path}.json", json.dumps(says, indent=2) + "\n")
+    with write_errors(path):
+        replace_file(path, contents)
+        replace_file(f"{path}.json", json.dumps(says, indent=2) + "\n")
     return found
+
+
+def _require_fit(served: Served) -> None:
+    """Raises UserError where the encoder does not take what it is to see of images."""
+    views = tf.TensorSpec([None, *served.view_sides, served.channels])
+    with misfit_told(served.image_size):
+        tf.function(served.answer, autograph=False).get_concrete_function(views)

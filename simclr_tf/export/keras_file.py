@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import tempfile
 import zipfile
 from typing import Any
-
-import tensorflow as tf
 
 from simclr_tf.export.served import Served
 from simclr_tf.export.stock_model import stock_model
@@ -25,22 +22,23 @@ def write_keras(served: Served, path: str) -> None:
     brings images of any size to the encoder's is made of operations that only Keras 2
     saves.
 
+    Args:
+      served: the model.
+      path: of the file, local.
+
     Raises:
       NotStock: where the encoder has layers of the user's own.
     """
-    packed = io.BytesIO()
     with tempfile.TemporaryDirectory() as folder:
-        local = os.path.join(folder, "model.keras")
-        stock_model(served).save(local)
-        with zipfile.ZipFile(local) as before, zipfile.ZipFile(packed, "w") as archive:
+        saved = os.path.join(folder, "model.keras")
+        stock_model(served).save(saved)
+        with zipfile.ZipFile(saved) as before, zipfile.ZipFile(path, "w") as archive:
             for name in before.namelist():
                 contents = before.read(name)
                 if name == _CONFIG:
                     portable = _portable(json.loads(contents))
                     contents = json.dumps(portable).encode()
                 archive.writestr(name, contents)
-    with tf.io.gfile.GFile(path, "wb") as file:
-        file.write(packed.getvalue())
 
 
 def _portable(config: Any) -> Any:

@@ -6,8 +6,6 @@ import importlib
 import math
 from typing import Any
 
-import tensorflow as tf
-
 from simclr_tf.errors import UserError
 from simclr_tf.export.one_signature import function_of
 from simclr_tf.export.served import Served
@@ -24,7 +22,7 @@ def require_onnx() -> None:
         except ImportError as error:
             raise UserError(
                 f"--format=onnx needs {name}, which is not installed: pip install "
-                "'simclr_tf[onnx]' (Python 3.10 or newer)."
+                "'simclr-tf[onnx]' (Python 3.10 or newer)."
             ) from error
 
 
@@ -36,7 +34,7 @@ def write_onnx(served: Served, path: str) -> None:
 
     Args:
       served: the model.
-      path: of the file, local or remote.
+      path: of the file, local.
 
     Raises:
       UserError: where tf2onnx is not installed or does not take the encoder, or the
@@ -61,5 +59,5 @@ def write_onnx(served: Served, path: str) -> None:
             f"tf2onnx does not take this encoder: {lines[0]}. Export savedmodel or "
             "keras."
         ) from error
-    with tf.io.gfile.GFile(path, "wb") as file:
+    with open(path, "wb") as file:
         file.write(proto.SerializeToString())

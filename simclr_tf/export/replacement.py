@@ -9,8 +9,9 @@ from collections.abc import Iterator
 import tensorflow as tf
 
 from simclr_tf.errors import UserError
-from simclr_tf.whole_files import FILE_ERRORS, why
+from simclr_tf.whole_files import FILE_ERRORS, why, write_errors
 
+AS_IT_WAS = "What it held before, if anything, is as it was."
 NEW, _OLD = ".simclr-new", ".simclr-old"
 # A folder with this file is a SavedModel to whoever looks, so it comes last.
 _LAST = "saved_model.pb"
@@ -20,7 +21,8 @@ _LAST = "saved_model.pb"
 def replacing(path: str) -> Iterator[str]:
     """Gives a new folder to fill, which takes the place of `path` in the end.
 
-    Where filling it fails, the new folder goes and `path` stays as it was. The new
+    Where filling it fails, the new folder goes and `path` stays as it was; the error is
+    raised as it is, see `whole_files.write_errors` for those of writing. The new
     folder lies beside `path` and is renamed. Where `path` itself cannot be renamed (a
     mount point, the current folder, a remote file system), the new folder lies within
     and its files are moved one by one.
@@ -35,17 +37,13 @@ def replacing(path: str) -> Iterator[str]:
     whole = _can_be_renamed(path)
     new = f"{path}{NEW}" if whole else os.path.join(path, NEW)
     try:
-        _remove(new)
-        tf.io.gfile.makedirs(new)
+        with write_errors(path, AS_IT_WAS):
+            _remove(new)
+            tf.io.gfile.makedirs(new)
         yield new
-    except BaseException as error:
+    except BaseException:
         with contextlib.suppress(*FILE_ERRORS):
             _remove(new)
-        if isinstance(error, FILE_ERRORS):
-            raise UserError(
-                f"{path} cannot be written: {why(error)}. What it held before, if "
-                "anything, is as it was."
-            ) from error
         raise
     try:
         _rename(new, path) if whole else _move_files(new, path)

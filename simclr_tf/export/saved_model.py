@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -14,11 +15,12 @@ from simclr_tf.augmentation.value_range import parse_value_range
 from simclr_tf.encoder.misfit import misfit
 from simclr_tf.errors import UserError
 from simclr_tf.export.precision import computing_in
-from simclr_tf.export.replacement import replacing, require_replaceable
+from simclr_tf.export.replacement import AS_IT_WAS, replacing, require_replaceable
 from simclr_tf.export.servable import servable
 from simclr_tf.image_size import ImageSize, image_size_text, parse_image_size
 from simclr_tf.model import Learner
 from simclr_tf.version import __version__
+from simclr_tf.whole_files import write_errors
 
 _METADATA = "simclr.json"
 Check = Callable[[str], None]
@@ -160,7 +162,10 @@ def _export(
     # of their own, image by image.
     with computing_in(model, precision), known_in_range():
         channels = channels_seen(model)
-        root, signatures = _servable(model, image_size, channels, value_range, classes)
+        with misfit_told(image_size):
+            root, signatures = servable(
+                model, image_size, channels, value_range, classes
+            )
         outputs = signatures["serving_default"].structured_outputs
         served = outputs["features" if classes is None else "probabilities"]
         metadata = {
@@ -179,10 +184,11 @@ def _export(
         else:
             metadata["classes"] = list(classes)
         with replacing(path) as folder:
-            # First, for it marks the folder as ours even when saving is cut short.
-            with tf.io.gfile.GFile(os.path.join(folder, _METADATA), "w") as file:
-                file.write(json.dumps(metadata, indent=2) + "\n")
-            tf.saved_model.save(root, folder, signatures=signatures)
+            with write_errors(path, AS_IT_WAS):
+                # First, for it marks the folder as ours even when saving is cut short.
+                with tf.io.gfile.GFile(os.path.join(folder, _METADATA), "w") as file:
+                    file.write(json.dumps(metadata, indent=2) + "\n")
+                tf.saved_model.save(root, folder, signatures=signatures)
             if check is not None:
                 check(folder)
 
@@ -193,15 +199,11 @@ def channels_seen(model: Learner) -> int:
     return 3 if shape.rank is None or shape[-1] is None else shape[-1]
 
 
-def _servable(
-    model: Learner,
-    image_size: ImageSize | None,
-    channels: int,
-    value_range: tuple[float, float] | None,
-    classes: Sequence[str] | None,
-) -> tuple:
+@contextlib.contextmanager
+def misfit_told(image_size: ImageSize | None) -> Iterator[None]:
+    """Raises UserError where a model is traced for images that it does not take."""
     try:
-        return servable(model, image_size, channels, value_range, classes)
+        yield
     except ValueError as error:
         found = misfit(error)
         if found is None:

@@ -31,7 +31,7 @@ def write_tflite(
 
     Args:
       served: the model; with "int8" its images are of one size.
-      path: of the file, local or remote.
+      path: of the file, local.
       quantize: "none", float32; "float16", whose weights are kept in float16 and take
         half the space; "int8", which computes in 8-bit integers, with weights of a
         quarter of the space.
@@ -58,7 +58,7 @@ def write_tflite(
                 "TensorFlow Lite's converter does not take this encoder: "
                 f"{_first_line(error)}. Export savedmodel, keras or onnx."
             ) from error
-    with tf.io.gfile.GFile(path, "wb") as file:
+    with open(path, "wb") as file:
         file.write(contents)
 
 

@@ -5,6 +5,7 @@ import signal
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from simclr_tf.cli.main import main
 from simclr_tf.embeddings import encoding
@@ -63,3 +64,43 @@ def test_an_ending_that_is_none_is_a_mistake_at_once(tmp_path, capsys):
     assert main(["embed", "--run=nowhere", f"--output={tmp_path / 'h.txt'}"]) == 2
     said = capsys.readouterr().err
     assert "must end in one of .npz, .parquet, .csv, .tfrecord" in said
+
+
+@pytest.mark.parametrize("command", ["embed", "search"])
+def test_what_the_encoder_raises_is_no_error_of_writing(
+    command, images_npz, tmp_path, monkeypatch, capsys
+):
+    def fail(*arguments):
+        raise tf.errors.InvalidArgumentError(None, None, "of the encoder")
+
+    monkeypatch.setattr(encoding, "encode_batches", fail)
+    monkeypatch.setenv("SIMCLR_TF_CACHE", str(tmp_path / "cache"))
+    flags = [f"--dataset=npz:{images_npz}", "--split=test", "--image_size=16"]
+    flags += ["--random", f"--encoder={tiny.NAME}"]
+    flags += ["--query_index=1"] if command == "search" else []
+    output = tmp_path / ("found.json" if command == "search" else "h.npz")
+    assert main([command, *flags, f"--output={output}"]) == 1
+    said = capsys.readouterr().err
+    assert "InvalidArgumentError: of the encoder" in said
+    assert "simclr: " not in said
+
+
+@pytest.mark.parametrize(
+    ("command", "hint"),
+    [("embed", "Choose another place with --output"), ("search", "--nocache does")],
+)
+def test_features_that_cannot_be_kept_are_told(
+    command, hint, images_npz, tmp_path, monkeypatch, capsys
+):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setattr(
+        "simclr_tf.cli.embedded.folder_of", lambda *_: str(tmp_path / "file" / "parts")
+    )
+    flags = [f"--dataset=npz:{images_npz}", "--split=test", "--image_size=16"]
+    flags += ["--random", f"--encoder={tiny.NAME}"]
+    flags += ["--query_index=1"] if command == "search" else []
+    output = tmp_path / ("found.json" if command == "search" else "h.npz")
+    assert main([command, *flags, f"--output={output}"]) == 2
+    (said,) = capsys.readouterr().err.splitlines()
+    assert "file/parts cannot be written: " in said
+    assert hint in said

@@ -218,6 +218,6 @@ def test_what_cannot_be_read_here_says_what_to_do(folder, monkeypatch):
     with pytest.raises(DataError, match="disks of this machine"):
         array_records.ArrayScan.of("gs://bucket/shells.array_record")
     monkeypatch.setitem(sys.modules, "array_record.python", None)
-    message = r"pip install 'simclr_tf\[tfds\]'; or .*--file_format=tfrecord"
+    message = r"pip install 'simclr-tf\[tfds\]'; or .*--file_format=tfrecord"
     with pytest.raises(DataError, match=message):
         _load(folder)

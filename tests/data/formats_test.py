@@ -239,9 +239,9 @@ def test_a_missing_package_is_named(tmp_path, monkeypatch, module, name, extra):
     monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises((tf.errors.OpError, ValueError)) as raised:
         decode(_FILES[name][0])
-    assert f"pip install 'simclr_tf[{extra}]'" in reason(raised.value)
+    assert f"pip install 'simclr-tf[{extra}]'" in reason(raised.value)
     (tmp_path / "a.scan").write_bytes(_FILES[name][0])
-    with pytest.raises(DataError, match=r"pip install 'simclr_tf\[" + extra):
+    with pytest.raises(DataError, match=r"pip install 'simclr-tf\[" + extra):
         load(f"folder:{tmp_path}", image_size=16)
 
 

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import pathlib
+import resource
 import shutil
 
 import numpy as np
@@ -12,6 +13,7 @@ from PIL import Image
 
 from simclr_tf.cli.main import main
 from simclr_tf.data import DataError, MissingSplit, load
+from simclr_tf.data import prepared as prepared_files
 
 _IMAGES = np.random.default_rng(0).integers(0, 256, [30, 8, 9, 3], np.uint8)
 
@@ -131,3 +133,28 @@ def test_no_folder_of_others_is_replaced(scans, prepared, tmp_path, capsys):
         assert f"{output} " in (told := capsys.readouterr().err)
         assert said in told
         assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_only_errors_of_writing_are_told_as_such(
+    images_npz, tmp_path, capsys, monkeypatch
+):
+    output = tmp_path / "prepared"
+    command = ["prepare", f"--dataset=npz:{images_npz}", f"--output={output}"]
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    # Fuller than a full disk: no file can have more than a kilobyte.
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1024, limits[1]))
+    try:
+        assert main(command) == 2
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert "train-00000.tfrecord cannot be written: " in capsys.readouterr().err
+
+    def fail(source):
+        raise tf.errors.InvalidArgumentError(None, None, "of the source")
+        yield
+
+    monkeypatch.setattr(prepared_files, "_of_pixels", fail)
+    assert main(command) == 1
+    said = capsys.readouterr().err
+    assert "InvalidArgumentError: of the source" in said
+    assert "cannot be written" not in said

@@ -238,7 +238,7 @@ def test_errors_say_what_to_do(name, message):
 def test_without_tensorflow_datasets_or_with_a_broken_one(monkeypatch, module):
     monkeypatch.setitem(sys.modules, "tensorflow_datasets", module)
     monkeypatch.setitem(sys.modules, "tensorflow_datasets.core", None)
-    with pytest.raises(DataError, match=r"pip install 'simclr_tf\[tfds\]'"):
+    with pytest.raises(DataError, match=r"pip install 'simclr-tf\[tfds\]'"):
         load_tfds("tiny_digits", "train", _SIZE, True)
 
 

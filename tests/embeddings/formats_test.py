@@ -163,5 +163,5 @@ def test_an_ending_says_which_and_others_are_refused():
 
 def test_without_pyarrow_it_is_said_how_to_get_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
-    with pytest.raises(UserError, match=r"pip install 'simclr_tf\[parquet\]'"):
+    with pytest.raises(UserError, match=r"pip install 'simclr-tf\[parquet\]'"):
         writer_for("features.parquet")

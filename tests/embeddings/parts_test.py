@@ -5,12 +5,19 @@ import pytest
 
 from simclr_tf.embeddings import Part, Parts
 from simclr_tf.errors import UserError
+from simclr_tf.whole_files import WriteError
 
 
 def part(first, count, labelled=True, bad=()):
     features = np.arange(first, first + count, dtype=np.float32)[:, None] * [1, 2]
     labels = np.arange(first, first + count) % 3 if labelled else None
     return Part(first, features.astype(np.float32), labels, np.array(bad, np.int64))
+
+
+def test_a_part_that_cannot_be_kept_is_told(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(WriteError, match="file/parts cannot be written: "):
+        Parts(str(tmp_path / "file" / "parts")).append(part(0, 5))
 
 
 def test_parts_come_back_as_they_were(tmp_path):

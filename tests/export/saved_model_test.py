@@ -202,6 +202,14 @@ def test_an_earlier_export_is_replaced_whole_or_not_at_all(exported, tmp_path):
     assert files_in(path) == before
     assert [entry.name for entry in tmp_path.iterdir()] == ["encoder"]
 
+    def fail(folder):
+        raise tf.errors.InvalidArgumentError(None, None, "of the model")
+
+    # What the model raises when the export is compared with it is no error of writing.
+    with pytest.raises(tf.errors.InvalidArgumentError, match="of the model"):
+        export_encoder(other, path, image_size=SIDE, check=fail)
+    assert files_in(path) == before
+
     export_encoder(other, path, image_size=SIDE)
     assert not (path / "leftover").exists()
     assert [entry.name for entry in tmp_path.iterdir()] == ["encoder"]

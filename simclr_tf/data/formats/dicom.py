@@ -11,7 +11,7 @@ from simclr_tf.data.formats.format import Format
 from simclr_tf.data.formats.levels import as_rgb, to_uint8
 from simclr_tf.data.image_headers import MAX_PIXELS
 
-_INSTALL = "it is a DICOM file, which needs: pip install 'simclr_tf[dicom]'"
+_INSTALL = "it is a DICOM file, which needs: pip install 'simclr-tf[dicom]'"
 
 
 def _decode(contents: bytes) -> np.ndarray:

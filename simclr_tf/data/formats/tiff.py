@@ -21,7 +21,7 @@ from simclr_tf.data.image_headers import MAX_PIXELS
 
 _MAGICS = [[(0, magic)] for magic in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")]
 _BITS, _LARGEST = 258, 281  # tags: BitsPerSample, MaxSampleValue
-_INSTALL = "it is a TIFF of this kind, which needs: pip install 'simclr_tf[tiff]'"
+_INSTALL = "it is a TIFF of this kind, which needs: pip install 'simclr-tf[tiff]'"
 
 
 # Bits of NewSubfileType: a smaller form of another page, and a mask.
