@@ -18,8 +18,9 @@ _UNNAMED = {
     *("known_in_range", "resize_box", "resize_crop", "to_unit_range"),
     *("views_of_crops_on_host", "views_on_host", "capabilities_of", "encode"),
     *("cuts_files", "data_errors", "evaluation_batches", "given_spec", "in_form"),
-    *("labelled_part", "load_for_pretraining", "load_splits", "load_train_and_test"),
-    *("pretrain_batches", "preview", "require_divisible", "sample", "sample_sizes"),
+    *("labelled_part", "load_for_pretraining", "load_splits", "load_test"),
+    *("load_train_and_test", "pretrain_batches", "preview", "require_divisible"),
+    *("sample", "sample_sizes"),
     *("spec_of_given", "steps_per_epoch", "unaugmented", "write_prepared"),
     *("build_augmenter", "build_model"),
 }

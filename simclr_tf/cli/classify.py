@@ -51,8 +51,7 @@ def _define(values: flags.FlagValues) -> None:
 def _run(values: flags.FlagValues) -> None:
     if not values.run:
         raise UsageError("Name a run of simclr finetune or distill with --run.")
-    if not values.output.endswith(".csv"):
-        raise UsageError(f"--output must end in .csv, got {values.output}.")
+    output.require_ending(values.output, [".csv"])
     output.require_writable_file(values.output)
     found = classify(
         values.run,

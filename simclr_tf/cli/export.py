@@ -111,7 +111,11 @@ def _run(values: flags.FlagValues) -> None:
     images = None
     if values.check or calibrate:
         images = load_images(
-            exported, values.dataset, served.channels, calibrate=calibrate
+            exported,
+            values.dataset,
+            served.channels,
+            compare=values.check,
+            calibrate=calibrate,
         )
     if file_format == "savedmodel":
         _write_saved_model(values, exported, served, path, images)
@@ -135,7 +139,7 @@ def _write_saved_model(
     images: Images | None,
 ) -> None:
     def compare(folder: str) -> None:
-        if images is None or not values.check:
+        if images is None:
             return
         with readable_saved_model(folder) as readable:
             found = check(served, "savedmodel", readable, images.compared)
@@ -165,15 +169,14 @@ def _write_saved_model(
 def _write_file(
     values: flags.FlagValues, served: Served, path: str, images: Images | None
 ) -> None:
-    with output.write_errors(path):
-        found = export_file(
-            served,
-            path,
-            values.format,
-            quantize=values.quantize,
-            calibration=images.calibrated if images else (),
-            images=images.compared if images and values.check else (),
-        )
+    found = export_file(
+        served,
+        path,
+        values.format,
+        quantize=values.quantize,
+        calibration=images.calibrated if images else (),
+        images=images.compared if images else (),
+    )
     if found is not None and images is not None:
         say(_agreed(found, images))
     size = "any size"

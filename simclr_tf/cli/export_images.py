@@ -9,7 +9,14 @@ import tensorflow as tf
 
 from simclr_tf.cli.command import UsageError
 from simclr_tf.cli.exportable import Exportable
-from simclr_tf.data import DataError, Source, load, load_train_and_test, sample
+from simclr_tf.data import (
+    DataError,
+    Source,
+    load,
+    load_test,
+    load_train_and_test,
+    sample,
+)
 from simclr_tf.image_size import longer_side
 from simclr_tf.messages import say
 
@@ -22,8 +29,8 @@ class Images(NamedTuple):
     """Images `[H, W, C]` of their own sizes, uint8 or floating point in [0, 1].
 
     Attributes:
-      compared: test images.
-      calibrated: images to learn from; none where they were not asked for.
+      compared: test images; none where they were not asked for.
+      calibrated: images to learn from; likewise.
       spec: the dataset that they are of.
     """
 
@@ -33,7 +40,12 @@ class Images(NamedTuple):
 
 
 def load_images(
-    exported: Exportable, dataset: str | None, channels: int, *, calibrate: bool
+    exported: Exportable,
+    dataset: str | None,
+    channels: int,
+    *,
+    compare: bool = True,
+    calibrate: bool = False,
 ) -> Images:
     """Some of a dataset's images, the same at each call.
 
@@ -42,24 +54,27 @@ def load_images(
         embedded shapes where it has none, or they are gone.
       dataset: that is named instead; see `data.load`.
       channels: of the images that the model takes.
-      calibrate: whether images to learn from are needed too.
+      compare: whether images to compare on are needed.
+      calibrate: whether images to learn from are needed.
 
     Raises:
       DataError: where the dataset that is named cannot be read.
       UsageError: where there are no images to calibrate by.
     """
-    spec, test = dataset or exported.dataset, None
-    if dataset is None:
-        test = exported.test_dataset
+    spec = dataset or exported.dataset
+    test = exported.test_dataset if dataset is None else None
     # Larger images are shrunk to their canvas, of which there is more than is seen.
     size = 2 * longer_side(exported.image_size)
     if spec is not None:
         try:
-            train, test_images = load_train_and_test(
-                spec, test, image_size=size, labels=False, form=exported.form
-            )
-            calibrated = _some(train, _CALIBRATED) if calibrate else []
-            return Images(_some(test_images, _COMPARED), calibrated, spec)
+            said = {"image_size": size, "labels": False, "form": exported.form}
+            if not calibrate:
+                compared = _some(load_test(spec, test, **said), _COMPARED)
+                return Images(compared, [], spec)
+            if not compare:
+                return Images([], _some(load(spec, "train", **said), _CALIBRATED), spec)
+            train, tested = load_train_and_test(spec, test, **said)
+            return Images(_some(tested, _COMPARED), _some(train, _CALIBRATED), spec)
         except DataError as error:
             if dataset is not None or calibrate:
                 raise

@@ -11,13 +11,7 @@ from simclr_tf.data import AS_IT_IS, ImageForm
 from simclr_tf.image_size import ImageSize
 from simclr_tf.methods.supervised import SupervisedMethod
 from simclr_tf.model import Learner
-from simclr_tf.training import RunFolder, run_files
-from simclr_tf.training.classifier import load_classifier
-from simclr_tf.training.distillation import DISTILLATION
-from simclr_tf.training.fine_tuning import FINETUNING
-from simclr_tf.training.flagfile import command_of
-
-_CLASSIFIERS = {kind.command: kind for kind in (FINETUNING, DISTILLATION)}
+from simclr_tf.training.classifier import load_classifier, trained_classifier
 
 
 class Exportable(NamedTuple):
@@ -46,7 +40,8 @@ def load(values: flags.FlagValues) -> Exportable:
     Raises:
       UserError: where they name nothing, or more than one.
     """
-    run = _classifier_run(values)
+    alone = not (values.saved_model or values.published or values.random)
+    run = trained_classifier(values.run) if values.run and alone else None
     if run is None:
         model, loaded = encoder_flags.load_model(values)
         return Exportable(
@@ -69,13 +64,3 @@ def load(values: flags.FlagValues) -> Exportable:
         settings.test_dataset,
         encoder_flags.form_of(values, settings.form),
     )
-
-
-def _classifier_run(values: flags.FlagValues) -> RunFolder | None:
-    """The run that --run names, where it trained a classifier."""
-    alone = not (values.saved_model or values.published or values.random)
-    if not values.run or not alone:
-        return None
-    text = run_files.read_text(RunFolder(values.run).flags)
-    kind = _CLASSIFIERS.get(command_of(text or ""))
-    return None if kind is None else RunFolder(values.run, kind)

@@ -22,6 +22,7 @@ from simclr_tf.data.splits import (
     labelled_part,
     load_for_pretraining,
     load_splits,
+    load_test,
     load_train_and_test,
 )
 from simclr_tf.data.subset import Subset
@@ -46,6 +47,7 @@ __all__ = [
     "load",
     "load_for_pretraining",
     "load_splits",
+    "load_test",
     "load_train_and_test",
     "pretrain_batches",
     "preview",

@@ -177,6 +177,36 @@ def load_train_and_test(
     return _hold_out(train) if test is None else (train, test)
 
 
+def load_test(
+    dataset: str,
+    test_dataset: str | None = None,
+    *,
+    image_size: int | None = None,
+    labels: bool = True,
+    form: ImageForm = AS_IT_IS,
+) -> Source:
+    """The second of `load_train_and_test`, with the labels that it has itself.
+
+    Training images are loaded only where the test images are held out of them.
+
+    Args:
+      dataset: see `load_train_and_test`; so are the others.
+      test_dataset: see there.
+      image_size: see there.
+      labels: see there.
+      form: see there.
+
+    Raises:
+      DataError: see there; of training images only where they are loaded.
+    """
+
+    def load_split(spec: str, split: str) -> Source:
+        return load(spec, split, image_size=image_size, labels=labels, form=form)
+
+    test = _test_split(dataset, test_dataset, load_split)
+    return _hold_out(load_split(dataset, "train"))[1] if test is None else test
+
+
 def load_splits(
     dataset: str, *, labels: bool = True, form: ImageForm = AS_IT_IS
 ) -> dict[str, Source]:
@@ -206,18 +236,28 @@ def _load_test(
     load_split: Callable[[Any, str], Source],
 ) -> Source | None:
     """The images to measure on, or None where some must be held out for that."""
-    if test_dataset is not None:
-        try:
-            test = load_split(test_dataset, "test")
-        except MissingSplit:
-            test = load_split(test_dataset, "train")
-    else:
-        try:
-            test = load_split(dataset, "test")
-        except MissingSplit:
-            return None
+    test = _test_split(dataset, test_dataset, load_split)
+    if test is None:
+        return None
     _require_same_channels(train, test)
     return _with_classes_of(train, test)
+
+
+def _test_split(
+    dataset: str | Source,
+    test_dataset: str | None,
+    load_split: Callable[[Any, str], Source],
+) -> Source | None:
+    """The images to measure on, as they are; None where there are none of their own."""
+    if test_dataset is None:
+        try:
+            return load_split(dataset, "test")
+        except MissingSplit:
+            return None
+    try:
+        return load_split(test_dataset, "test")
+    except MissingSplit:
+        return load_split(test_dataset, "train")
 
 
 def _hold_out(source: Source) -> tuple[Source, Source]:

@@ -28,10 +28,9 @@ from simclr_tf.image_size import longer_side
 from simclr_tf.methods.supervised import SupervisedMethod
 from simclr_tf.model import Learner
 from simclr_tf.report.thumbnails import thumbnails
-from simclr_tf.training import ResolvedRecipe, RunFolder, build_augmenter, run_files
-from simclr_tf.training.classifier import classifier_folder, load_classifier
+from simclr_tf.training import ResolvedRecipe, RunFolder, build_augmenter
+from simclr_tf.training.classifier import load_classifier, trained_classifier
 from simclr_tf.training.fine_tuning import FINETUNING
-from simclr_tf.training.flagfile import PRETRAINING, command_of
 from simclr_tf.training.image_verdicts import recall_verdicts
 
 # Sides of pictures on the page, in pixels.
@@ -150,22 +149,21 @@ def _opened(
     run: RunFolder, say: Callable[[str], None]
 ) -> tuple[Any, PretrainingData, Learner]:
     """The settings of a run of any command, its images and its model."""
-    text = run_files.read_text(run.flags)
-    if text is None or command_of(text) == PRETRAINING.command:
+    classifier = trained_classifier(run.path)
+    if classifier is None:
         recipe = run.recipe()
         return recipe, _load(recipe), run.load_model(say, precision="float32")
-    run = classifier_folder(run.path)
-    settings = run.settings()
+    settings = classifier.settings()
     train, test = load_train_and_test(
         settings.dataset,
         settings.test_dataset,
         image_size=longer_side(settings.image_size),
         form=settings.form,
     )
-    if run.kind is FINETUNING:  # A distillation learns from all images.
+    if classifier.kind is FINETUNING:  # A distillation learns from all images.
         chosen = choose_train_labels(train, settings.train_labels, settings.seed)
         train = chosen.labelled
-    model, _ = load_classifier(run, SupervisedMethod(), say, precision="float32")
+    model, _ = load_classifier(classifier, SupervisedMethod(), say, precision="float32")
     return settings, PretrainingData(train, None, test, ""), model
 
 

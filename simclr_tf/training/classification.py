@@ -16,7 +16,7 @@ from simclr_tf.data import (
     data_errors,
     evaluation_batches,
     load,
-    load_train_and_test,
+    load_test,
 )
 from simclr_tf.data.relabelled import with_class_names
 from simclr_tf.evaluation import encode
@@ -106,7 +106,7 @@ def _load(dataset: str | None, split: str | None, settings: Any) -> Source:
     if dataset is None:
         dataset, test_dataset = _measured_on(settings)
         if split is None:
-            return load_train_and_test(dataset, test_dataset, **form)[1]
+            return load_test(dataset, test_dataset, **form)
     if split is not None:
         return load(dataset, split, **form)
     try:

@@ -30,6 +30,8 @@ from simclr_tf.training.run_folder import RunFolder, RunFolderError
 from simclr_tf.training.starting_weights import load_encoder
 
 _FILE = "classes.json"
+# What trains classifiers, by the command.
+_KINDS = {kind.command: kind for kind in (FINETUNING, DISTILLATION)}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -169,14 +171,23 @@ def require_layers_to_keep(recipe: ResolvedRecipe | None, layers: int) -> None:
         )
 
 
-def classifier_folder(path: str) -> RunFolder:
-    """The folder of a run that trained a classifier, by finetune or distill.
+def trained_classifier(path: str) -> RunFolder | None:
+    """The folder of a run that trained a classifier; None of anything else.
 
-    That of anything else is as one of finetune, which says so when it is read.
+    Raises:
+      RunFolderError: where its settings cannot be read.
     """
     text = run_files.read_text(RunFolder(path).flags)
-    distilled = text is not None and command_of(text) == DISTILLATION.command
-    return RunFolder(path, DISTILLATION if distilled else FINETUNING)
+    kind = _KINDS.get(command_of(text or ""))
+    return None if kind is None else RunFolder(path, kind)
+
+
+def classifier_folder(path: str) -> RunFolder:
+    """As `trained_classifier`, where a classifier is needed.
+
+    The folder of anything else is as one of finetune, which says so when it is read.
+    """
+    return trained_classifier(path) or RunFolder(path, FINETUNING)
 
 
 def load_classifier(

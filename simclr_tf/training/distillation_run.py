@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 from simclr_tf import messages
-from simclr_tf.data import Source, labelled_part, load, load_train_and_test
+from simclr_tf.data import Source, labelled_part, load, load_test, load_train_and_test
 from simclr_tf.data.few_labels import FewLabels
 from simclr_tf.data.relabelled import with_class_names
 from simclr_tf.data.train_labels import choose_train_labels
@@ -146,7 +146,7 @@ def _load(settings: Distillation, taught: Any, classes: Classes) -> _Images:
     else:
         train = load(settings.dataset, "train", **form)
         measured = settings.test_dataset or taught.test_dataset
-        _, test = load_train_and_test(taught.dataset, measured, **form)
+        test = load_test(taught.dataset, measured, **form)
     test = labelled_part(with_class_names(test, classes.names))
     if not settings.label_weight:
         return _Images(train, test, 0, f"{len(train):,} images without labels teach.")

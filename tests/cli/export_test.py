@@ -9,7 +9,7 @@ import tensorflow as tf
 from simclr_tf.cli.export_images import load_images
 from simclr_tf.cli.exportable import Exportable
 from simclr_tf.cli.main import main
-from simclr_tf.data import DataError
+from simclr_tf.data import DataError, kinds
 from simclr_tf.errors import UserError
 from simclr_tf.methods.supervised import SupervisedMethod
 from simclr_tf.training import Recipe, RunFolder, build_model, run_files
@@ -87,7 +87,7 @@ def test_a_classifier_as_a_saved_model(classifier_run, tmp_path):
 
 def test_images_that_are_gone_are_replaced_by_the_embedded(capsys):
     exported = Exportable(None, 32, None, "npz:gone.npz", None)
-    images = load_images(exported, None, 4, calibrate=False)
+    images = load_images(exported, None, 4)
     assert "The run's images cannot be read: gone.npz" in capsys.readouterr().out
     assert images.spec == "shapes"
     assert {image.shape[-1] for image in images.compared} == {4}
@@ -97,6 +97,28 @@ def test_images_that_are_gone_are_replaced_by_the_embedded(capsys):
     nothing = exported._replace(dataset=None)
     with pytest.raises(UserError, match="name them with --dataset"):
         load_images(nothing, None, 3, calibrate=True)
+
+
+@pytest.mark.parametrize(
+    ("compare", "calibrate", "splits_read"),
+    [(True, False, ["test"]), (False, True, ["train"]), (True, True, None)],
+)
+def test_only_the_images_that_are_used_are_loaded(
+    compare, calibrate, splits_read, monkeypatch
+):
+    seen, load = [], kinds.load
+
+    def noting(spec, split="train", **said):
+        seen.append(split)
+        return load(spec, split, **said)
+
+    for module in ("simclr_tf.data.splits", "simclr_tf.cli.export_images"):
+        monkeypatch.setattr(f"{module}.load", noting)
+    exported = Exportable(None, 32, None, "shapes", None)
+    images = load_images(exported, None, 3, compare=compare, calibrate=calibrate)
+    assert seen == (splits_read or ["train", "test"])
+    assert len(images.compared) == (48 if compare else 0)
+    assert len(images.calibrated) == (256 if calibrate else 0)
 
 
 def test_images_of_many_sizes_keep_theirs(tmp_path):
@@ -129,7 +151,18 @@ def test_what_cannot_be_is_said_in_a_line(encoder_run, capsys, flags, said):
     assert len(error.splitlines()) == 1
 
 
+def test_what_the_model_raises_is_no_error_of_writing(encoder_run, capsys, monkeypatch):
+    def fail(*arguments, **named):
+        raise tf.errors.InvalidArgumentError(None, None, "of the model")
+
+    monkeypatch.setattr("simclr_tf.cli.export.export_file", fail)
+    assert main(["export", f"--run={encoder_run}", "--format=keras"]) == 1
+    said = capsys.readouterr().err
+    assert "InvalidArgumentError: of the model" in said
+    assert "Cannot write" not in said
+
+
 def test_what_is_not_installed_is_named(encoder_run, capsys, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "tf2onnx", None)
     assert main(["export", f"--run={encoder_run}", "--format=onnx"]) == 2
-    assert "pip install 'simclr_tf[onnx]'" in capsys.readouterr().err
+    assert "pip install 'simclr-tf[onnx]'" in capsys.readouterr().err

@@ -11,6 +11,7 @@ from simclr_tf.data import (
     MissingSplit,
     labelled_part,
     load_for_pretraining,
+    load_test,
     load_train_and_test,
     splits,
 )
@@ -28,6 +29,20 @@ def _save(path, **arrays):
 @pytest.fixture
 def one_split(tmp_path):
     return _save(tmp_path / "one.npz", images=_IMAGES, labels=_LABELS)
+
+
+@pytest.fixture
+def loads(monkeypatch):
+    """The (spec, split) of each dataset that is loaded."""
+    seen = []
+
+    def load(spec, split, **settings):
+        seen.append((spec, split))
+        return original(spec, split, **settings)
+
+    original = splits.load
+    monkeypatch.setattr(splits, "load", load)
+    return seen
 
 
 def _folder(root, classes):
@@ -61,6 +76,21 @@ def test_a_fifth_is_held_out_where_there_is_none(one_split):
     for part in parts:
         np.testing.assert_array_equal(part["image"], _IMAGES[part["index"]])
         np.testing.assert_array_equal(part["label"], _LABELS[part["index"]])
+
+
+def test_alone_the_images_to_measure_on_are_the_same(one_split, tmp_path, loads):
+    other = _save(tmp_path / "other.npz", images=_IMAGES[:9], labels=_LABELS[:9])
+    for dataset, named, seen in (
+        ("shapes:40", None, [("shapes:40", "test")]),
+        (one_split, None, [(one_split, "test"), (one_split, "train")]),
+        ("shapes:40", other, [(other, "test"), (other, "train")]),
+    ):
+        _, wanted = load_train_and_test(dataset, named, labels=False)
+        loads.clear()
+        alone = load_test(dataset, named, labels=False)
+        assert loads == seen
+        assert (alone.spec, alone.split) == (wanted.spec, wanted.split)
+        assert _places(alone) == _places(wanted)
 
 
 def test_the_same_images_are_held_out_each_time(one_split):
@@ -114,20 +144,6 @@ def test_one_image_a_class_cannot_be_split(tmp_path):
     data = load_for_pretraining(spec, image_size=8, labels=True)
     assert (len(data.train), data.bank, data.queries) == (50, None, None)
     assert "no class has two images" in data.note
-
-
-@pytest.fixture
-def loads(monkeypatch):
-    """The (spec, split) of each dataset that is loaded."""
-    seen = []
-
-    def load(spec, split, **settings):
-        seen.append((spec, split))
-        return original(spec, split, **settings)
-
-    original = splits.load
-    monkeypatch.setattr(splits, "load", load)
-    return seen
 
 
 def test_pretraining_does_not_see_what_is_held_out(one_split, loads):
