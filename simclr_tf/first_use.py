@@ -21,7 +21,7 @@ _WITHOUT = {
     *("kept_memory", "legacy_keras", "messages", "native_noise", "suggestions"),
     "version",
     *("cli", "cli.command", "cli.commands", "cli.defects", "cli.flag_errors"),
-    *("cli.main", "cli.shortage"),
+    *("cli.main", "cli.shortage", "cli.switches"),
 }
 _PACKAGE = __name__.partition(".")[0]
 

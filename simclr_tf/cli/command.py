@@ -10,10 +10,9 @@ from collections.abc import Callable, Sequence
 
 from absl import flags
 
+from simclr_tf.cli import switches
 from simclr_tf.cli.flag_errors import no_flag, what_is_wrong
 from simclr_tf.errors import UserError
-
-DEBUG = "--debug"
 
 
 class UsageError(UserError):
@@ -73,8 +72,7 @@ class Command:
             "flagfile", "", "file with more flags, one a line", flag_values=values
         )
         flags.DEFINE_string("undefok", "", "flags to ignore", flag_values=values)
-        flags.DEFINE_boolean("help", False, "show this", flag_values=values)
-        flags.DEFINE_boolean("debug", False, "see `main`", flag_values=values)
+        switches.define(values)
         values.set_gnu_getopt(bool(self.work.positional))
         try:
             rest = values([f"simclr {self.name}", *arguments])[1:]
@@ -95,13 +93,13 @@ class Command:
         """What the command does, its flags and their defaults."""
         values = flags.FlagValues()
         self.work.define(values)
+        switches.define(values)
         lines = [self.summary, "", f"  {self.work.example}", "", "Flags:"]
         for name in values:
-            lines += _flag_help(values[name])
+            if name != switches.HELP:
+                lines += _flag_help(values[name])
         lines.append("  --flagfile=FILE")
         lines.append("        more flags from a file, one a line")
-        lines.append(f"  {DEBUG}")
-        lines.append("        show where a mistake was found, as of a defect")
         return "\n".join(lines)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from absl import flags
 
@@ -110,19 +110,24 @@ def _unknown(name: str, values: flags.FlagValues) -> str:
 
 
 def _flagfile_of_another(arguments: Sequence[str], command: str) -> str:
-    """The sentence on a file of flags that is another command's, or ""."""
+    """The sentence on a file of flags that a run of another command wrote, or ""."""
     # It takes TensorFlow, which commands are found without.
-    from simclr_tf.training.flagfile import command_of
+    from simclr_tf.training.flagfile import stated_command
 
-    for argument in arguments:
-        name, _, path = argument.lstrip("-").partition("=")
-        if name != "flagfile":
-            continue
+    for path in _flagfiles(arguments):
         with contextlib.suppress(OSError, UnicodeDecodeError), open(path) as file:
-            theirs = command_of(file.read())
-            if theirs != command:
+            theirs = stated_command(file.read())
+            if theirs not in (None, command):
                 return f" {path} is of simclr {theirs}."
     return ""
+
+
+def _flagfiles(arguments: Sequence[str]) -> Iterator[str]:
+    """The files of --flagfile, which absl takes in one word or in two."""
+    for word, following in zip(arguments, [*arguments[1:], ""]):
+        name, equals, path = word.lstrip("-").partition("=")
+        if name == "flagfile" and word.startswith("-"):
+            yield os.path.expanduser(path if equals else following)
 
 
 def _shown(values: flags.FlagValues) -> list[str]:

@@ -9,10 +9,11 @@ from collections.abc import Sequence
 from types import ModuleType
 
 from simclr_tf import kept_memory, legacy_keras, native_noise
-from simclr_tf.cli.command import DEBUG, Command, UsageError
+from simclr_tf.cli.command import Command, UsageError
 from simclr_tf.cli.commands import COMMANDS
 from simclr_tf.cli.defects import RAISED_ANEW, how_to_go_on
 from simclr_tf.cli.shortage import shortage
+from simclr_tf.cli.switches import switches
 from simclr_tf.dotted_names import modules_noted
 from simclr_tf.errors import Stopped, UserError
 from simclr_tf.messages import say
@@ -96,7 +97,7 @@ def _answer(name: str, arguments: Sequence[str], named: Sequence[ModuleType]) ->
     """Runs a command, and says what was wrong; gives the exit status."""
     try:
         command = _find(name)
-        if any(argument in ("--help", "-h", "-help") for argument in arguments):
+        if switches(arguments).help:
             say(command.help())
             return DONE
         command.run(command.parse(arguments))
@@ -127,8 +128,7 @@ def _mistake(error: UserError, arguments: Sequence[str]) -> int:
 
 def _traceback(arguments: Sequence[str]) -> str:
     """Where what is being answered for was raised; "" where nobody asks for it."""
-    asked = {DEBUG, f"{DEBUG}=true"} & set(arguments)
-    return traceback.format_exc() + "\n" if asked else ""
+    return traceback.format_exc() + "\n" if switches(arguments).debug else ""
 
 
 def _find(name: str) -> Command:
@@ -150,7 +150,7 @@ def _overview() -> str:
     lines += ["usage: simclr COMMAND [--flag=value …]", ""]
     lines += [f"  {c.name:<{width}}  {c.summary}" for c in COMMANDS.values()]
     lines += ["", "simclr COMMAND --help shows a command's flags."]
-    lines += [f"{DEBUG} on any command shows where a mistake was found;"]
+    lines += ["--debug on any command shows where a mistake was found;"]
     lines += ["TF_CPP_MIN_LOG_LEVEL=0 in the environment, all that TensorFlow says."]
     return "\n".join(lines)
 

@@ -76,6 +76,11 @@ def command_of(text: str) -> str:
     return found[1] if found else PRETRAINING.command
 
 
+def stated_command(text: str) -> str | None:
+    """As `command_of`; None where no run wrote the file, as far as it says."""
+    return command_of(text) if _first_line(text) else None
+
+
 def from_flagfile(text: str, path: str, kind: SettingsKind = PRETRAINING) -> Any:
     """The settings that `to_flagfile` wrote; empty lines and comments are passed over.
 
@@ -132,14 +137,19 @@ def _of_another_command(text: str, path: str, command: str, needed: str) -> str:
 
 
 def _require_known_form(text: str, path: str) -> None:
-    pattern = re.escape(_FIRST_LINE).replace(r"\{\}", "(.+)")
-    found = re.search(f"^{pattern}$", text, re.MULTILINE)
+    found = _first_line(text)
     if found and (not found[2].isdigit() or int(found[2]) > FORM):
         raise RunFolderError(
             f"{path} holds settings of form {found[2]}, which simclr_tf {found[1]} "
             f"wrote; simclr_tf {__version__} knows those up to {FORM}. Use that "
             "version or a later one."
         )
+
+
+def _first_line(text: str) -> re.Match[str] | None:
+    """The line with the version and the form of settings; None of other files."""
+    pattern = re.escape(_FIRST_LINE).replace(r"\{\}", "(.+)")
+    return re.search(f"^{pattern}$", text, re.MULTILINE)
 
 
 def setting_kind(annotation: Any) -> type:

@@ -256,6 +256,15 @@ def test_a_flagfile_that_is_no_text_is_a_mistake(capsys, tmp_path):
     assert "utf-8" in mistake(capsys, "pretrain", f"--flagfile={path}")
 
 
+@pytest.mark.parametrize("form", ["--flagfile={}", "--flagfile {}", "-flagfile={}"])
+def test_a_flagfile_of_the_users_own_is_no_commands(capsys, tmp_path, form):
+    path = tmp_path / "mine.txt"
+    path.write_text("--gone=1\n")
+    said = mistake(capsys, "finetune", *form.format(path).split())
+    assert "no flag --gone" in said
+    assert "is of simclr" not in said
+
+
 def test_of_a_mistake_found_while_tracing_the_cause_is_told(capsys, monkeypatch):
     @tf.function
     def traced():

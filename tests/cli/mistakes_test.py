@@ -64,6 +64,8 @@ _MISTAKES = [
     ("knn pre", "'pre' is no flag: flags are --name=value. Did you mean --run=pre?"),
     ("pretrain --flagfile=no.txt", "cannot be opened: 'no.txt'"),
     ("pretrain --flagfile=fine/flags.txt", "fine/flags.txt is of simclr finetune"),
+    ("pretrain --flagfile fine/flags.txt", "fine/flags.txt is of simclr finetune"),
+    ("finetune --flagfile=older/flags.txt", "older/flags.txt is of simclr pretrain"),
     # Values.
     ("pretrain --epochs=ten", "--epochs must be a whole number, got 'ten'."),
     ("pretrain --epochs=1.5", "--epochs must be a whole number, got '1.5'."),
@@ -142,7 +144,7 @@ _MISTAKES = [
     ("convert --run=c --published=bare.npz", "holds no ResNet of PyTorch"),
     # Output.
     ("embed --run=pre --output=h.txt", "h.txt must end in one of .npz"),
-    ("classify --run=fine --output=a.txt", "--output must end in .csv, got a.txt."),
+    ("classify --run=fine --output=a.txt", "--output=a.txt must end in .csv."),
     ("report pre --output=r.pdf", "--output=r.pdf must end in .html or .htm."),
     (f"preview {_DATA} --output=p.pdf", "--output=p.pdf must end in .png."),
     ("prepare --dataset=folder:photos --output=photos", "would be replaced"),
