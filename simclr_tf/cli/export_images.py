@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -63,11 +63,14 @@ def load_images(
     """
     spec = dataset or exported.dataset
     test = exported.test_dataset if dataset is None else None
-    # Larger images are shrunk to their canvas, of which there is more than is seen.
-    size = 2 * longer_side(exported.image_size)
+    said: dict[str, Any] = {
+        # Larger images are shrunk to their canvas, of which there is more than is seen.
+        "image_size": 2 * longer_side(exported.image_size),
+        "labels": False,
+        "form": exported.form,
+    }
     if spec is not None:
         try:
-            said = {"image_size": size, "labels": False, "form": exported.form}
             if not calibrate:
                 compared = _some(load_test(spec, test, **said), _COMPARED)
                 return Images(compared, [], spec)
