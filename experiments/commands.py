@@ -99,10 +99,7 @@ def numbers(text: str) -> tuple[int, ...]:
 
 
 def runs_parser(description: str | None) -> argparse.ArgumentParser:
-    """Of a script that runs on `RUNS_FOLDER NAME=DATASET …`.
-
-    Flags that it does not know are for the commands: `parse_known_args` gives them.
-    """
+    """Of `RUNS_FOLDER NAME=DATASET …` with --seeds and --jobs; for `parsed`."""
     made = argparse.ArgumentParser(
         description=description,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -110,4 +107,33 @@ def runs_parser(description: str | None) -> argparse.ArgumentParser:
     )
     made.add_argument("folder", metavar="RUNS_FOLDER")
     made.add_argument("datasets", metavar="NAME=DATASET", nargs="+")
+    made.add_argument("--seeds", type=numbers, default=(0, 1, 2), help="with commas")
+    made.add_argument(
+        "--jobs",
+        type=int,
+        default=min(2, len(os.sched_getaffinity(0))),
+        help="runs at a time, which share the cores",
+    )
     return made
+
+
+def parsed(
+    parser: argparse.ArgumentParser, arguments: Sequence[str], names: Iterable[str]
+) -> tuple[argparse.Namespace, list[str]]:
+    """Options of a `runs_parser`, their datasets by name, and flags it does not know.
+
+    Args:
+      parser: that parses them.
+      arguments: of the command line.
+      names: that a dataset may have.
+    """
+    options, flags = parser.parse_known_args(arguments)
+    names, datasets = tuple(names), {}
+    for each in options.datasets:
+        name, _, dataset = each.partition("=")
+        if name not in names or name in datasets or not dataset:
+            known = ", ".join(names)
+            parser.error(f"a dataset is one of {known}, once, = DATASET: {each}")
+        datasets[name] = dataset
+    options.datasets = datasets
+    return options, flags

@@ -26,7 +26,7 @@ from experiments.commands import (  # noqa: E402
     Commands,
     Launch,
     launch,
-    numbers,
+    parsed,
     result_of,
     runs_parser,
 )
@@ -156,8 +156,6 @@ class Comparison:
         flags: Sequence[str],
     ) -> None:
         flag_file = os.path.relpath(HERE / f"{name}.txt")
-        if not os.path.exists(flag_file):
-            raise SystemExit(f"{name}=: there is no flag file {flag_file}")
         self.name = name
         self._folder = folder / name
         self._options = options
@@ -231,8 +229,10 @@ def main(arguments: Sequence[str], launch: Launch = launch) -> None:
     """
     options, flags = _parse(arguments)
     folder = pathlib.Path(options.folder)
-    datasets = (each.partition("=")[::2] for each in options.datasets)
-    comparisons = [Comparison(folder, *each, options, flags) for each in datasets]
+    comparisons = [
+        Comparison(folder, name, dataset, options, flags)
+        for name, dataset in options.datasets.items()
+    ]
     Commands(options.jobs, launch).each(
         each.train(seed) for seed in options.seeds for each in comparisons
     )
@@ -242,9 +242,6 @@ def main(arguments: Sequence[str], launch: Launch = launch) -> None:
 
 def _parse(arguments: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
     parser = runs_parser(__doc__)
-    parser.add_argument(
-        "--jobs", type=int, default=2, help="runs at a time, which share the cores"
-    )
     parser.add_argument(
         "--labels",
         type=lambda text: tuple(text.split(",")),
@@ -256,12 +253,7 @@ def _parse(arguments: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
         default="",
         help="architecture of a student, such as half the width; none by default",
     )
-    parser.add_argument("--seeds", type=numbers, default=(0, 1, 2), help="with commas")
-    options, flags = parser.parse_known_args(arguments)
-    for each in options.datasets:
-        if "=" not in each:
-            parser.error(f"a dataset is NAME=DATASET, got {each}")
-    return options, flags
+    return parsed(parser, arguments, sorted(p.stem for p in HERE.glob("*.txt")))
 
 
 if __name__ == "__main__":

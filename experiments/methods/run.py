@@ -27,7 +27,7 @@ from experiments.commands import (  # noqa: E402
     Commands,
     Launch,
     launch,
-    numbers,
+    parsed,
     result_of,
     runs_parser,
 )
@@ -62,8 +62,6 @@ class Comparison:
         flags: Sequence[str],
     ) -> None:
         flag_file = os.path.relpath(HERE / f"{name}.txt")
-        if not os.path.exists(flag_file):
-            raise SystemExit(f"{name}=: there is no flag file {flag_file}")
         self.name = name
         self.methods: Sequence[str] = options.methods
         self._folder = folder / name
@@ -178,8 +176,10 @@ def main(arguments: Sequence[str], launch: Launch = launch) -> None:
     """
     options, flags = _parse(arguments)
     folder = pathlib.Path(options.folder)
-    datasets = (each.partition("=")[::2] for each in options.datasets)
-    comparisons = [Comparison(folder, *each, options, flags) for each in datasets]
+    comparisons = [
+        Comparison(folder, name, dataset, options, flags)
+        for name, dataset in options.datasets.items()
+    ]
     commands = Commands(options.jobs, launch)
     every = [(each, method) for each in comparisons for method in options.methods]
     commands.each(each.measure(method) for each, method in every)
@@ -195,16 +195,8 @@ def _parse(arguments: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
     parser.add_argument(
         "--minutes", type=float, default=3.5, help="that each training should take"
     )
-    parser.add_argument(
-        "--jobs", type=int, default=2, help="runs at a time, which share the cores"
-    )
     parser.add_argument("--methods", type=_names, default=METHODS, help="with commas")
-    parser.add_argument("--seeds", type=numbers, default=(0, 1, 2), help="with commas")
-    options, flags = parser.parse_known_args(arguments)
-    for each in options.datasets:
-        if "=" not in each:
-            parser.error(f"a dataset is NAME=DATASET, got {each}")
-    return options, flags
+    return parsed(parser, arguments, sorted(p.stem for p in HERE.glob("*.txt")))
 
 
 def _names(text: str) -> tuple[str, ...]:

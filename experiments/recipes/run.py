@@ -28,6 +28,7 @@ from experiments.commands import (
     Launch,
     launch,
     numbers,
+    parsed,
     result_of,
     runs_parser,
 )
@@ -109,12 +110,11 @@ class Results:
 
 def cells(options: argparse.Namespace) -> list[Cell]:
     """All runs, the shortest first, so that a table is soon there."""
-    names = [each.partition("=")[0] for each in options.datasets]
     return [
         Cell(name, minutes, encoder, size, share, seed)
         for minutes in sorted(options.minutes)
         for seed in options.seeds
-        for name in names
+        for name in options.datasets
         for encoder, size in TRIED[name]
         for share in EARLY_SHARES
     ]
@@ -180,13 +180,12 @@ def main(arguments: Sequence[str], launch: Launch = launch) -> None:
     folder = pathlib.Path(options.folder)
     folder.mkdir(parents=True, exist_ok=True)
     results = Results(folder / "results.jsonl")
-    datasets = dict(each.partition("=")[::2] for each in options.datasets)
     runs = Commands(options.jobs, launch)
     for cell in cells(options):
         if results.has(cell):
             continue
         run = cell.run(folder)
-        todo = commands_of(cell, folder, datasets[cell.name], flags)
+        todo = commands_of(cell, folder, options.datasets[cell.name], flags)
         runs.each([(run.with_name(f"{run.name}.log"), todo)])
         results.add(cell, run)
     print_tables(results.rows)
@@ -203,13 +202,9 @@ def _read(run: pathlib.Path, name: str) -> dict:
 def _parse(arguments: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
     parser = runs_parser(__doc__)
     parser.add_argument("--minutes", type=numbers, default=(5, 12, 40), help="of a run")
-    parser.add_argument("--seeds", type=numbers, default=(0,), help="with commas")
-    parser.set_defaults(jobs=1)  # A run has all cores: its speed is what counts.
-    options, flags = parser.parse_known_args(arguments)
-    for each in options.datasets:
-        if each.partition("=")[0] not in TRIED or "=" not in each:
-            parser.error(f"a dataset is one of {', '.join(TRIED)} = DATASET: {each}")
-    return options, flags
+    # A run has all cores: its speed is what counts.
+    parser.set_defaults(seeds=(0,), jobs=1)
+    return parsed(parser, arguments, TRIED)
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ from experiments.commands import (
     Commands,
     Launch,
     launch,
-    numbers,
+    parsed,
     result_of,
     runs_parser,
 )
@@ -81,16 +81,15 @@ class Cell(NamedTuple):
 
 def cells(options: argparse.Namespace) -> list[Cell]:
     """All runs."""
-    names = [each.partition("=")[0] for each in options.datasets]
     found = [
         Cell(name, kind, seed, False)
         for seed in options.seeds
         for kind in KINDS
-        for name in names
+        for name in options.datasets
     ]
     first = options.seeds[0]
     return found + [
-        Cell(name, kind, first, True) for kind in LABELLED for name in names
+        Cell(name, kind, first, True) for kind in LABELLED for name in options.datasets
     ]
 
 
@@ -194,19 +193,18 @@ def main(
     options, flags = _parse(arguments)
     folder = pathlib.Path(options.folder)
     folder.mkdir(parents=True, exist_ok=True)
-    datasets = dict(each.partition("=")[::2] for each in options.datasets)
     every = cells(options)
     todo = [
         (
             cell.log(folder),
-            commands_of(cell, folder, datasets[cell.name], flags),
+            commands_of(cell, folder, options.datasets[cell.name], flags),
         )
         for cell in every
     ]
     Commands(options.jobs, launch).each([each for each in todo if each[1]])
     floors = {
         name: pixels(dataset, int(SETTINGS[name].get("image_size", 32)))
-        for name, dataset in datasets.items()
+        for name, dataset in options.datasets.items()
     }
     rows = list(rows_of(every, folder, floors))
     (folder / "results.json").write_text(json.dumps(rows, indent=1))
@@ -219,14 +217,8 @@ def _top1(run: pathlib.Path, name: str) -> float:
 
 def _parse(arguments: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
     parser = runs_parser(__doc__)
-    parser.add_argument("--seeds", type=numbers, default=(0, 1), help="with commas")
-    parser.add_argument("--jobs", type=int, default=2, help="runs at a time")
-    options, flags = parser.parse_known_args(arguments)
-    for each in options.datasets:
-        if each.partition("=")[0] not in SETTINGS or "=" not in each:
-            known = ", ".join(SETTINGS)
-            parser.error(f"a dataset is one of {known} = DATASET: {each}")
-    return options, flags
+    parser.set_defaults(seeds=(0, 1))
+    return parsed(parser, arguments, SETTINGS)
 
 
 if __name__ == "__main__":

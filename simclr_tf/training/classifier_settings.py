@@ -7,7 +7,6 @@ import math
 from typing import Any, ClassVar, Optional, TypeVar, Union
 
 from simclr_tf.augmentation import parse_views
-from simclr_tf.augmentation.value_range import parse_value_range
 from simclr_tf.data import NOTATION, ImageForm
 from simclr_tf.errors import UserError
 from simclr_tf.image_size import (
@@ -19,6 +18,7 @@ from simclr_tf.image_size import (
 from simclr_tf.training.fitting import require_fit_for_encoder, require_parts_of_wholes
 from simclr_tf.training.interval import Interval
 from simclr_tf.training.ranges import CHOICES, require_allowed
+from simclr_tf.training.says_images import SaysImages
 from simclr_tf.training.setting import setting
 
 _SMALL = 32  # pixels
@@ -34,7 +34,7 @@ _Resolved = TypeVar("_Resolved", bound="ResolvedClassifierTraining")
 
 # Optional[...] and Union[...], not "|": see `Recipe`.
 @dataclasses.dataclass(frozen=True)
-class ClassifierTraining:
+class ClassifierTraining(SaysImages):
     """What the user says of a classifier's training; None stands for a default.
 
     Each field's metadata is that of a `Recipe`'s.
@@ -142,20 +142,6 @@ class ClassifierTraining:
         changes_training=False,
     )
     seed: int = setting(0, "seed of the labels chosen, weights, order and views")
-
-    def __post_init__(self) -> None:
-        """Gives sizes and ranges the one form they have; UserError if they are none."""
-        if self.image_size is not None:
-            size = parse_image_size(self.image_size)
-            object.__setattr__(self, "image_size", size)
-        if self.value_range is not None:
-            black, white = parse_value_range(self.value_range)
-            object.__setattr__(self, "value_range", f"{black:.17g},{white:.17g}")
-
-    @property
-    def form(self) -> ImageForm:
-        """What is said of the data's images."""
-        return ImageForm.of(self.channels, self.value_range)
 
     @property
     def loaded_size(self) -> int:

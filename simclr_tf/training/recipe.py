@@ -5,8 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any, Optional, Union
 
-from simclr_tf.augmentation.value_range import parse_value_range
-from simclr_tf.data import NOTATION, ImageForm
+from simclr_tf.data import NOTATION
 from simclr_tf.encoder.registry import capabilities_of
 from simclr_tf.errors import UserError
 from simclr_tf.image_size import (
@@ -23,6 +22,7 @@ from simclr_tf.training.resolved_recipe import (
     ResolvedRecipe,
     said_by_views,
 )
+from simclr_tf.training.says_images import SaysImages
 from simclr_tf.training.setting import setting
 
 __all__ = ["PRECISIONS", "Recipe", "ResolvedRecipe"]
@@ -33,7 +33,7 @@ _MANY = f"above 32 px from {defaults.ENOUGH_FOR_PAPER:,} images on"
 # Optional[...] and Union[...], not "|": the command line reads these types at run
 # time, and Python 3.9 must understand them.
 @dataclasses.dataclass(frozen=True)
-class Recipe:
+class Recipe(SaysImages):
     """What the user says of a run; None stands for the default that `resolve` takes.
 
     Each field's metadata holds its help text, which the command line shows, its
@@ -243,20 +243,6 @@ class Recipe:
         changes_training=False,
     )
     seed: int = setting(0, "seed of weights, order and views")
-
-    def __post_init__(self) -> None:
-        """Gives sizes and ranges the one form they have; UserError if they are none."""
-        if self.image_size is not None:
-            size = parse_image_size(self.image_size)
-            object.__setattr__(self, "image_size", size)
-        if self.value_range is not None:
-            black, white = parse_value_range(self.value_range)
-            object.__setattr__(self, "value_range", f"{black:.17g},{white:.17g}")
-
-    @property
-    def form(self) -> ImageForm:
-        """What is said of the data's images."""
-        return ImageForm.of(self.channels, self.value_range)
 
     @property
     def loaded_size(self) -> int | None:
