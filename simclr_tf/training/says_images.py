@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from simclr_tf.augmentation.value_range import parse_value_range
 from simclr_tf.data import ImageForm
@@ -18,9 +18,10 @@ class SaysImages:
       value_range: black and white, as in "0,4095"; None where it is not said.
     """
 
-    image_size: Any
-    channels: Any
-    value_range: Any
+    if TYPE_CHECKING:  # At run time they are the dataclass's own, in its own order.
+        image_size: Any
+        channels: Any
+        value_range: Any
 
     def __post_init__(self) -> None:
         """Gives sizes and ranges the one form they have; UserError if they are none."""
