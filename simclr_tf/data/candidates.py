@@ -55,6 +55,8 @@ def _is_image(file: File) -> bool:
     try:
         with tf.io.gfile.GFile(file.path, "rb") as opened:
             return find_format(opened.read(HEAD)) is not None
+    except tf.errors.ResourceExhaustedError:
+        raise  # Of too many open files each one would be left out.
     except tf.errors.OpError:
         return False
 

@@ -44,7 +44,12 @@ class Look(NamedTuple):
 
 
 def look_at(file: File) -> Look:
-    """Reads a file's beginning and end; decodes it only where these look damaged."""
+    """Reads a file's beginning and end; decodes it only where these look damaged.
+
+    Raises:
+      ResourceExhaustedError: where the machine has too little memory or too many open
+        files, which is no fault of the file's.
+    """
     if file.fault is not None:
         return Look("", None, file.fault)
     if file.size > _MAX_BYTES and file.page is None:
@@ -56,6 +61,8 @@ def look_at(file: File) -> Look:
             if file.size > len(beginning):
                 opened.seek(file.size - _END)
                 end = opened.read(_END)
+    except tf.errors.ResourceExhaustedError:
+        raise
     except tf.errors.OpError as error:
         return Look("", None, reason(error))
     found = find_format(beginning[:HEAD])
@@ -74,6 +81,9 @@ def check(file: File, value_range: ValueRange | None = None) -> str | None:
     Args:
       file: the file.
       value_range: the values of black and white, see `decode`.
+
+    Raises:
+      ResourceExhaustedError: see `look_at`.
     """
     if file.fault is not None:
         return file.fault
@@ -91,6 +101,8 @@ def check(file: File, value_range: ValueRange | None = None) -> str | None:
                 "most"
             )
         decode(tf.constant(contents), value_range=value_range)
+    except tf.errors.ResourceExhaustedError:
+        raise
     except (tf.errors.OpError, ValueError) as error:
         return reason(error)
     return None

@@ -212,6 +212,8 @@ def _of_file(path: str, label: int, value_range: ValueRange | None) -> _Image:
     try:
         with tf.io.gfile.GFile(path, "rb") as file:
             contents = file.read()
+    except tf.errors.ResourceExhaustedError:
+        raise  # Of the machine's, and no fault of the file's.
     except tf.errors.OpError as error:
         return _Image(path, b"", -1, (0, 0), reason(error))
     return _of_contents(path, contents, label, value_range)
@@ -231,6 +233,8 @@ def _of_contents(
             pixels = decode(tf.constant(contents), value_range=value_range)
             if value_range is not None and is_deep(contents):
                 contents = tf.io.encode_png(pixels).numpy()
+    except tf.errors.ResourceExhaustedError:
+        raise
     except (tf.errors.OpError, ValueError) as error:
         return _Image(name, b"", -1, (0, 0), reason(error))
     size = (pixels.shape[0], pixels.shape[1])
