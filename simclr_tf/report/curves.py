@@ -19,7 +19,12 @@ GROUPS = (LOSSES, ACCURACIES, GEOMETRY, TRAINING, OTHER)
 
 # What a figure is, for a person who meets it for the first time.
 MEANINGS = {
-    "loss": "what is minimised: the method's loss and the probe's",
+    "loss": "what is minimised: the method's loss, and the probe's where there is one",
+    "supervised_loss": "cross entropy of the labels, in nats",
+    "supervised_accuracy": "of the classifier, on the views it learns from",
+    "distillation_loss": "cross entropy with the teacher's probabilities, in nats",
+    "agreement": "share of views that student and teacher name alike",
+    "test_accuracy": "of the classifier, on test images",
     "contrastive_loss": "how hard it is to find the other view of an image, in nats",
     "contrastive_accuracy": "share of views whose other view outranks all other images",
     "contrastive_entropy": "how undecided that choice is, in nats",

@@ -73,7 +73,7 @@ def section_of_figures(run: RunFigures, number: int) -> dict[str, Any]:
     classes = classes if isinstance(classes, list) else []
     found = [
         confusion_of_evaluation(_EVALUATIONS.get(name, name), values, classes)
-        for name, values in [*run.evaluations.items(), ("this run", run.result)]
+        for name, values in [*run.evaluations.items(), ("the classifier", run.result)]
     ]
     return {
         "number": number,
@@ -305,8 +305,7 @@ def _facts(run: RunFigures) -> list[dict[str, str]]:
         found.append(("Training time", duration(seconds)))
     speed = result.get("images_per_second") or end.get("images_per_second")
     if isinstance(speed, (int, float)):
-        text = f"{speed:,.1f} images a second (each seen in two views or more)"
-        found.append(("Speed", text))
+        found.append(("Speed", f"{speed:,.1f} images a second, with all their views"))
     memory = result.get("peak_memory_bytes")
     if isinstance(memory, (int, float)):
         text = f"{memory / 1e9:.2f} GB at its peak, of the whole process"

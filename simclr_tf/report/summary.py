@@ -19,6 +19,7 @@ _FLOORS = (
     ("chance", "chance"),
 )
 _METHODS = {"simclr": "SimCLR", "supcon": "SupCon", "dcl": "DCL"}
+_OF_CLASSIFIERS = {"finetune": "Fine-tuning", "distill": "Distillation"}
 
 
 def headline(run: RunFigures) -> str:
@@ -26,8 +27,7 @@ def headline(run: RunFigures) -> str:
     said, result = run.settings, run.result
     method = said.get("method", "")
     what = _METHODS.get(method, method.capitalize() or "A run")
-    if command_of(run.flags) == "finetune":
-        what = "Fine-tuning"
+    what = _OF_CLASSIFIERS.get(command_of(run.flags), what)
     encoder = said.get("encoder", "an encoder")
     parameters = result.get("encoder_parameters")
     if isinstance(parameters, int):
@@ -73,6 +73,8 @@ def verdict(run: RunFigures) -> dict[str, Any]:
         )
         title = "Not ended"
         return {"kind": "unfinished", "title": title, "lines": [line], "evidence": []}
+    if isinstance(run.result.get("top1"), (int, float)):
+        return _of_classifier(run.result)
     found = run.result.get("verdict")
     found = found if isinstance(found, Mapping) else {}
     learned = found.get("learned")
@@ -91,6 +93,29 @@ def verdict(run: RunFigures) -> dict[str, Any]:
         "title": title,
         "lines": lines[first:],
         "evidence": lines[:first],
+    }
+
+
+def _of_classifier(result: Mapping[str, Any]) -> dict[str, Any]:
+    """What `verdict` says of a classifier: more than three standard errors is good."""
+    right, images = result["top1"], result.get("images")
+    of = f"{images:,} test images" if isinstance(images, int) else "test images"
+    floors = {
+        f"{name} {percent(result[key])}": result[key]
+        for key, name in (("largest_class", "largest class"), ("chance", "chance"))
+        if isinstance(result.get(key), (int, float))
+    }
+    error = result.get("standard_error") or 0.0
+    good = right > max(floors.values(), default=0.0) + 3 * error
+    words = (
+        "named rightly" if good else "named rightly, which is no more than by chance"
+    )
+    line = f"Standard error {percent(error)}; without learning: {', '.join(floors)}."
+    return {
+        "kind": "good" if good else "bad",
+        "title": f"{percent(right)} of {of} {words}",
+        "lines": [line] if floors else [],
+        "evidence": [],
     }
 
 
@@ -140,9 +165,10 @@ def tiles(run: RunFigures) -> list[dict[str, str]]:
         if isinstance(results.get("top1"), (int, float)):
             title = {"knn": "kNN top-1", "linear_eval": "Linear top-1"}.get(name, name)
             found.append({"value": percent(results["top1"]), "name": f"{title} (test)"})
-    for key in ("top1", "top5", "mean_per_class"):
+    classified = {"top1": "top-1", "top5": "top-5", "mean_per_class": "mean of classes"}
+    for key, title in classified.items():
         if isinstance(result.get(key), (int, float)):
-            found.append({"value": percent(result[key]), "name": plain_name(key)})
+            found.append({"value": percent(result[key]), "name": f"{title} (test)"})
     shown = {
         "knn_accuracy": "kNN accuracy",
         "ridge_accuracy": "ridge accuracy",
