@@ -80,10 +80,11 @@ def test_a_fifth_is_held_out_where_there_is_none(one_split):
 
 def test_alone_the_images_to_measure_on_are_the_same(one_split, tmp_path, loads):
     other = _save(tmp_path / "other.npz", images=_IMAGES[:9], labels=_LABELS[:9])
+    two = _save(tmp_path / "two.npz", x_train=_IMAGES[:9], x_test=_IMAGES[9:20])
     for dataset, named, seen in (
-        ("shapes:40", None, [("shapes:40", "test")]),
+        (two, None, [(two, "test")]),
         (one_split, None, [(one_split, "test"), (one_split, "train")]),
-        ("shapes:40", other, [(other, "test"), (other, "train")]),
+        (two, other, [(other, "test"), (other, "train")]),
     ):
         _, wanted = load_train_and_test(dataset, named, labels=False)
         loads.clear()
