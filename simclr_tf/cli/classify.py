@@ -13,6 +13,7 @@ from absl import flags
 from simclr_tf.cli import confusion_files, output, strategy_flags
 from simclr_tf.cli.command import UsageError, Work
 from simclr_tf.data import NOTATION
+from simclr_tf.distribution.crew import Crew
 from simclr_tf.evaluation.confusion import describe_classes
 from simclr_tf.messages import say
 from simclr_tf.training.classification import Classified, classify
@@ -53,19 +54,21 @@ def _run(values: flags.FlagValues) -> None:
         raise UsageError("Name a run of simclr finetune or distill with --run.")
     output.require_ending(values.output, [".csv"])
     output.require_writable_file(values.output)
-    found = classify(
-        values.run,
-        values.dataset,
-        values.split,
-        strategy=strategy_flags.strategy(values),
-    )
-    output.write(values.output, _table(found).encode("utf-8", "surrogateescape"))
+    strategy = strategy_flags.strategy(values)
+    found = classify(values.run, values.dataset, values.split, strategy=strategy)
+    if Crew(strategy).is_chief:
+        _write(found, values.output)
+
+
+def _write(found: Classified, path: str) -> None:
+    """Writes the table, and figures where labels are known; says what is where."""
+    output.write(path, _table(found).encode("utf-8", "surrogateescape"))
     read = ~np.isnan(found.probabilities).any(axis=1)
     if not read.all():
         say(f"{(~read).sum():,} images have no class in the table.")
     if found.accuracies is not None:
-        _write_figures(found, found.accuracies, values.output)
-    say(f"The classes of {read.sum():,} images are in {values.output}.")
+        _write_figures(found, found.accuracies, path)
+    say(f"The classes of {read.sum():,} images are in {path}.")
 
 
 def _table(found: Classified) -> str:

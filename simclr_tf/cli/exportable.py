@@ -9,6 +9,7 @@ from absl import flags
 from simclr_tf.cli import encoder_flags
 from simclr_tf.data import AS_IT_IS, ImageForm
 from simclr_tf.image_size import ImageSize
+from simclr_tf.messages import say
 from simclr_tf.methods.supervised import SupervisedMethod
 from simclr_tf.model import Learner
 from simclr_tf.training.classifier import load_classifier, trained_classifier
@@ -53,6 +54,7 @@ def load(values: flags.FlagValues) -> Exportable:
             loaded.form,
         )
     settings = run.settings()
+    run.told_where_unfinished(say)
     model, classes = load_classifier(
         run, SupervisedMethod(), precision=values.precision
     )

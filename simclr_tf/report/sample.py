@@ -12,25 +12,20 @@ import numpy as np
 import tensorflow as tf
 
 from simclr_tf.data import (
-    PretrainingData,
     Source,
     Subset,
     data_errors,
     evaluation_batches,
-    load_for_pretraining,
-    load_train_and_test,
     preview,
 )
 from simclr_tf.data.subset import shuffled_places
-from simclr_tf.data.train_labels import choose_train_labels
 from simclr_tf.evaluation import encode
-from simclr_tf.image_size import longer_side
 from simclr_tf.methods.supervised import SupervisedMethod
 from simclr_tf.model import Learner
+from simclr_tf.report.images_of_run import RunImages, images_of_run
 from simclr_tf.report.thumbnails import thumbnails
-from simclr_tf.training import ResolvedRecipe, RunFolder, build_augmenter
+from simclr_tf.training import RunFolder, build_augmenter
 from simclr_tf.training.classifier import load_classifier, trained_classifier
-from simclr_tf.training.fine_tuning import FINETUNING
 from simclr_tf.training.image_verdicts import recall_verdicts
 
 # Sides of pictures on the page, in pixels.
@@ -82,7 +77,7 @@ class _Encoded(NamedTuple):
     """A part of a sample, see there."""
 
     features: np.ndarray
-    labels: Any
+    labels: np.ndarray  # -1 where unknown
     tiles: np.ndarray
     held_out: np.ndarray
     names: list[str]
@@ -105,8 +100,9 @@ def take_sample(
       UserError: where the run has no settings or no state, or its images cannot be
         read.
     """
-    recipe, data, model = _opened(run, say)
-    parts = _parts(data, recipe, images)
+    recipe, model = _opened(run, say)
+    found = images_of_run(run)
+    parts = _parts(found, images)
     stop = time.monotonic() + seconds
     encoded = []
     for number, (part, held_out) in enumerate(parts):
@@ -114,16 +110,13 @@ def take_sample(
         left = stop - time.monotonic()
         until = time.monotonic() + max(left / (len(parts) - number), 0.0)
         encoded.append(_encode(model, part, recipe, held_out, until))
-    train = data.train
     features = np.concatenate([each.features for each in encoded])
-    labels = None
-    if all(each.labels is not None for each in encoded):
-        labels = np.concatenate([each.labels for each in encoded])
+    labels: np.ndarray | None = np.concatenate([each.labels for each in encoded])
     tiles = np.concatenate([each.tiles for each in encoded])
     held = np.concatenate([each.held_out for each in encoded])
     names = [name for each in encoded for name in each.names]
     fine = np.isfinite(features).all(axis=1)
-    notes = []
+    notes = [found.note] if found.note else []
     if not fine.all():
         notes.append(
             f"{np.sum(~fine):,} of {len(fine):,} images have representations that are "
@@ -134,72 +127,34 @@ def take_sample(
     return Sample(
         features=features[fine],
         labels=None if labels is None else labels[fine],
-        classes=[] if labels is None else _classes(train),
+        classes=[] if labels is None else found.classes,
         names=_shortened([name for name, kept in zip(names, fine) if kept]),
         held_out=held[fine],
         tiles=tiles[fine],
-        total=sum(len(s) for s in _sources(data, recipe)),
-        views=_views(train, recipe),
-        channels=train.image_shape[-1],
+        total=sum(len(source) for source, _ in found.sources),
+        views=_views(found.train, recipe),
+        channels=found.train.image_shape[-1],
         notes=notes,
     )
 
 
-def _opened(
-    run: RunFolder, say: Callable[[str], None]
-) -> tuple[Any, PretrainingData, Learner]:
-    """The settings of a run of any command, its images and its model."""
+def _opened(run: RunFolder, say: Callable[[str], None]) -> tuple[Any, Learner]:
+    """The settings of a run of any command, and its model."""
     classifier = trained_classifier(run.path)
     if classifier is None:
-        recipe = run.recipe()
-        return recipe, _load(recipe), run.load_model(say, precision="float32")
-    settings = classifier.settings()
-    train, test = load_train_and_test(
-        settings.dataset,
-        settings.test_dataset,
-        image_size=longer_side(settings.image_size),
-        form=settings.form,
-    )
-    if classifier.kind is FINETUNING:  # A distillation learns from all images.
-        chosen = choose_train_labels(train, settings.train_labels, settings.seed)
-        train = chosen.labelled
+        return run.recipe(), run.load_model(say, precision="float32")
     model, _ = load_classifier(classifier, SupervisedMethod(), say, precision="float32")
-    return settings, PretrainingData(train, None, test, ""), model
+    return classifier.settings(), model
 
 
-def _load(recipe: ResolvedRecipe) -> PretrainingData:
-    return load_for_pretraining(
-        recipe.dataset,
-        recipe.test_dataset,
-        recipe.eval_dataset,
-        image_size=longer_side(recipe.image_size),
-        labels=recipe.labels,
-        pretrain_on_all=recipe.pretrain_on_all,
-        form=recipe.form,
-    )
-
-
-def _sources(data: PretrainingData, recipe: Any) -> list[Source]:
-    """What it learned from, and other images of the same classes."""
-    apart = True
-    if isinstance(recipe, ResolvedRecipe):
-        apart = recipe.eval_dataset is None and not recipe.pretrain_on_all
-    if data.queries is None or not apart:
-        return [data.train]
-    return [data.train, data.queries]
-
-
-def _parts(
-    data: PretrainingData, recipe: Any, images: int
-) -> list[tuple[Subset, bool]]:
+def _parts(found: RunImages, images: int) -> list[tuple[Subset, bool]]:
     """Parts of the sources in an order without meaning, and which are held out."""
-    sources = _sources(data, recipe)
-    most = images if len(sources) == 1 else images - images // 3
-    learned = min(most, len(data.train))
+    most = images if found.others is None else images - images // 3
+    learned = min(most, len(found.train))
     counts = [learned, images - learned]
     return [
         (Subset(source, shuffled_places(len(source))[:count], source.split), held_out)
-        for source, count, held_out in zip(sources, counts, (False, True))
+        for (source, held_out), count in zip(found.sources, counts)
         if count
     ]
 
@@ -224,7 +179,8 @@ def _encode(
                 break
     h, pictures = np.concatenate(features), np.concatenate(tiles)
     kept = np.setdiff1d(np.arange(len(h)), part.unreadable())
-    known = None if labels[0] is None else np.concatenate(labels)[kept]
+    none = labels[0] is None
+    known = np.full(len(kept), -1) if none else np.concatenate(labels)[kept]
     held = np.full(len(kept), held_out)
     names = [_name(part, place) for place in kept]
     return _Encoded(h[kept], known, pictures[kept], held, names)
@@ -240,12 +196,6 @@ def _views(source: Source, recipe: Any) -> np.ndarray:
         thumbnails(each, _VIEW)[:, None] for each in np.moveaxis(views.numpy(), 1, 0)
     ]
     return np.concatenate(rows, axis=1)
-
-
-def _classes(source: Source) -> list[str]:
-    if source.class_names is not None:
-        return [str(name) for name in source.class_names]
-    return [f"class {number}" for number in range(source.num_classes or 0)]
 
 
 def _name(part: Subset, place: int) -> str:

@@ -125,8 +125,8 @@ def add_sample(
     _add_suspects(section, sample, similarity)
     held_out = int(sample.held_out.sum())
     words = f"A sample of {len(sample):,} of {sample.total:,} images"
-    words += f", {held_out:,} of them held out." if held_out else "."
-    section["sample"] = {"words": words}
+    words += f", {held_out:,} of them held out" if held_out else ", none held out"
+    section["sample"] = {"words": f"{words}."}
     found = spectrum(sample.features)
     if found is not None:
         directions = min(found["width"], found["images"])

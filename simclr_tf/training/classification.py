@@ -19,11 +19,13 @@ from simclr_tf.data import (
     load_test,
 )
 from simclr_tf.data.relabelled import with_class_names
+from simclr_tf.distribution.crew import Crew
 from simclr_tf.evaluation import encode
 from simclr_tf.image_size import longer_side
 from simclr_tf.methods.supervised import SupervisedMethod
 from simclr_tf.training.classifier import classifier_folder, load_classifier
 from simclr_tf.training.classifier_accuracy import Accuracies, Logits, accuracies_of
+from simclr_tf.training.classifier_images import measured_on
 
 _BATCH = 250
 
@@ -61,16 +63,18 @@ def classify(
       dataset: see `data.load`; the run's own test images where None.
       split: of the dataset; where None its test split, and all of a dataset that has
         none. Labels of classes that the run does not know count as unknown.
-      strategy: the devices; the current one where None.
-      say: called with each line that a person should read.
+      strategy: the devices; the current one where None. All workers of it call this,
+        and each is given all answers.
+      say: called with each line that a person should read, by the chief alone.
 
     Raises:
       UserError: where the run or the images cannot be read.
     """
+    strategy = strategy or tf.distribute.get_strategy()
+    say = say if Crew(strategy).is_chief else _silent
     run = classifier_folder(run_path)
     settings = run.settings()
     run.told_where_unfinished(say)
-    strategy = strategy or tf.distribute.get_strategy()
     with strategy.scope():
         model, classes = load_classifier(run, SupervisedMethod(), say)
     source = _load(dataset, split, settings)
@@ -104,7 +108,7 @@ def _load(dataset: str | None, split: str | None, settings: Any) -> Source:
         "form": settings.form,
     }
     if dataset is None:
-        dataset, test_dataset = _measured_on(settings)
+        dataset, test_dataset = measured_on(settings)
         if split is None:
             return load_test(dataset, test_dataset, **form)
     if split is not None:
@@ -115,16 +119,5 @@ def _load(dataset: str | None, split: str | None, settings: Any) -> Source:
         return load(dataset, "train", **form)
 
 
-def _measured_on(settings: Any) -> tuple[str, str | None]:
-    """The datasets that a run was measured on; of a student of others its teacher's.
-
-    Args:
-      settings: of a run of finetune or distill.
-    """
-    dataset, test_dataset = settings.dataset, settings.test_dataset
-    teacher = getattr(settings, "teacher", None)
-    if teacher is not None:
-        taught = classifier_folder(teacher).settings()
-        if dataset != taught.dataset:
-            return taught.dataset, test_dataset or taught.test_dataset
-    return dataset, test_dataset
+def _silent(line: str) -> None:
+    """What workers other than the chief say."""

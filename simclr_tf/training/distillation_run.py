@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 from simclr_tf import messages
-from simclr_tf.data import Source, labelled_part, load, load_test, load_train_and_test
+from simclr_tf.data import Source, labelled_part
 from simclr_tf.data.few_labels import FewLabels
 from simclr_tf.data.relabelled import with_class_names
 from simclr_tf.data.train_labels import choose_train_labels
@@ -26,6 +26,7 @@ from simclr_tf.training.classifier import (
     load_classifier,
     load_start,
 )
+from simclr_tf.training.classifier_images import has_seen, load_learned_and_measured
 from simclr_tf.training.classifier_run import (
     ClassifierTask,
     Conditions,
@@ -38,6 +39,11 @@ from simclr_tf.training.distillation import (
 )
 from simclr_tf.training.run_folder import RunFolder
 from simclr_tf.training.starting_weights import encoder_of
+
+_SEEN = (
+    "The test images were learned from too, by what it starts from or is taught by: "
+    "the figures will be better than on new images."
+)
 
 
 class _Images(NamedTuple):
@@ -88,11 +94,13 @@ def distill(
     taught, classes = teacher.settings(), Classes.read(teacher)
     settings = _with_teacher(settings, taught)
     images = _load(settings, taught, classes)
+    teacher.told_where_unfinished(on.say)
     resolved = settings.resolve(
         len(images.train),
         replicas=on.strategy.num_replicas_in_sync,
         of_itself=settings.encoder == taught.encoder,
     )
+    seen = has_seen(resolved, images.test)
     method = DistillationMethod(resolved.temperature, resolved.label_weight)
     task = ClassifierTask(
         settings=resolved,
@@ -106,12 +114,14 @@ def distill(
             images.note,
             f"Distillation: from {settings.teacher}, {taught.encoder}, temperature "
             f"{resolved.temperature:g}, weight of labels {resolved.label_weight:g}",
+            *([_SEEN] if seen else []),
         ],
         figures={
             "labels_used": images.labels,
             "images_used": len(images.train),
             "teacher": settings.teacher,
             "teacher_top1": (teacher.read_result() or {}).get("top1"),
+            "pretrained_on_test_images": seen,
         },
     )
     return train_classifier(task, run, on)
@@ -137,16 +147,7 @@ def _with_teacher(settings: Distillation, taught: Any) -> Distillation:
 
 def _load(settings: Distillation, taught: Any, classes: Classes) -> _Images:
     """The images, with labels that mean the teacher's classes; the test images too."""
-    assert settings.dataset is not None
-    form: dict[str, Any] = {"image_size": settings.loaded_size, "form": settings.form}
-    if settings.dataset == taught.dataset:
-        train, test = load_train_and_test(
-            settings.dataset, settings.test_dataset, **form
-        )
-    else:
-        train = load(settings.dataset, "train", **form)
-        measured = settings.test_dataset or taught.test_dataset
-        test = load_test(taught.dataset, measured, **form)
+    train, test = load_learned_and_measured(settings)
     test = labelled_part(with_class_names(test, classes.names))
     if not settings.label_weight:
         return _Images(train, test, 0, f"{len(train):,} images without labels teach.")

@@ -45,7 +45,7 @@ def load_encoder(path: str, model: Learner, say: Callable[[str], None]) -> None:
         "imagenet", for an encoder that is a model of `tf.keras.applications`.
       model: a built model, whose encoder has the same architecture; its other parts
         stay as they are.
-      say: called with a line on what was loaded.
+      say: called with lines on what was loaded.
 
     Raises:
       UserError: where there are no weights, or they do not fit: it names those by
@@ -148,6 +148,7 @@ def _of_run(path: str, model: Learner, say: Callable[[str], None]) -> _Weights:
     del model
     run = RunFolder(path)
     variables = ordered_variables(run.load_model(say).encoder)
+    run.told_where_unfinished(say)
     source = run.converted_from()
     if source is not None:
         return _Weights(variables, f"{path}, converted from {source}")
