@@ -62,10 +62,16 @@ def _run(values: flags.FlagValues) -> None:
         try:
             embedded.fill(parts, loaded, source, values.batch_size, stop)
         except whole_files.WriteError as error:
-            raise UsageError(f"{error} Choose another place with --output.") from error
+            kept = embedded.kept(parts, len(source))
+            hint = kept or "Choose another place with --output."
+            raise UsageError(f"{error} {hint}") from error
         table = Table(source, parts, before_block=go_on)
-        with output.replacing(values.output) as aside:
-            write(table, aside)
+        try:
+            with output.replacing(values.output) as aside:
+                write(table, aside)
+        except UsageError as error:
+            kept = embedded.kept(parts, len(source))
+            raise UsageError(f"{error} {kept}") from error
     for folder in (parts.folder, *others):
         tf.io.gfile.rmtree(folder)
     embedded.say_left_out(len(table.bad), len(source))

@@ -93,6 +93,16 @@ def stopped(parts: Parts, total: int) -> Stopped:
     )
 
 
+def kept(parts: Parts, total: int) -> str:
+    """Where the features lie that were made before a disk was full, if any."""
+    if not parts.count:
+        return ""
+    return (
+        f"The features of {parts.count:,} of {total:,} images are kept in "
+        f"{parts.folder}: with room for more, the same command goes on from there."
+    )
+
+
 def say_left_out(bad: int, total: int) -> None:
     """Says how many images cannot be read, if any."""
     if bad:

@@ -166,7 +166,9 @@ def _embedded(
         try:
             embedded.fill(parts, loaded, source, values.batch_size, stop)
         except whole_files.WriteError as error:
-            raise UsageError(f"{error} --nocache does without.") from error
+            kept = embedded.kept(parts, len(source)) if keep else ""
+            hint = f"{kept} " if kept else ""
+            raise UsageError(f"{error} {hint}--nocache does without.") from error
         for folder in embedded.outdated(parts.folder) if keep else ():
             tf.io.gfile.rmtree(folder)
         table = Table(source, parts)

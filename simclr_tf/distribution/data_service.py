@@ -59,6 +59,7 @@ def serve(
     if role not in ROLES:
         raise UserError(f"role must be one of {', '.join(ROLES)}, got {role!r}.")
     require_port(port)
+    _require_own_arguments(role, workers, dispatcher, address)
     if role == "both":
         worker_port = _free_port()
         workers, address = [f"localhost:{worker_port}"], f"localhost:{worker_port}"
@@ -66,7 +67,10 @@ def serve(
     elif role == "dispatcher" and not workers:
         raise UserError("A dispatcher needs workers=HOST:PORT,… of all its workers.")
     elif role == "worker" and not dispatcher:
-        raise UserError("A worker needs dispatcher=HOST:PORT.")
+        raise UserError(
+            "A worker needs dispatcher=HOST:PORT, where the dispatcher of its cluster "
+            "listens."
+        )
     for named in [*workers, *filter(None, [dispatcher, address])]:
         host_and_port(named)
     if len(set(workers)) < len(workers):
@@ -77,11 +81,30 @@ def serve(
         say(f"Dispatcher on port {port} of {', '.join(workers)}.")
     if role != "dispatcher" and dispatcher is not None:
         address = address or f"{socket.gethostname()}:{port}"
+        if role == "worker":
+            say(
+                f"Waiting for the dispatcher at {dispatcher}, {_PATIENCE:.0f} seconds "
+                "at most."
+            )
         servers.append(_worker(dispatcher, address))
         say(f"Worker {address} of dispatcher {dispatcher}.")
     if wait:
         servers[0].join()
     return servers
+
+
+def _require_own_arguments(
+    role: str, workers: Sequence[str], dispatcher: str | None, address: str | None
+) -> None:
+    """Raises UserError where an argument is of another role, and would be unheard."""
+    given = {
+        "workers": ("dispatcher", workers),
+        "dispatcher": ("worker", dispatcher),
+        "address": ("worker", address),
+    }
+    for name, (owner, value) in given.items():
+        if value and role != owner:
+            raise UserError(f"{name} is for role={owner}, and the role is {role}.")
 
 
 def _dispatcher(port: int, workers: Sequence[str]) -> object:
@@ -96,7 +119,10 @@ def _worker(dispatcher: str, address: str) -> object:
     try:
         require_answer(dispatcher, _PATIENCE)
     except OSError as error:
-        raise UserError(f"No dispatcher answers at {dispatcher}: {error}.") from error
+        raise UserError(
+            f"No dispatcher answers at {dispatcher}: {error}. It is started by simclr "
+            "data_service --role=dispatcher, on that host and port."
+        ) from error
     port = host_and_port(address)[1]
     config = _service.WorkerConfig(
         dispatcher_address=dispatcher, worker_address=address, port=port

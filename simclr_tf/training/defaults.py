@@ -36,6 +36,8 @@ LEAST_STEPS = 1_400
 LEAST_EPOCHS = 100
 
 
+# Shorter side of images, in pixels, up to which views are as large.
+KEPT_SIZE = 64
 # Side of views, in pixels, of images that are larger and fewer than ENOUGH_FOR_PAPER;
 # and of more, as in the paper.
 PHOTOGRAPH_SIZE, PAPER_SIZE = 96, 224
@@ -112,13 +114,13 @@ PAPER = Settings(
 
 
 def image_size(images: int | None, native: int | None) -> int:
-    """Side of the views in pixels: the images' own up to 64, else 96 or 224.
+    """Side of the views in pixels: the images' own up to 64, else up to 96, or 224.
 
     Args:
       images: how many there are; None where that is not known, and then 224.
       native: shorter side of the images; None where that is not known.
     """
-    if native and native <= 64:
+    if native and native <= KEPT_SIZE:
         return native
     if images is None or images >= ENOUGH_FOR_PAPER:
         return PAPER_SIZE

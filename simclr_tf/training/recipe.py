@@ -99,9 +99,10 @@ class Recipe(SaysImages):
     )
     image_size: Optional[Union[int, str, tuple[int, int]]] = setting(  # noqa: UP007
         None,
-        "side of the views in pixels, or height and width as in 96x160; the images' "
-        f"own up to 64, else {defaults.PHOTOGRAPH_SIZE}, and {defaults.PAPER_SIZE} "
-        f"from {defaults.ENOUGH_FOR_PAPER:,} images on",
+        "side of the views in pixels, or height and width as in 96x160; by default the "
+        f"images' shorter side up to {defaults.KEPT_SIZE}; of larger ones "
+        f"{defaults.PHOTOGRAPH_SIZE}, or the last multiple of 16 that they have, and "
+        f"{defaults.PAPER_SIZE} from {defaults.ENOUGH_FOR_PAPER:,} images on",
     )
     channels: Optional[int] = setting(
         None,
@@ -143,13 +144,15 @@ class Recipe(SaysImages):
     head_out_dim: int = setting(128, "width of the projections")
     views: Optional[str] = setting(
         None,
-        "what makes a view of an image, layers in their order, with numbers in "
-        "brackets: crop(least area), flip(probability), jitter(strength, probability), "
-        "gray(probability), blur(probability), solarize(probability, threshold), "
-        "turn(probability), by quarters, vflip(probability), or "
-        "package.module:Class(numbers) of your own; by default what "
-        "crop_min_area, color_strength and blur say, such as "
-        '"crop(0.08)|flip|jitter(1.0)|gray|blur"',
+        "what makes a view of an image, layers in their order with | between them. The "
+        "first is crop(0.08, 1), with the least and the greatest area; after it any "
+        "of flip(0.5), left to right, vflip(0.5), top to bottom, turn(0.75), by "
+        "quarters, of square views, gray(0.2), of RGB images, and blur(0.5), with "
+        "their probability; jitter(1.0, 0.8), strength and probability; "
+        "solarize(0.2, 0.5), probability and threshold; or "
+        "package.module:Class(numbers) of your own. These numbers hold where none are "
+        "said. By default what crop_min_area, color_strength and blur say, such as "
+        '"crop(0.08)|flip|jitter(1.0)|gray|blur"; they are not said beside views',
     )
     color_strength: Optional[float] = setting(
         None, f"strength s of the colour jitter; 0.5, and 1 {_MANY}"

@@ -1,5 +1,7 @@
 """`simclr embed` stops at a signal, and the same command goes on."""
 
+import errno
+import functools
 import os
 import signal
 
@@ -7,6 +9,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from simclr_tf import whole_files
+from simclr_tf.cli import embedded
 from simclr_tf.cli.main import main
 from simclr_tf.embeddings import encoding
 from tests import tiny
@@ -104,3 +108,38 @@ def test_features_that_cannot_be_kept_are_told(
     (said,) = capsys.readouterr().err.splitlines()
     assert "file/parts cannot be written: " in said
     assert hint in said
+
+
+@pytest.mark.parametrize("where", ["features", "table"])
+def test_a_full_disk_loses_nothing_of_what_is_encoded(
+    where, images_npz, tmp_path, monkeypatch, capsys
+):
+    """While features are kept, or while the file is written of them."""
+    replace = whole_files.replace_file
+
+    def full(*arguments):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def one_part(path, contents):
+        replace(path, contents)
+        monkeypatch.setattr(whole_files, "replace_file", full)
+
+    if where == "features":
+        small = functools.partial(embedded.embed_source, part_bytes=1)
+        monkeypatch.setattr(embedded, "embed_source", small)
+        monkeypatch.setattr(whole_files, "replace_file", one_part)
+    else:
+        monkeypatch.setattr("simclr_tf.cli.embed.writer_for", lambda path: full)
+    flags = [f"--dataset=npz:{images_npz}", "--split=test", "--image_size=16"]
+    flags += ["--random", f"--encoder={tiny.NAME}", "--batch_size=400"]
+    flags += [f"--output={tmp_path / 'h.npz'}"]
+    assert main(["embed", *flags]) == 2
+    (said,) = capsys.readouterr().err.splitlines()
+    count = "400" if where == "features" else "1,000"
+    assert "No space left on device" in said
+    assert f"The features of {count} of 1,000 images are kept in {tmp_path}" in said
+    assert "the same command goes on from there" in said
+    monkeypatch.undo()
+    assert main(["embed", *flags]) == 0
+    going_on = "Going on after 400 of 1,000" in capsys.readouterr().out
+    assert going_on == (where == "features")

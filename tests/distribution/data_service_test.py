@@ -6,6 +6,7 @@ import pytest
 
 from simclr_tf.data import load, pretrain_batches
 from simclr_tf.data.service import from_service
+from simclr_tf.distribution import data_service
 from simclr_tf.distribution.data_service import serve
 from simclr_tf.errors import UserError
 from tests.distribution.local_cluster import free_ports
@@ -34,6 +35,9 @@ def test_both_servers_in_one_process_make_batches():
         ("dispatcher", {}, "needs workers="),
         ("dispatcher", {"workers": ["host"]}, "'host' is not HOST:PORT"),
         ("worker", {}, "needs dispatcher="),
+        ("both", {"dispatcher": "a:1"}, "dispatcher is for role=worker, and the role"),
+        ("both", {"workers": ["a:1"]}, "workers is for role=dispatcher"),
+        ("dispatcher", {"workers": ["a:1"], "address": "b:1"}, "address is for role=w"),
         ("worker", {"dispatcher": "a:b"}, "'a:b' is not HOST:PORT"),
         ("worker", {"dispatcher": "a:0"}, "'a:0' .* from 1 to 65,535, got 0"),
         ("worker", {"dispatcher": "a:99999999"}, "got 99,999,999"),
@@ -51,6 +55,16 @@ def test_both_servers_in_one_process_make_batches():
 def test_what_is_missing_is_told(role, arguments, told):
     with pytest.raises(UserError, match=told):
         serve(role, **arguments)
+
+
+def test_a_worker_says_whom_it_waits_for_and_that_nobody_answers(monkeypatch):
+    monkeypatch.setattr(data_service, "_PATIENCE", 0.3)
+    (port,), said = free_ports(1), []
+    with pytest.raises(UserError, match=f"No dispatcher answers at localhost:{port}"):
+        serve("worker", dispatcher=f"localhost:{port}", say=said.append)
+    assert said == [
+        f"Waiting for the dispatcher at localhost:{port}, 0 seconds at most."
+    ]
 
 
 def test_a_port_in_use_is_told():

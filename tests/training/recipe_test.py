@@ -2,10 +2,12 @@
 
 import dataclasses
 import math
+import re
 import typing
 
 import pytest
 
+from simclr_tf.augmentation import parse_views, registry
 from simclr_tf.data import ImageForm
 from simclr_tf.errors import UserError
 from simclr_tf.training import Recipe, ResolvedRecipe
@@ -42,6 +44,36 @@ _OPEN = (
     *("test_dataset", "eval_dataset", "value_range"),
     *("head_hidden_dim", "extend_epochs", "init"),
 )
+
+
+def _help(name):
+    return Recipe.__dataclass_fields__[name].metadata["help"]
+
+
+def test_the_help_of_views_has_each_layer_with_the_numbers_that_it_has_by_itself():
+    found = re.findall(r"(\w+)\(([\d., ]+)\)", _help("views"))
+    assert {name for name, _ in found} == set(registry._LAYERS)
+    for name, numbers in found:
+        said, plain = (
+            parse_views(f"crop|{layer}" if name != "crop" else layer, 16)[-1]
+            for layer in (f"{name}({numbers})", name)
+        )
+        said, plain = (
+            {k: v for k, v in layer.get_config().items() if k != "name"}
+            for layer in (said, plain)
+        )
+        assert said == plain
+
+
+def test_the_help_of_image_size_has_every_default():
+    text = _help("image_size")
+    assert (
+        "shorter side up to 64; of larger ones 96, or the last multiple of 16" in text
+    )
+    assert "224 from 76,800 images on" in text
+    sizes = [Recipe().resolve(n, images=1000).image_size for n in (64, 65, 90, 97, 500)]
+    assert sizes == [64, 64, 80, 96, 96]
+    assert Recipe().resolve(500, images=76_800).image_size == 224
 
 
 @pytest.mark.parametrize(
