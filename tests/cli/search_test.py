@@ -35,7 +35,24 @@ def search(photos, monkeypatch, tmp_path):
     return lambda *more: main(["search", *flags, *more])
 
 
-def test_neighbours_are_listed_drawn_and_written(search, photos, capsys, tmp_path):
+@pytest.fixture
+def encoded(monkeypatch):
+    """How many images each batch has that is encoded for the dataset's features."""
+    counts = []
+    embed = encoding.encode_batches
+
+    def noting(*arguments):
+        for features, labels in embed(*arguments):
+            counts.append(len(features))
+            yield features, labels
+
+    monkeypatch.setattr(encoding, "encode_batches", noting)
+    return counts
+
+
+def test_neighbours_are_listed_drawn_and_written(
+    search, photos, encoded, capsys, tmp_path
+):
     query = f"--query={photos / 'a' / '0.jpg'}"
     assert search(query, "--k=3") == 0
     shown = capsys.readouterr().out
@@ -46,6 +63,7 @@ def test_neighbours_are_listed_drawn_and_written(search, photos, capsys, tmp_pat
         assert np.asarray(picture.convert("RGB")).std() > 20
     assert search(query, "--query_index=1", "--k=3", "--output=found.json") == 0
     assert "The features are those kept in" in capsys.readouterr().out
+    assert encoded == [9]
     found = json.loads((tmp_path / "found.json").read_text())
     first, second = found["queries"]
     assert [len(query["neighbours"]) for query in (first, second)] == [3, 3]
@@ -76,20 +94,10 @@ def test_duplicates_are_listed_with_what_makes_them_so(search, photos, capsys):
 
 
 def test_features_are_made_again_when_something_changed(
-    search, photos, capsys, monkeypatch, tmp_path
+    search, photos, encoded, tmp_path
 ):
-    encoded = []
-    embed = encoding.encode_batches
-
-    def noting(*arguments):
-        for features, labels in embed(*arguments):
-            encoded.append(len(features))
-            yield features, labels
-
-    monkeypatch.setattr(encoding, "encode_batches", noting)
     query = [f"--query={photos / 'a' / '0.jpg'}", "--output=found.json"]
-    for more in ([], ["--k=2"]):
-        assert search(*query, *more) == 0
+    assert search(*query) == 0
     assert encoded == [9]
     (photos / "a" / "2.jpg").write_bytes(
         sample_images.jpeg(sample_images.photo(50, 50))

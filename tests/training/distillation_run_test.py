@@ -65,6 +65,7 @@ def teacher(dataset, tmp_path_factory):
         train_labels="6-per-class",
         batch_size=6,
         epochs=20,
+        eval_every=10,
         learning_rate=4.0,
         views="crop(0.9)|flip",
     )
@@ -123,6 +124,7 @@ def test_the_student_learns_what_the_teacher_knows(whole, teacher):
     assert np.mean(guessed == labels) == pytest.approx(result["top1"])
 
 
+@pytest.mark.exhaustive  # As a fine-tuning does, see finetune_test.
 def test_stopped_by_a_signal_it_ends_as_if_it_never_had_been(whole, settings, tmp_path):
     run = tmp_path / "run"
     with after(5, send_sigterm), pytest.raises(Stopped, match="after step 5 of 45"):

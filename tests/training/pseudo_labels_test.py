@@ -69,6 +69,7 @@ def settings(tmp_path_factory):
         train_labels="4-per-class",
         batch_size=8,
         epochs=20,
+        eval_every=10,
         learning_rate=4.0,
         views="crop(0.9)|flip",
         pseudo_label_rounds=1,
