@@ -25,7 +25,7 @@ from simclr_tf.image_size import longer_side
 from simclr_tf.methods.supervised import SupervisedMethod
 from simclr_tf.training.classifier import classifier_folder, load_classifier
 from simclr_tf.training.classifier_accuracy import Accuracies, Logits, accuracies_of
-from simclr_tf.training.classifier_images import measured_on
+from simclr_tf.training.classifier_images import SEEN, has_seen, measured_on
 
 _BATCH = 250
 
@@ -98,6 +98,8 @@ def classify(
         labels = None
     elif labels is not None and (labels >= 0).any():
         found = accuracies_of(logits[labels >= 0], labels[labels >= 0])
+        if has_seen(settings, source):
+            say(SEEN)
     return Classified(source, classes.names, probabilities, labels, found)
 
 

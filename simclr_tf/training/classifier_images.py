@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 from simclr_tf.data import Source, load, load_test, load_train_and_test
@@ -9,6 +10,11 @@ from simclr_tf.image_size import longer_side
 from simclr_tf.training.classifier import classifier_folder
 from simclr_tf.training.learned_from import was_learned_from
 from simclr_tf.training.run_folder import RunFolder, RunFolderError
+
+SEEN = (
+    "The test images were learned from too, by this run or one before it: the figures "
+    "will be better than on new images."
+)
 
 
 def measured_on(settings: Any) -> tuple[str, str | None]:
@@ -61,23 +67,22 @@ def load_learned_and_measured(settings: Any) -> tuple[Source, Source]:
 def has_seen(settings: Any, test: Source) -> bool:
     """Whether a run is known to have learned from the images that it is measured on.
 
-    Itself, the run that it starts from, or its teacher may have; of what is gone
-    nothing is known.
+    Itself, the run that it starts from, or its teacher may have; of runs that are
+    gone, or cannot be read, nothing is known.
 
     Args:
       settings: of a run of finetune or distill.
       test: the images that it is measured on.
-
-    Raises:
-      RunFolderError: where the settings of a run before it cannot be read.
     """
     if test.spec == settings.dataset and test.split == "train":
         return True
-    anew = settings.init is None or getattr(settings, "from_scratch", False)
-    start = None if anew else RunFolder(settings.init)
-    trained = start and start.is_run() and start.converted_from() is None
-    if start and trained and was_learned_from(start.recipe(), test):
-        return True
-    teacher = getattr(settings, "teacher", None)
-    taught = None if teacher is None else classifier_folder(teacher)
-    return taught is not None and taught.is_run() and has_seen(taught.settings(), test)
+    if settings.init is not None and not getattr(settings, "from_scratch", False):
+        with contextlib.suppress(RunFolderError):
+            start = RunFolder(settings.init)
+            trained = start.is_run() and start.converted_from() is None
+            if trained and was_learned_from(start.recipe(), test):
+                return True
+    if getattr(settings, "teacher", None) is not None:
+        with contextlib.suppress(RunFolderError):
+            return has_seen(classifier_folder(settings.teacher).settings(), test)
+    return False

@@ -26,7 +26,11 @@ from simclr_tf.training.classifier import (
     load_classifier,
     load_start,
 )
-from simclr_tf.training.classifier_images import has_seen, load_learned_and_measured
+from simclr_tf.training.classifier_images import (
+    SEEN,
+    has_seen,
+    load_learned_and_measured,
+)
 from simclr_tf.training.classifier_run import (
     ClassifierTask,
     Conditions,
@@ -39,11 +43,6 @@ from simclr_tf.training.distillation import (
 )
 from simclr_tf.training.run_folder import RunFolder
 from simclr_tf.training.starting_weights import encoder_of
-
-_SEEN = (
-    "The test images were learned from too, by what it starts from or is taught by: "
-    "the figures will be better than on new images."
-)
 
 
 class _Images(NamedTuple):
@@ -114,7 +113,7 @@ def distill(
             images.note,
             f"Distillation: from {settings.teacher}, {taught.encoder}, temperature "
             f"{resolved.temperature:g}, weight of labels {resolved.label_weight:g}",
-            *([_SEEN] if seen else []),
+            *([SEEN] if seen else []),
         ],
         figures={
             "labels_used": images.labels,

@@ -33,6 +33,7 @@ from simclr_tf.training.classifier import (
     load_start,
     require_layers_to_keep,
 )
+from simclr_tf.training.classifier_images import SEEN, has_seen
 from simclr_tf.training.classifier_run import (
     ClassifierTask,
     Conditions,
@@ -40,7 +41,6 @@ from simclr_tf.training.classifier_run import (
 )
 from simclr_tf.training.classifier_settings import ClassifierTraining
 from simclr_tf.training.fine_tuning import FINETUNING, FineTuning, ResolvedFineTuning
-from simclr_tf.training.learned_from import was_learned_from
 from simclr_tf.training.pseudo_labels import PseudoLabels, pseudo_labels
 from simclr_tf.training.recipe import ResolvedRecipe
 from simclr_tf.training.run_folder import RunFolder
@@ -151,7 +151,7 @@ def _train(
         notes.append(guesses[-1].note(names))
     resolved = settings.resolve(len(learned), replicas=on.strategy.num_replicas_in_sync)
     classes = Classes.of(images.train, recipe, resolved.head_layers_kept)
-    seen = was_learned_from(recipe, images.test) and not resolved.from_scratch
+    seen = has_seen(resolved, images.test)
     task = ClassifierTask(
         settings=resolved,
         train=learned,
@@ -270,8 +270,5 @@ def _notes(settings: ResolvedFineTuning, seen: bool) -> list[str]:
         frozen = f", frozen up to block {settings.fine_tune_after_block}"
     notes = [f"Fine-tuning: from {start}{frozen}"]
     if seen:
-        notes.append(
-            "The encoder was pretrained on the test images too: the figures will be "
-            "better than on new images."
-        )
+        notes.append(SEEN)
     return notes

@@ -86,11 +86,19 @@ def test_without_a_test_split_it_is_measured_on_what_was_held_out(tmp_path):
     with without_export():
         assert _told(*arguments)[0] == 0
     table = tmp_path / "classes.csv"
-    assert _told("classify", f"--run={tmp_path / 'run'}", f"--output={table}")[0] == 0
+    status, told = _told("classify", f"--run={tmp_path / 'run'}", f"--output={table}")
+    assert status == 0
+    assert "learned from" not in told
     result = json.loads((tmp_path / "run" / "result.json").read_text())
     figures = json.loads((tmp_path / "classes.json").read_text())
     assert figures["images"] == result["images"] == 18
     assert figures["confusion"] == result["confusion"]
+    # All of them where the images are named, which is said.
+    flags = [f"--run={tmp_path / 'run'}", f"--dataset=npz:{tmp_path / 'data.npz'}"]
+    status, told = _told("classify", *flags, f"--output={table}")
+    assert status == 0
+    assert "Of 90 images" in told
+    assert "The test images were learned from too" in told
 
 
 def _folder(path, names, count=9):
