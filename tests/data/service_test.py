@@ -26,7 +26,10 @@ pytestmark = pytest.mark.slow
 # Colours take their time to compile.
 _AUGMENTER = SimCLRAugmenter(16, color_strength=0.0, blur=False)
 _PATIENCE = 240
-_OWN = r"Dispatcher on port \d+|Worker localhost:\d+ of dispatcher"
+_OWN = (
+    r"Dispatcher on port \d+|Waiting for the dispatcher at|"
+    r"Worker localhost:\d+ of dispatcher"
+)
 
 
 def _serve(*arguments):
