@@ -162,6 +162,7 @@ def test_the_users_own_parts_are_found(tmp_path, monkeypatch):
     smaller = {"dataset": f"npz:{tmp_path / 'images.npz'}", "batch_size": 32}
     smaller |= {"image_size": 16, "epochs": 1}
     smaller |= {"run": tmp_path / "run", "eval": "", "precision": "float32"}
+    smaller |= {"report": "false"}
     flags = [f"--{name}={value}" for name, value in smaller.items()]
     assert main([*command, *flags]) == 0
     said = (tmp_path / "run" / "flags.txt").read_text()

@@ -57,9 +57,10 @@ def _take(command, run, folder):
     ("command", "kind"),
     [
         ("knn", "pretrained"),
-        ("linear_eval", "pretrained"),
-        ("embed", "pretrained"),
-        ("search", "pretrained"),
+        *(
+            pytest.param(name, "pretrained", marks=pytest.mark.exhaustive)
+            for name in ("linear_eval", "embed", "search")  # By the same flags.
+        ),
         ("export", "pretrained"),
         ("finetune", "pretrained"),
         ("export", "finetuned"),
