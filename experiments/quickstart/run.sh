@@ -21,6 +21,8 @@ step "Evaluation of the encoder"
 step "The same of an encoder that has learned nothing"
 "$bin/simclr" knn --run="$run" --random
 "$bin/simclr" linear_eval --run="$run" --random
+step "The page of the run, with these figures"
+"$bin/simclr" report "$run"
 step "Export, reload, embed"
 "$bin/simclr" export --run="$run" --output="$run/encoder"
 "$bin/simclr" embed --saved_model="$run/encoder" --dataset=shapes --split=test \

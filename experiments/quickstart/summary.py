@@ -32,6 +32,7 @@ def main(run_path: str) -> None:
         f"at {result['images_per_second']:,.0f} images/s.\n"
     )
     files = {
+        "report.html": "the page of the run: open it in a browser",
         "encoder": "SavedModel, needs TensorFlow alone",
         "embeddings.npz": "features and labels of the test images",
         "preview.png": "what the augmentation makes of the images",

@@ -175,6 +175,8 @@ def tiles(run: RunFigures) -> list[dict[str, str]]:
         "probe_accuracy": "probe accuracy",
         "contrastive_accuracy": "other view found",
     }
+    if "knn" in run.evaluations:  # Of more images than those measured in training.
+        del shown["knn_accuracy"]
     for name, title in shown.items():
         if isinstance(end.get(name), (int, float)):
             found.append({"value": percent(end[name]), "name": title})

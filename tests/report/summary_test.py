@@ -40,3 +40,14 @@ def test_one_that_names_the_largest_class_has_learned_nothing(tmp_path, largest)
     found = verdict(_run(tmp_path, **{**_CLASSIFIED, "largest_class": largest}))
     assert found["kind"] == "bad"
     assert "no more than by chance" in found["title"]
+
+
+def test_the_larger_sample_of_one_figure_is_shown(tmp_path):
+    write_figures(tmp_path)
+    with open(tmp_path / "metrics.jsonl", "a") as file:
+        file.write('{"step": 30, "epoch": 3, "knn_accuracy": 0.5}\n')
+    assert "kNN accuracy" in [each["name"] for each in tiles(read_run(str(tmp_path)))]
+    (tmp_path / "knn.json").write_text('{"top1": 0.6}')
+    names = [each["name"] for each in tiles(read_run(str(tmp_path)))]
+    assert "kNN top-1 (test)" in names
+    assert "kNN accuracy" not in names
