@@ -138,7 +138,7 @@ def _page(
         for section in sections
         if section["spectrum"]
     }
-    title = " and ".join(run.name for run in runs)
+    title = ", ".join(run.name for run in runs)
     if len(runs) > 3:
         title = f"{len(runs)} runs"
     return render(
