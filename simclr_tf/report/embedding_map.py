@@ -40,7 +40,9 @@ def umap(features: np.ndarray, seed: int = 0) -> np.ndarray | None:
         from umap import UMAP
 
         neighbours = min(15, len(features) - 1)
-        made = UMAP(n_neighbors=neighbours, metric="cosine", random_state=seed)
+        made = UMAP(
+            n_neighbors=neighbours, metric="cosine", random_state=seed, n_jobs=1
+        )
         return np.asarray(made.fit_transform(_unit(features)), np.float64)
     return None
 
