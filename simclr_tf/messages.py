@@ -16,6 +16,10 @@ def say(line: str, file: TextIO | None = None) -> None:
     print(printable(line), file=file or sys.stdout, flush=True)
 
 
+def silent(line: str) -> None:
+    """Takes the place of `say` where another process or another line says it."""
+
+
 def printable(text: str) -> str:
     """The text with control characters escaped, except for newlines and tabs.
 

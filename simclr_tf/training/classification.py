@@ -71,7 +71,7 @@ def classify(
       UserError: where the run or the images cannot be read.
     """
     strategy = strategy or tf.distribute.get_strategy()
-    say = say if Crew(strategy).is_chief else _silent
+    say = say if Crew(strategy).is_chief else messages.silent
     run = classifier_folder(run_path)
     settings = run.settings()
     run.told_where_unfinished(say)
@@ -119,7 +119,3 @@ def _load(dataset: str | None, split: str | None, settings: Any) -> Source:
         return load(dataset, "test", **form)
     except MissingSplit:
         return load(dataset, "train", **form)
-
-
-def _silent(line: str) -> None:
-    """What workers other than the chief say."""

@@ -147,7 +147,7 @@ def load_start(
     load_encoder(init, model, say)
     if not layers:
         return
-    theirs = RunFolder(init).load_model(lambda line: None).projection_head
+    theirs = RunFolder(init).load_model(messages.silent).projection_head
     for ours, their in zip(model.projection_head.kept.layers, theirs.layers):
         for variable, weights in zip(ours.variables, their.variables):
             variable.assign(tf.cast(weights, variable.dtype))

@@ -11,6 +11,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from simclr_tf import messages
 from simclr_tf.data import (
     PretrainingData,
     Source,
@@ -74,7 +75,7 @@ class Conditions:
         often = HowOften(log_every, checkpoint_steps, checkpoint_minutes)
         strategy = strategy or tf.distribute.get_strategy()
         crew = Crew(strategy)
-        say = say if crew.is_chief else _silent
+        say = say if crew.is_chief else messages.silent
         return cls(strategy, crew, often, data_service, accept_changed_data, say)
 
 
@@ -152,7 +153,7 @@ def _make_model(task: ClassifierTask, run: RunFolder, on: Conditions) -> Learner
     with on.strategy.scope():
         model = task.build()
         model.compile(build_optimizer(settings, per_epoch))
-    if newest_state(run.checkpoints, _silent) is None:
+    if newest_state(run.checkpoints, messages.silent) is None:
         task.start(model)
     return model
 
@@ -297,7 +298,3 @@ def _told(found: Accuracies, classes: int, labels: int) -> str:
     if found.top1 < floor + _ERRORS * error:
         told += " Verdict: it is not shown that it learned."
     return told
-
-
-def _silent(line: str) -> None:
-    """What workers other than the chief say."""

@@ -96,7 +96,7 @@ def pretrain(
     often = HowOften(log_every, checkpoint_steps, checkpoint_minutes)
     strategy = strategy or tf.distribute.get_strategy()
     crew = Crew(strategy)
-    say = say if crew.is_chief else _silent
+    say = say if crew.is_chief else messages.silent
     run = RunFolder(run_path)
     if crew.is_chief:
         run.require_usable()
@@ -192,10 +192,6 @@ def _budget(
     return Budget(minutes, time.monotonic())
 
 
-def _silent(line: str) -> None:
-    """What workers other than the chief say."""
-
-
 def _make_model(
     recipe: ResolvedRecipe,
     run: RunFolder,
@@ -211,6 +207,9 @@ def _make_model(
     with strategy.scope():
         model = build_model(recipe, num_classes=source.num_classes)
         model.compile(build_optimizer(recipe, per_epoch))
-    if recipe.init is not None and newest_state(run.checkpoints, _silent) is None:
+    if (
+        recipe.init is not None
+        and newest_state(run.checkpoints, messages.silent) is None
+    ):
         load_encoder(recipe.init, model, say)
     return model

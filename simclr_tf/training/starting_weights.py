@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
+from simclr_tf import messages
 from simclr_tf.checkpoints import PublishedWeights, is_published
 from simclr_tf.encoder.freezing import ordered_variables
 from simclr_tf.encoder.keras_applications import (
@@ -152,7 +153,7 @@ def _of_run(path: str, model: Learner, say: Callable[[str], None]) -> _Weights:
     source = run.converted_from()
     if source is not None:
         return _Weights(variables, f"{path}, converted from {source}")
-    step = newest_state(run.checkpoints, lambda line: None)
+    step = newest_state(run.checkpoints, messages.silent)
     return _Weights(variables, f"{path}, after step {step or 0:,}")
 
 
