@@ -25,8 +25,9 @@ from tests.distribution.train_case import (
 
 _EXACT = 1e-9  # The error of ten steps in float64; seen are 1e-13 and less.
 _ROUNDED = 1e-4  # The error of one step in float32; seen are 1e-5 and less.
-# bfloat16 keeps 8 bits: its error against float32 bounds what replicas may add.
-_COARSE = 1e-3  # Of the loss of one step; seen is 1e-4.
+# bfloat16 keeps 8 bits, and which kernel a convolution takes depends on the size of
+# its batch: replicas can be held to float32 alone, and to no more than a last bit.
+_COARSE = 2.0**-8  # Of the loss of one step; seen are 2e-3 and less, on one device too.
 _TWO, _FOUR, _EIGHT, _WORKERS = (
     pytest.mark.xdist_group(f"replicas {count}") for count in (2, 4, 8, "of workers")
 )
@@ -197,10 +198,10 @@ def test_the_first_step_in_float32(on, images, blocks):
 def test_the_first_step_in_bfloat16(on, images, blocks):
     """Replicas round other sums, and stray from float32 no farther than one does."""
     case = {"floatx": "float32", "views": True, "blocks": blocks}
-    exact = _alone(Case(images, **case))["gradient"]
+    exact = _alone(Case(images, **case))
     case = Case(images, policy="mixed_bfloat16", **case)
     ours, theirs = on(2, case), _alone(case)
-    np.testing.assert_allclose(ours["loss"][0], theirs["loss"][0], rtol=_COARSE)
-    alone = _error(theirs["gradient"], exact)
+    np.testing.assert_allclose(ours["loss"][0], exact["loss"][0], rtol=_COARSE)
+    alone = _error(theirs["gradient"], exact["gradient"])
     assert 0 < alone < 0.5
-    assert _error(ours["gradient"], exact) < 1.25 * alone
+    assert _error(ours["gradient"], exact["gradient"]) < 1.25 * alone
