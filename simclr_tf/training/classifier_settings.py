@@ -24,8 +24,11 @@ from simclr_tf.training.setting import setting
 _SMALL = 32  # pixels
 _BATCH, _SMALL_BATCH = 64, 128
 LEAST_EPOCHS, LEAST_STEPS = 30, 600
-# What starts anew needs more of both.
-SCRATCH_TIMES = 3
+# What starts anew, or has many images to learn from, gains by more of both.
+LONGER_TIMES = 3
+# A pretrained start, too, learned more from 2,000 labels and from 8,000 at the rate and
+# the weight decay of a new one, and more again in as many epochs: experiments/labels.
+MANY = 2_000  # images
 NOTED_TIMES = 30  # lines and saved states of a run, about
 
 _Said = TypeVar("_Said", bound="ClassifierTraining")
@@ -85,7 +88,7 @@ class ClassifierTraining(SaysImages):
     learning_rate: Optional[float] = setting(
         None,
         "learning rate before scaling; 0.05 as published, and 0.4 for a start from "
-        "random weights",
+        f"random weights or {MANY:,} images or more to learn from",
     )
     learning_rate_scaling: str = setting(
         "linear",
@@ -95,7 +98,9 @@ class ClassifierTraining(SaysImages):
     )
     momentum: float = setting(0.9, "momentum of sgd and lars")
     weight_decay: Optional[float] = setting(
-        None, "weight decay; 0, and 5e-4 for what starts from random weights"
+        None,
+        "weight decay; 0, and 5e-4 for a start from random weights or "
+        f"{MANY:,} images or more",
     )
     batch_size: Optional[int] = setting(
         None,
@@ -114,8 +119,8 @@ class ClassifierTraining(SaysImages):
     epochs: Optional[int] = setting(
         None,
         f"passes over the images to learn from; {LEAST_EPOCHS}, and more where those "
-        f"take fewer than {LEAST_STEPS} steps; {SCRATCH_TIMES} times that for what "
-        "starts from random weights",
+        f"take fewer than {LEAST_STEPS} steps; {LONGER_TIMES} times that for a start "
+        f"from random weights or {MANY:,} images or more",
     )
     warmup_epochs: Optional[float] = setting(
         None, "epochs in which the learning rate rises; a twentieth of them by default"
@@ -167,13 +172,16 @@ class ClassifierTraining(SaysImages):
         }
         return dataclasses.replace(self, **values)
 
-    def completed(self: _Said, images: int, replicas: int, anew: bool) -> _Said:
+    def completed(
+        self: _Said, images: int, replicas: int, *, anew: bool, guessed: int = 0
+    ) -> _Said:
         """These settings with the defaults that the images bring.
 
         Args:
           images: to learn from.
           replicas: that share a batch.
           anew: whether the encoder starts from random weights.
+          guessed: images whose label is a guess: they make no few labels many.
         """
         assert self.image_size is not None
         small = shorter_side(parse_image_size(self.image_size)) <= _SMALL
@@ -182,15 +190,16 @@ class ClassifierTraining(SaysImages):
             parts = replicas * max(self.micro_batches, 1)
             most = min(_SMALL_BATCH if small else _BATCH, images // 4)
             batch = max(most - most % parts, parts, 2)
+        much = anew or images - guessed >= MANY
         epochs = self.epochs
         if epochs is None:
             steps = max(images // max(batch, 1), 1)
             epochs = max(LEAST_EPOCHS, math.ceil(LEAST_STEPS / steps))
-            epochs *= SCRATCH_TIMES if anew else 1
+            epochs *= LONGER_TIMES if much else 1
         values: dict[str, Any] = {
             "views": "crop(0.2)|flip" if small else "crop(0.08)|flip",
-            "learning_rate": 0.4 if anew else 0.05,
-            "weight_decay": 5e-4 if anew else 0.0,
+            "learning_rate": 0.4 if much else 0.05,
+            "weight_decay": 5e-4 if much else 0.0,
             "channels": 3,
             "warmup_epochs": epochs / 20,
             "eval_every": noted_every(epochs),

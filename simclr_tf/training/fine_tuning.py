@@ -82,18 +82,21 @@ class FineTuning(ClassifierTraining):
                 "would stay random."
             )
 
-    def resolve(self, images: int, *, replicas: int = 1) -> ResolvedFineTuning:
+    def resolve(
+        self, images: int, *, replicas: int = 1, guessed: int = 0
+    ) -> ResolvedFineTuning:
         """All settings, with the defaults that the labelled images bring.
 
         Args:
           images: labelled images to learn from.
           replicas: that share a batch.
+          guessed: images whose label is a guess.
 
         Raises:
           UserError: where a setting is out of its range.
         """
         return ResolvedFineTuning.of(
-            self.completed(images, replicas, anew=self.from_scratch)
+            self.completed(images, replicas, anew=self.from_scratch, guessed=guessed)
         )
 
 

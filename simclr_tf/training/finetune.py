@@ -149,7 +149,11 @@ def _train(
     if guesses:
         learned = _with_guesses(images, guesses[-1])
         notes.append(guesses[-1].note(names))
-    resolved = settings.resolve(len(learned), replicas=on.strategy.num_replicas_in_sync)
+    resolved = settings.resolve(
+        len(learned),
+        replicas=on.strategy.num_replicas_in_sync,
+        guessed=len(learned) - len(images.chosen.labelled),
+    )
     classes = Classes.of(images.train, recipe, resolved.head_layers_kept)
     seen = has_seen(resolved, images.test)
     task = ClassifierTask(

@@ -40,6 +40,21 @@ def test_what_starts_anew_takes_longer_and_higher_rates():
     assert large.views == "crop(0.08)|flip"
 
 
+def test_many_labels_are_learned_from_as_from_scratch():
+    anew = dataclasses.replace(_SAID, from_scratch=True)
+    for many in (2_000, 50_000):
+        learned = dataclasses.replace(_SAID.resolve(many), from_scratch=True)
+        assert learned == anew.resolve(many)
+    few = _SAID.resolve(1_999)
+    assert (few.learning_rate, few.weight_decay, few.epochs) == (0.05, 0.0, 40)
+
+
+def test_guesses_do_not_make_few_labels_many():
+    few = _SAID.resolve(3_600, guessed=2_600)
+    assert (few.learning_rate, few.weight_decay, few.epochs) == (0.05, 0.0, 30)
+    assert _SAID.resolve(4_600, guessed=2_600).learning_rate == 0.4
+
+
 @pytest.mark.parametrize(
     ("settings", "told"),
     [
