@@ -34,7 +34,7 @@ from experiments.commands import (
 )
 
 EVALUATIONS = ("knn", "linear_eval")
-# Encoders and sides of the views in pixels, by the name of the images.
+# Encoders and sides of the views in pixels, from cheap to dear, by the name of the images.
 LARGE = (
     ("resnet18x0.25", 64),
     ("resnet18x0.5", 64),
@@ -45,10 +45,10 @@ LARGE = (
 TRIED = {
     "cifar10_10k": (
         ("resnet18x0.125", 32),
-        ("resnet18x0.25", 32),
-        ("resnet18x0.5", 32),
         ("resnet18x0.25", 24),
+        ("resnet18x0.25", 32),
         ("resnet18x0.5", 24),
+        ("resnet18x0.5", 32),
     ),
     "caltech101": LARGE,
     "shapes": LARGE[:3],
@@ -108,16 +108,33 @@ class Results:
                 file.write(json.dumps(row) + "\n")
 
 
-def cells(options: argparse.Namespace) -> list[Cell]:
-    """All runs, the shortest first, so that a table is soon there."""
-    return [
-        Cell(name, minutes, encoder, size, share, seed)
-        for minutes in sorted(options.minutes)
-        for seed in options.seeds
-        for name in options.datasets
-        for encoder, size in TRIED[name]
-        for share in EARLY_SHARES
-    ]
+def cells(
+    options: argparse.Namespace, minutes: int, rows: Sequence[dict] = ()
+) -> list[Cell]:
+    """The runs of some minutes.
+
+    Args:
+      options: of the command line.
+      minutes: of each run.
+      rows: results of fewer minutes, of which the best tells, with --narrow, what is
+        tried.
+    """
+    found = []
+    for name in options.datasets:
+        tried, shares = TRIED[name], EARLY_SHARES
+        fewer = [r for r in rows if r["name"] == name and r["minutes"] < minutes]
+        if options.narrow and fewer:
+            most = max(row["minutes"] for row in fewer)
+            (encoder, size, share), _ = _ranked(fewer, name, most)[0]
+            place = tried.index((encoder, size))
+            tried, shares = tried[place : place + 2], (share,)
+        found += [
+            Cell(name, minutes, encoder, size, share, seed)
+            for seed in options.seeds
+            for encoder, size in tried
+            for share in shares
+        ]
+    return found
 
 
 def commands_of(
@@ -153,18 +170,13 @@ def print_tables(rows: Sequence[dict]) -> None:
         print(f"\n## {name}, {minutes} minutes\n")
         print("| encoder | views, px | early share | 20-NN | linear | epochs | s |")
         print("|---|---|---|---|---|---|---|")
-        groups: dict[tuple, list[dict]] = {}
-        for row in rows:
-            if (row["name"], row["minutes"]) == (name, minutes):
-                key = row["encoder"], row["image_size"], row["early_share"]
-                groups.setdefault(key, []).append(row)
-        shown = sorted(groups.items(), key=lambda each: -_mean(each[1], "knn"))
-        for key, some in shown:
+        ranked = _ranked(rows, name, minutes)
+        for key, some in ranked:
             means = [f"{_mean(some, each):.3f}" for each in EVALUATIONS]
             means += [f"{_mean(some, each):.0f}" for each in ("epochs", "seconds")]
             print(f"| {' | '.join([*map(str, key), *means])} |")
         random = statistics.mean(
-            row["random_knn"] for some in groups.values() for row in some
+            row["random_knn"] for _, some in ranked for row in some
         )
         print(f"\n20-NN of random encoders: {random:.3f}.")
 
@@ -181,14 +193,27 @@ def main(arguments: Sequence[str], launch: Launch = launch) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     results = Results(folder / "results.jsonl")
     runs = Commands(options.jobs, launch)
-    for cell in cells(options):
-        if results.has(cell):
-            continue
-        run = cell.run(folder)
-        todo = commands_of(cell, folder, options.datasets[cell.name], flags)
-        runs.each([(run.with_name(f"{run.name}.log"), todo)])
-        results.add(cell, run)
+    for minutes in sorted(options.minutes):
+        for cell in cells(options, minutes, results.rows):
+            if results.has(cell):
+                continue
+            run = cell.run(folder)
+            todo = commands_of(cell, folder, options.datasets[cell.name], flags)
+            runs.each([(run.with_name(f"{run.name}.log"), todo)])
+            results.add(cell, run)
     print_tables(results.rows)
+
+
+def _ranked(
+    rows: Sequence[dict], name: str, minutes: int
+) -> list[tuple[tuple[str, int, float], list[dict]]]:
+    """Encoder, size and early share, each with its rows, the best first."""
+    groups: dict[tuple, list[dict]] = {}
+    for row in rows:
+        if (row["name"], row["minutes"]) == (name, minutes):
+            key = row["encoder"], row["image_size"], row["early_share"]
+            groups.setdefault(key, []).append(row)
+    return sorted(groups.items(), key=lambda each: -_mean(each[1], "knn"))
 
 
 def _mean(rows: Sequence[dict], name: str) -> float:
@@ -202,6 +227,11 @@ def _read(run: pathlib.Path, name: str) -> dict:
 def _parse(arguments: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
     parser = runs_parser(__doc__)
     parser.add_argument("--minutes", type=numbers, default=(5, 12, 40), help="of a run")
+    parser.add_argument(
+        "--narrow",
+        action="store_true",
+        help="try with more minutes the best of fewer, and the next dearer, alone",
+    )
     # A run has all cores: its speed is what counts.
     parser.set_defaults(seeds=(0,), jobs=1)
     return parsed(parser, arguments, TRIED)

@@ -60,6 +60,30 @@ def test_each_cell_is_run_judged_and_kept_as_a_line(tmp_path, capsys):
     assert len(ran) == 2 * 4 * cells
 
 
+def test_more_minutes_are_for_the_best_of_fewer_and_the_next_dearer():
+    options = _options("--narrow")
+
+    def row(encoder, size, share, knn, minutes=5, name="caltech101"):
+        cell = run.Cell(name, minutes, encoder, size, share, 0)
+        return {**cell._asdict(), "knn": knn}
+
+    rows = [
+        row("resnet18x0.25", 64, 0.0, 0.5),
+        row("resnet18x0.5", 96, 0.75, 0.7),
+        row("resnet18", 96, 0.75, 0.6),
+        row("resnet18", 128, 0.75, 0.9, name="shapes"),
+    ]
+
+    def tried(minutes, options=options):
+        found = run.cells(options, minutes, rows)
+        return [(each.encoder, each.image_size, each.early_share) for each in found]
+
+    assert tried(12) == [("resnet18x0.5", 96, 0.75), ("resnet18", 96, 0.75)]
+    assert len(tried(5)) == len(tried(12, _options())) == 2 * len(run.LARGE)
+    rows.append(row("resnet18", 128, 0.0, 0.8, minutes=12))
+    assert tried(40) == [("resnet18", 128, 0.0)]  # The last has none dearer.
+
+
 def test_a_run_that_was_stopped_goes_on(tmp_path):
     ran = []
     with pytest.raises(SystemExit, match="failed: see"):
@@ -67,11 +91,11 @@ def test_a_run_that_was_stopped_goes_on(tmp_path):
     assert len((tmp_path / "results.jsonl").read_text().splitlines()) == 1
     run.main([str(tmp_path), *ARGUMENTS], _pretend(ran))
     commands = [tuple(each) for each in ran]
-    assert len(set(commands)) == len(commands) == 4 * len(run.cells(_options()))
+    assert len(set(commands)) == len(commands) == 4 * len(run.cells(_options(), 5))
 
 
-def _options():
-    return run._parse(["runs", *ARGUMENTS])[0]
+def _options(*more):
+    return run._parse(["runs", *ARGUMENTS, *more])[0]
 
 
 def test_other_images_are_refused(capsys):
