@@ -34,7 +34,7 @@ from experiments.commands import (
 )
 
 EVALUATIONS = ("knn", "linear_eval")
-# Encoders and sides of the views in pixels, from cheap to dear, by the name of the images.
+# Encoders and sides of the views in pixels, from cheap to dear, by name of the images.
 LARGE = (
     ("resnet18x0.25", 64),
     ("resnet18x0.5", 64),
