@@ -181,7 +181,8 @@ class ClassifierTraining(SaysImages):
           images: to learn from.
           replicas: that share a batch.
           anew: whether the encoder starts from random weights.
-          guessed: images whose label is a guess: they make no few labels many.
+          guessed: of these, how many have a guess for a label. Guesses do not make
+            few labels many.
         """
         assert self.image_size is not None
         small = shorter_side(parse_image_size(self.image_size)) <= _SMALL

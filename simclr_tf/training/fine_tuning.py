@@ -90,7 +90,7 @@ class FineTuning(ClassifierTraining):
         Args:
           images: labelled images to learn from.
           replicas: that share a batch.
-          guessed: images whose label is a guess.
+          guessed: of these, how many have a guess for a label.
 
         Raises:
           UserError: where a setting is out of its range.

@@ -24,7 +24,7 @@ from simclr_tf.training import (
 )
 from tests import tiny
 from tests.training.cut_short import without_export
-from tests.training.ended_runs import assert_same_state, rows_of
+from tests.training.ended_runs import assert_same_state, rows_of, state_of
 
 pytestmark = pytest.mark.exhaustive
 
@@ -134,6 +134,8 @@ def test_killed_at_random_moments(command, tmp_path):
     _, complaints = process.communicate(timeout=400)
     assert process.returncode == 0, complaints
     assert rows_of(run) == rows_of(whole)
+    assert _newest(run) == _newest(whole) == 2 * STEPS
+    assert len(state_of(whole)) > 10
     assert_same_state(run, whole)
     leftovers = [path for path in run.rglob("*") if path.name.startswith(".")]
     assert leftovers == []
